@@ -1,0 +1,1 @@
+"""Doing the work: deploys, releases, host runs, steps, logs."""

@@ -1,0 +1,20 @@
+from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Trigger
+from deployments.models.logs import LogChunk
+from deployments.models.releases import HeldRelease, Placement, Release, ReleaseKind
+from deployments.models.workers import Worker
+
+__all__ = [
+    "Deploy",
+    "HeldRelease",
+    "HostRun",
+    "Kind",
+    "LogChunk",
+    "Placement",
+    "Program",
+    "ProgramPhase",
+    "Release",
+    "ReleaseKind",
+    "Standing",
+    "Trigger",
+    "Worker",
+]

@@ -1,0 +1,140 @@
+from django.db import models
+
+from deployments.models.releases import Release
+from deployments.models.workers import Worker
+from deployments.states import ACTIVE, DeployStatus, RunStatus
+from environments.models import Host, Target, User
+
+
+class Kind(models.TextChoices):
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+    RETRY = "retry"
+    CONVERGE = "converge"
+    CONFIGURATION = "configuration"
+    SWITCH = "switch"
+
+
+class Trigger(models.TextChoices):
+    PAGE = "page"
+    API = "API"
+    CLI = "CLI"
+    HOOK = "hook"
+    CHAT = "chat"
+    SCHEDULE = "schedule"
+    SYSTEM = "system"
+
+
+class Deploy(models.Model):
+    """One attempt to make a revision live on a target. Only `deployments.lifecycle` writes its status."""
+
+    key = models.CharField(max_length=16, unique=True, help_text="Names this deploy's programs on hosts; random, never reused.")
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="deploys")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.DEPLOY)
+    trigger = models.CharField(max_length=8, choices=Trigger.choices)
+    automatic = models.BooleanField(default=False)
+    of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="answers")
+    status = models.CharField(max_length=15, choices=DeployStatus.choices)
+    reason = models.TextField(blank=True, default="", help_text="Why it ended as it did, in a sentence.")
+    ref = models.CharField(max_length=200)
+    revision = models.CharField(max_length=40)
+    release = models.ForeignKey(Release, on_delete=models.SET_NULL, null=True, related_name="deploys")
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="deploys")
+    by_name = models.CharField(max_length=310, help_text="Kept when the person is gone.")
+    plan = models.JSONField(default=dict, help_text='{"waves": [{"hosts": n}], "needed": percent, "needed_per_region": percent}')
+    recipe = models.JSONField(default=dict, help_text="The target's steps and settings as they were when it was requested.")
+    requested_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    lines = models.PositiveBigIntegerField(default=0, help_text="Lines in the log so far.")
+    log_sha256 = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["target", "number"], name="number_once_per_target"),
+            models.UniqueConstraint(
+                fields=["target"], condition=models.Q(status__in=ACTIVE), name="one_active_deploy_per_target"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["target", "id"],
+                condition=models.Q(status__in=(DeployStatus.WAITING, *ACTIVE)),
+                name="deploy_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target} #{self.number}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+
+class HostRun(models.Model):
+    """One host's part in one deploy."""
+
+    deploy = models.ForeignKey(Deploy, on_delete=models.CASCADE, related_name="runs")
+    host = models.ForeignKey(Host, on_delete=models.SET_NULL, null=True, related_name="runs")
+    host_name = models.CharField(max_length=63)
+    region = models.CharField(max_length=63, blank=True, default="")
+    zone = models.CharField(max_length=63, blank=True, default="")
+    roles = models.JSONField(default=list)
+    wave = models.PositiveSmallIntegerField(default=0)
+    status = models.CharField(max_length=11, choices=RunStatus.choices, default=RunStatus.PENDING)
+    step = models.CharField(max_length=100, blank=True, default="", help_text="What it is doing, or did last.")
+    error_kind = models.CharField(max_length=32, blank=True, default="")
+    error = models.TextField(blank=True, default="", help_text="What happened, what it means and what to do.")
+    revision = models.CharField(max_length=40, blank=True, default="", help_text="What the host ran when this part ended.")
+    previous = models.CharField(max_length=63, blank=True, default="", help_text="The release that was current before.")
+    fence = models.PositiveBigIntegerField(default=0)
+    claimed_by = models.ForeignKey(Worker, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["deploy", "host_name"], name="host_once_per_deploy")]
+
+    def __str__(self) -> str:
+        return f"{self.host_name} in deploy {self.deploy_id}"
+
+
+class ProgramPhase(models.TextChoices):
+    PREPARE = "prepare"
+    ONCE = "once"
+    SWITCH = "switch"
+    FINISH = "finish"
+
+
+class Program(models.Model):
+    """A program that a host starts once. `result` is empty until the host has told how it ended."""
+
+    run = models.ForeignKey(HostRun, on_delete=models.CASCADE, related_name="programs")
+    phase = models.CharField(max_length=7, choices=ProgramPhase.choices)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    nonce = models.CharField(max_length=32)
+    result = models.CharField(max_length=200, blank=True, default="")
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "phase", "attempt"], name="program_once")]
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.attempt} of run {self.run_id}"
+
+
+class Standing(models.Model):
+    """Where a target stands: pointers, so that no page searches the history."""
+
+    target = models.OneToOneField(Target, on_delete=models.CASCADE, related_name="standing")
+    latest = models.ForeignKey(Deploy, on_delete=models.SET_NULL, null=True, related_name="+")
+    live = models.ForeignKey(Deploy, on_delete=models.SET_NULL, null=True, related_name="+", help_text="What put a release live last.")
+
+    def __str__(self) -> str:
+        return f"standing of {self.target}"

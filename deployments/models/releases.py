@@ -1,0 +1,59 @@
+from django.db import models
+
+from environments.models import Host, Target
+
+
+class ReleaseKind(models.TextChoices):
+    TREE = "tree", "tree (fetched by git)"
+    ARCHIVE = "archive"
+    CONTAINER = "container"
+    COMMAND = "command"
+
+
+class Release(models.Model):
+    """One revision laid out on hosts, under the same name on each of them."""
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="releases")
+    name = models.CharField(max_length=63, help_text="UTC yyyymmddHHMMSS, a hyphen, and seven hex digits.")
+    revision = models.CharField(max_length=40)
+    ref = models.CharField(max_length=200)
+    kind = models.CharField(max_length=9, choices=ReleaseKind.choices)
+    configuration_digest = models.CharField(max_length=64, blank=True, default="")
+    bad = models.BooleanField(default=False, help_text="Failed after it went live; never a silent choice for a rollback.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["target", "name"], name="release_once_per_target")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Placement(models.Model):
+    """A target on a host: its port, and what `current` is there; a colour lets two versions stand side by side."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="placements")
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="placements")
+    colour = models.CharField(max_length=16, blank=True, default="")
+    port = models.PositiveIntegerField(null=True, blank=True)
+    current = models.ForeignKey(Release, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    switched_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "target", "colour"], name="placement_once")]
+
+    def __str__(self) -> str:
+        return f"{self.target} on {self.host}"
+
+
+class HeldRelease(models.Model):
+    """A release that lies, whole, on a host."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="held")
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="held")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["placement", "release"], name="held_release_once")]
+
+    def __str__(self) -> str:
+        return f"{self.release} at {self.placement}"

@@ -1,0 +1,17 @@
+from django.db import models
+
+
+class Worker(models.Model):
+    """A worker process. It renews this one row; everything that it has claimed lapses with it."""
+
+    name = models.CharField(max_length=200)
+    queue = models.CharField(max_length=63, blank=True, default="")
+    boot = models.CharField(max_length=64, help_text="What `renewed_at` counts from: a boot id, or 'database'.")
+    renewed_at = models.FloatField(help_text="Seconds on the claims' clock.")
+    started_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["renewed_at"], name="worker_by_renewal")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""What there is: applications, environments, targets, hosts, SSH, permissions."""

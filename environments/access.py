@@ -1,0 +1,64 @@
+"""The only gate: who may do what. Doors declare what they need; verbs ask `require`."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+
+from environments.models import Role, Target, User
+
+ANYONE = "anyone"
+SIGNED_IN = "signed-in"
+VIEW = "view"
+DEPLOY = "deploy"
+ADMINISTER = "administer"
+PERMISSIONS = frozenset({ANYONE, SIGNED_IN, VIEW, DEPLOY, ADMINISTER})
+
+_GRANTED: dict[str, frozenset[str]] = {
+    Role.VIEWER: frozenset({ANYONE, SIGNED_IN, VIEW}),
+    Role.DEPLOYER: frozenset({ANYONE, SIGNED_IN, VIEW, DEPLOY}),
+    Role.ADMINISTRATOR: PERMISSIONS,
+}
+
+Door = TypeVar("Door", bound=Callable[..., Any])
+
+
+class NotAllowed(Exception):
+    """A person lacks a permission. `str()` is the sentence for every door."""
+
+    def __init__(self, user: User | None, permission: str, target: Target | None = None) -> None:
+        self.user, self.permission, self.target = user, permission, target
+        who = user.username if user else "Nobody"
+        where = f" on {target.slug}" if target else ""
+        super().__init__(f"{who} may not {permission}{where}. Ask an administrator for the role that may.")
+
+
+def allows(user: User | AnonymousUser | None, permission: str, target: Target | None = None) -> bool:
+    """Whether `user` has `permission` (one of PERMISSIONS), on `target` where it is about one."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission!r} is no permission.")
+    if permission == ANYONE:
+        return True
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    return permission in _GRANTED.get(user.role, frozenset())
+
+
+def require(user: User | None, permission: str, target: Target | None = None) -> None:
+    """Raises NotAllowed unless `user` has `permission`; None is the Deployer itself, which may."""
+    if user is not None and not allows(user, permission, target):
+        raise NotAllowed(user, permission, target)
+
+
+def needs(permission: str) -> Callable[[Door], Door]:
+    """Declare what a view needs; the middleware asks before the view runs."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission!r} is no permission.")
+
+    def declare(door: Door) -> Door:
+        door.needs = permission  # type: ignore[attr-defined]
+        return door
+
+    return declare

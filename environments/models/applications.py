@@ -1,0 +1,41 @@
+from django.db import models
+
+from environments.validation import validate_name, validate_ref, validate_repository
+
+
+class Application(models.Model):
+    """Something with a git repository that is deployed."""
+
+    class Distribution(models.TextChoices):
+        ARCHIVE = "archive", "archive (streamed by the Deployer)"
+        GIT = "git", "git (fetched by each host)"
+
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    repository = models.CharField(max_length=500, validators=[validate_repository])
+    default_branch = models.CharField(max_length=200, default="main", validators=[validate_ref])
+    distribution = models.CharField(max_length=8, choices=Distribution.choices, default=Distribution.ARCHIVE)
+    deploy_key = models.TextField(blank=True, editable=False, help_text="Private SSH key for the repository, sealed.")
+    https_user = models.CharField(max_length=100, blank=True)
+    https_token = models.TextField(blank=True, editable=False, help_text="Token for an https repository, sealed.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GitHostKey(models.Model):
+    """A pinned key of a git host, accepted by a person; without one nothing is fetched over SSH."""
+
+    host = models.CharField(max_length=260, help_text="As in known_hosts: `host` or `[host]:port`.")
+    algorithm = models.CharField(max_length=64)
+    key = models.TextField(help_text="The public key, base64.")
+    accepted_by = models.CharField(max_length=150)
+    accepted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "key"], name="git_host_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.algorithm}"

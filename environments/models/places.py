@@ -1,0 +1,109 @@
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from environments.validation import validate_address, validate_name, validate_names
+
+
+class Region(models.Model):
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Zone(models.Model):
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="zones")
+    name = models.CharField(max_length=63, validators=[validate_name])
+
+    class Meta:
+        ordering = ["region__name", "name"]
+        constraints = [models.UniqueConstraint(fields=["region", "name"], name="zone_once_per_region")]
+
+    def __str__(self) -> str:
+        return f"{self.region}/{self.name}"
+
+
+class Environment(models.Model):
+    """A named place such as staging or production; `position` orders them from first to last."""
+
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Transport(models.TextChoices):
+    SSH = "ssh", "SSH"
+    PULL = "pull", "pull (an agent asks)"
+
+
+class Host(models.Model):
+    """A machine. Unique by name, not by address: machines are replaced, names stay."""
+
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    address = models.CharField(max_length=253, validators=[validate_address])
+    port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    zone = models.ForeignKey(Zone, on_delete=models.PROTECT, null=True, blank=True, related_name="hosts")
+    transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.SSH)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HostKey(models.Model):
+    """A host key that a person has accepted. A host without one is never spoken to."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="keys")
+    algorithm = models.CharField(max_length=64, help_text="As in known_hosts, e.g. ssh-ed25519.")
+    key = models.TextField(help_text="The public key, base64.")
+    accepted_by = models.CharField(max_length=150)
+    accepted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "key"], name="host_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.algorithm}"
+
+
+class Membership(models.Model):
+    """A host's place in one environment, with what it does there and which source said so."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="memberships")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="memberships")
+    roles = models.JSONField(default=list, blank=True, validators=[validate_names])
+    labels = models.JSONField(default=dict, blank=True)
+    source = models.CharField(max_length=63, default="static")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "host"], name="host_once_per_environment")]
+
+    def __str__(self) -> str:
+        return f"{self.host} in {self.environment}"
+
+
+class KeyPair(models.Model):
+    """A key pair with which the Deployer signs in to hosts; the private part is sealed."""
+
+    public = models.TextField(help_text="One line as in authorized_keys.")
+    private = models.TextField(editable=False)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["active"], condition=models.Q(active=True), name="one_active_key_pair")
+        ]
+
+    def __str__(self) -> str:
+        return f"key pair {self.pk}"

@@ -1,0 +1,103 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from environments.models.applications import Application
+from environments.models.places import Environment
+from environments.validation import (
+    validate_absolutes,
+    validate_name,
+    validate_names,
+    validate_no_control,
+    validate_relatives,
+    validate_root,
+    validate_shell,
+    validate_umask,
+    validate_user,
+)
+
+
+class Target(models.Model):
+    """One application in one environment: what you deploy to.
+
+    A staging endpoint is a target with a name and a parent; the target itself has the empty name.
+    """
+
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="targets")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="targets")
+    name = models.CharField(max_length=63, blank=True, default="", validators=[validate_name])
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="endpoints")
+
+    root = models.CharField(max_length=500, validators=[validate_root], help_text="The folder on the hosts, as /srv/shop.")
+    user = models.CharField(max_length=32, default="deploy", validators=[validate_user], help_text="SSH user.")
+    path_prepend = models.JSONField(default=list, blank=True, validators=[validate_absolutes])
+    shell = models.CharField(max_length=200, default="sh -c", validators=[validate_shell])
+    umask = models.CharField(max_length=4, default="022", validators=[validate_umask])
+    keep = models.PositiveSmallIntegerField(default=5, validators=[MinValueValidator(2), MaxValueValidator(100)])
+    linked_dirs = models.JSONField(default=list, blank=True, validators=[validate_relatives])
+    linked_files = models.JSONField(default=list, blank=True, validators=[validate_relatives])
+    role = models.CharField(
+        max_length=63, blank=True, default="", validators=[validate_name], help_text="Only hosts with this role; empty: all."
+    )
+    needed = models.PositiveSmallIntegerField(
+        default=50, validators=[MaxValueValidator(100)], help_text="Percent of all hosts that must be prepared before any switches."
+    )
+    needed_per_region = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(100)], help_text="The same within each region."
+    )
+
+    last_number = models.PositiveIntegerField(default=0, editable=False)
+    fence = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering = ["application__name", "environment__position", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "environment", "name"], name="target_once"),
+            models.CheckConstraint(
+                condition=models.Q(name="", parent__isnull=True) | (~models.Q(name="") & models.Q(parent__isnull=False)),
+                name="endpoint_has_name_and_parent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def slug(self) -> str:
+        """`shop/staging`, or `shop/staging/feature-x` for an endpoint."""
+        return "/".join(filter(None, [self.application.name, self.environment.name, self.name]))
+
+
+class Phase(models.TextChoices):
+    PREPARE = "prepare", "prepare (every host, before the switch)"
+    ONCE = "once", "once before the switch (one host)"
+    RESTART = "restart", "restart (after the switch)"
+    AFTER = "after", "after the switch"
+
+
+class Step(models.Model):
+    """A command of a deploy."""
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(max_length=63, validators=[validate_name])
+    command = models.TextField(max_length=10_000, validators=[validate_no_control])
+    phase = models.CharField(max_length=8, choices=Phase.choices, default=Phase.PREPARE)
+    roles = models.JSONField(default=list, blank=True, validators=[validate_names], help_text="Empty: all hosts.")
+    time_limit = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1), MaxValueValidator(86_400)])
+    silence_limit = models.PositiveIntegerField(
+        default=300, validators=[MinValueValidator(1), MaxValueValidator(86_400)], help_text="Seconds without a line."
+    )
+    sudo = models.BooleanField(default=False, help_text="Run by `sudo -n`.")
+    repeatable = models.BooleanField(default=True, help_text="May run again when nobody knows whether it ran to its end.")
+
+    class Meta:
+        ordering = ["target", "position", "id"]
+        constraints = [models.UniqueConstraint(fields=["target", "name"], name="step_once_per_target")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.phase})"
+
+    def clean(self) -> None:
+        if self.silence_limit > self.time_limit:
+            raise ValidationError({"silence_limit": "The silence limit is longer than the step's time limit."})

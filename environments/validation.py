@@ -1,0 +1,116 @@
+"""What names, addresses, paths and refs from outside may look like: allow-lists, in one place."""
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+
+NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39})")
+_PATH = re.compile(r"[A-Za-z0-9._@+/-]{1,500}")
+_REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+#@=-]{0,198}[A-Za-z0-9_+#=-])?")
+_SCP = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[A-Za-z0-9_~./+-]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+validate_name = RegexValidator(
+    rf"\A{NAME}\Z", "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit."
+)
+validate_user = RegexValidator(
+    r"\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z", "This is no user name of a host: letters, digits, dot, hyphen, underscore."
+)
+validate_umask = RegexValidator(r"\A[0-7]{3,4}\Z", "A umask has three or four octal digits, as 022.")
+validate_shell = RegexValidator(
+    r"\A[A-Za-z0-9_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./=-]+)*\Z",
+    "A shell wrapper is a program and its options in plain words, as `bash -lc`.",
+)
+
+
+def validate_address(value: str) -> None:
+    if not _ADDRESS.fullmatch(value) or ".." in value:
+        raise ValidationError(f"{value!r} is no host name or IP address.")
+
+
+def validate_root(value: str) -> None:
+    """An absolute path in plain characters that is not a system folder itself."""
+    path = PurePosixPath(value)
+    if not _PATH.fullmatch(value) or not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+        raise ValidationError(f"{value!r} must be an absolute path at least two folders deep, in plain characters, without `..`.")
+
+
+def validate_absolute(value: str) -> None:
+    if not _PATH.fullmatch(value) or not value.startswith("/") or ".." in PurePosixPath(value).parts:
+        raise ValidationError(f"{value!r} must be an absolute path in plain characters, without `..`.")
+
+
+def validate_relative(value: str) -> None:
+    path = PurePosixPath(value)
+    wrong = value.startswith(("/", "-")) or ".." in path.parts or value != str(path) or value == "."
+    if not _PATH.fullmatch(value) or wrong:
+        raise ValidationError(f"{value!r} must be a path below the release, in plain characters, without `..`.")
+
+
+def validate_no_control(value: str) -> None:
+    if "\x00" in value:
+        raise ValidationError("A command cannot contain a NUL character.")
+
+
+def _each(value: object, check: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValidationError("This must be a list of texts.")
+    for item in value:
+        check(item)  # type: ignore[operator]
+
+
+def validate_names(value: object) -> None:
+    _each(value, validate_name)
+
+
+def validate_absolutes(value: object) -> None:
+    _each(value, validate_absolute)
+
+
+def validate_relatives(value: object) -> None:
+    _each(value, validate_relative)
+
+
+def validate_ref(value: str) -> None:
+    """A branch, tag or commit as people name it; never an option, a range or a reflog word (gitrevisions(7))."""
+    wrong = ".." in value or "@{" in value or "//" in value or value.endswith((".lock", "/", "."))
+    if not _REF.fullmatch(value) or wrong or any(part.startswith((".", "-")) for part in value.split("/")):
+        raise ValidationError(f"{value!r} is no name of a branch, tag or commit.")
+
+
+def validate_repository(value: str) -> None:
+    """https://…, ssh://user@host/…, user@host:path or file:///…; nothing that git could take for an option or helper."""
+    if _CONTROL.search(value) or value.startswith("-") or "::" in value or " " in value:
+        raise ValidationError(f"{value!r} is no address of a repository.")
+    if _SCP.fullmatch(value):
+        return
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "ssh", "file"}:
+        raise ValidationError(f"{value!r}: a repository is reached by https://, ssh://, user@host:path or file://.")
+    if parts.query or parts.fragment or ".." in PurePosixPath(parts.path).parts or not _PATH.fullmatch(parts.path.replace("~", "")):
+        raise ValidationError(f"{value!r}: the path of the repository must be plain characters without `..`.")
+    if parts.scheme == "file":
+        if parts.netloc:
+            raise ValidationError(f"{value!r}: a file:// address has three slashes and no host.")
+        return
+    if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
+        raise ValidationError("Credentials do not belong into the address; store a deploy key or a token instead.")
+    if parts.username is not None:
+        validate_user(parts.username)
+    validate_address(parts.hostname or "")
+
+
+def repository_host(value: str) -> str:
+    """The git host of an SSH address as known_hosts names it (`host` or `[host]:port`), or "" for other kinds."""
+    scp = _SCP.fullmatch(value)
+    if scp:
+        return scp["host"].lower()
+    parts = urlsplit(value)
+    if parts.scheme != "ssh":
+        return ""
+    host = (parts.hostname or "").lower()
+    return f"[{host}]:{parts.port}" if parts.port not in (None, 22) else host

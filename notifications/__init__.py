@@ -1,0 +1,1 @@
+"""Who is told: events (also the audit trail), channels, deliveries, metrics."""

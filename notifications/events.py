@@ -1,0 +1,58 @@
+"""Events: what happened, written in the same transaction as the change itself."""
+
+from typing import Any
+
+from notifications.models import Event
+
+KINDS = frozenset(
+    {
+        "deploy.requested",
+        "deploy.waiting",
+        "deploy.started",
+        "deploy.cancelling",
+        "deploy.succeeded",
+        "deploy.partial",
+        "deploy.failed",
+        "deploy.cancelled",
+        "deploy.needs_attention",
+        "deploy.held",
+        "host_run.claimed",
+        "host_run.adopted",
+        "host_run.failed",
+        "host_run.unreachable",
+        "host_run.unknown",
+        "host.key_accepted",
+        "host.key_refused",
+        "key.created",
+        "key.uploaded",
+        "token.created",
+        "token.revoked",
+        "permission.refused",
+        "signed_in",
+        "signed_out",
+    }
+)
+
+
+class UndeclaredKind(ValueError):
+    """An event of a kind that is not in KINDS: a mistake in our own code."""
+
+
+def record(
+    kind: str,
+    actor: str = "",
+    *,
+    application: str = "",
+    environment: str = "",
+    deploy: int | None = None,
+    **facts: Any,
+) -> Event:
+    """Write one event. Call it inside the transaction that changes something.
+
+    `actor` is a user name, or empty for the Deployer itself; `facts` are plain JSON values without secrets.
+    """
+    if kind not in KINDS:
+        raise UndeclaredKind(f"{kind!r} is no declared kind of event; add it to notifications.events.KINDS.")
+    return Event.objects.create(
+        kind=kind, actor=actor, application=application, environment=environment, deploy=deploy, facts=facts
+    )

@@ -1,0 +1,27 @@
+from django.db import models
+
+
+class Event(models.Model):
+    """One thing that happened: the audit row, the chat line's source, the metric's source.
+
+    Names and ids are kept as plain facts, so that an event outlives what it tells of.
+    """
+
+    kind = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=150, blank=True, help_text="User name; empty for the Deployer itself.")
+    application = models.CharField(max_length=64, blank=True)
+    environment = models.CharField(max_length=64, blank=True)
+    deploy = models.BigIntegerField(null=True, help_text="The deploy's id.")
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["application", "environment", "-id"], name="event_by_target"),
+            models.Index(fields=["deploy", "id"], name="event_by_deploy"),
+            models.Index(fields=["kind", "-id"], name="event_by_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.pk}"
