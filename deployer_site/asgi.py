@@ -1,0 +1,18 @@
+"""The web process: pages over HTTP, logs and status over WebSockets."""
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import SessionMiddlewareStack
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deployer_site.settings")
+pages = get_asgi_application()
+
+websocket_urlpatterns = []
+if find_spec("deployments.routing"):
+    websocket_urlpatterns = import_module("deployments.routing").websocket_urlpatterns
+
+application = ProtocolTypeRouter({"http": pages, "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns))})

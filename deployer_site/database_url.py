@@ -1,0 +1,65 @@
+"""DATABASE_URL to Django's form: SQLite that does not fail "locked", or PostgreSQL."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from deployer_site.environ import refuse
+
+EXAMPLES = "Write sqlite:////absolute/path or postgresql://user:password@host:5432/name."
+POSTGRESQL_OPTIONS = {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name"}
+CONNECT_SECONDS = "5"
+
+
+def read_database(name: str, url: str) -> dict[str, Any]:
+    """Django's settings of the database that `url` names; any other kind stops the start."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        refuse(name, what=f"it is not an address. {EXAMPLES}")
+    if parts.scheme == "sqlite":
+        return _sqlite(name, parts)
+    if parts.scheme in {"postgresql", "postgres"}:
+        return _postgresql(name, parts, port)
+    refuse(name, what=f"the scheme {parts.scheme!r} is not known. {EXAMPLES}")
+
+
+def _sqlite(name: str, parts: SplitResult) -> dict[str, Any]:
+    path = Path(unquote(parts.path))
+    if parts.netloc or parts.path in {"", "/"} or path.is_dir():
+        refuse(name, what=f"a SQLite address needs an absolute path of a file. {EXAMPLES}")
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "CONN_MAX_AGE": 60,
+        "OPTIONS": {
+            # Without these three, writers of several processes fail with "database is locked".
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+
+def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, Any]:
+    options = dict(parse_qsl(parts.query))
+    unknown = sorted(set(options) - POSTGRESQL_OPTIONS)
+    if unknown:
+        refuse(name, what=f"the option {unknown[0]!r} is not known. Use {', '.join(sorted(POSTGRESQL_OPTIONS))}.")
+    database = unquote(parts.path.removeprefix("/"))
+    if not database or "/" in database:
+        refuse(name, what=f"it names no database. {EXAMPLES}")
+    # A socket's folder is written as the host (percent-encoded) or as ?host=/run/postgresql.
+    host = options.pop("host", "") or unquote(parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": database,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": CONNECT_SECONDS, **options},
+    }

@@ -1,0 +1,241 @@
+"""All settings, read from environment variables; docs/settings.md lists them."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+
+from deployer_site import environ
+from deployer_site.database_url import read_database
+from deployer_site.network import read_base_url, read_networks, read_redis_url, valkey_url
+
+# Lets classes name their model at run time as they do for the type checker: ModelAdmin[Deploy].
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where it runs
+VAR = environ.read_folder("VAR", default=BASE_DIR / "var")
+SECRETS = VAR / "secrets"
+PORT = environ.read_int("PORT", default=8000, least=1, most=65535)
+BIND = environ.read_text("BIND", default="127.0.0.1")
+BASE_URL = read_base_url("BASE_URL", default=f"http://localhost:{PORT}")
+DEMO = environ.read_bool("DEMO", default=True)
+PROXY = environ.read_bool("PROXY", default=False)
+TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES", default=("127.0.0.1", "::1"))
+SECURE = environ.read_bool("SECURE", default=BASE_URL.startswith("https://"))
+if SECURE and not (PROXY and BASE_URL.startswith("https://")):
+    environ.refuse(
+        "SECURE" if environ.read_text("SECURE") else "BASE_URL",
+        what="https needs a proxy that ends TLS. Set BASE_URL=https://… and PROXY=1, and see docs/operate.md.",
+    )
+PRODUCTION = SECURE
+WORKERS = environ.read_int("WORKERS", default=2, least=1, most=64)
+WORKER_THREADS = environ.read_int("WORKER_THREADS", default=32, least=4, most=512)
+
+# Secrets
+SECRET_KEY = environ.read_secret("SECRET_KEY") or environ.keep_secret(
+    SECRETS / "secret_key", generate=environ.generate_secret_key
+)
+if len(SECRET_KEY) < environ.LEAST_SECRET_KEY:
+    environ.refuse("SECRET_KEY", what=f"it is shorter than {environ.LEAST_SECRET_KEY} characters. Write a longer one.")
+ENCRYPTION_KEYS: list[str] = environ.check_encryption_keys(
+    "ENCRYPTION_KEYS",
+    (
+        environ.read_secret("ENCRYPTION_KEYS")
+        or environ.keep_secret(SECRETS / "encryption_keys", generate=environ.generate_encryption_key)
+    )
+    .replace(",", " ")
+    .split(),
+)
+
+# Which folders file:// repositories may lie in
+REPOSITORY_ROOTS: list[Path] = environ.read_folders("REPOSITORY_ROOTS")
+if DEMO:
+    REPOSITORY_ROOTS = [*REPOSITORY_ROOTS, VAR / "demo" / "repositories"]
+
+# Django
+DEBUG = False
+ALLOWED_HOSTS = environ.read_list(
+    "ALLOWED_HOSTS", default=(urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]")
+)
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+ROOT_URLCONF = "deployer_site.urls"
+ASGI_APPLICATION = "deployer_site.asgi.application"
+AUTH_USER_MODEL = "environments.User"
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "signin"
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "channels",
+    "notifications",
+    "environments",
+    "deployments",
+    "deployer_site",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "deployer_site.static_files.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "deployer_site.permissions.PermissionMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = environ.read_time_zone("TIME_ZONE", default="UTC")
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# Database
+DATABASES = {
+    "default": read_database(
+        "DATABASE_URL", environ.read_secret("DATABASE_URL") or f"sqlite://{VAR / 'deployer.sqlite3'}"
+    )
+}
+
+# Static files
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# People
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Cookies and headers. Browsers share cookies between ports, so two copies on one machine need two names.
+_COOKIE = "__Host-deployer" if SECURE else f"deployer-{PORT}"
+SESSION_COOKIE_NAME = f"{_COOKIE}-session"
+CSRF_COOKIE_NAME = f"{_COOKIE}-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+# Other names under this domain are not ours to force to https (W005), nor to put on the browsers' list (W021).
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        # Older Safari does not count ws: of the page's own origin as 'self'.
+        "connect-src": [SELF, BASE_URL.replace("http", "ws", 1)],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    },
+}
+
+# Valkey (or a Redis of one's own)
+REDIS_URL = read_redis_url("REDIS_URL", environ.read_secret("REDIS_URL"))
+BUNDLED_VALKEY = not REDIS_URL
+if BUNDLED_VALKEY:
+    REDIS_URL = environ.keep_secret(SECRETS / "valkey_url", generate=valkey_url)
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # redis-py's own limit of 5 s would end every receive that waits longer for a message.
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}],
+            "prefix": "deployer",
+        },
+    },
+}
+
+# Celery: a doorbell only. A broken broker must cost a caller less than a second, a lost message nothing.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 12 * 3600,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "global_keyprefix": "deployer:",
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "deployer"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "run" / "beat")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "clear-sessions": {"task": "deployer_site.tasks.clear_sessions", "schedule": 24 * 3600.0},
+}
+
+# Logs go to standard error, one line per record.
+LOG_LEVEL = environ.read_choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "deployer_site.log_format.OneLine"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # These two tell each connection and each task; that is what DEBUG is for.
+        "paramiko": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        "asyncssh": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        "celery.worker.strategy": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        "celery.app.trace": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        "daphne": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+    },
+}

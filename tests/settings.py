@@ -1,0 +1,28 @@
+"""The settings of tests: the real ones, in a folder of their own, without the demo."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Spawned processes inherit VAR, so that they read the same secrets; only the process that made it removes it.
+if "TEST_VAR" not in os.environ:
+    folder = tempfile.mkdtemp(prefix="deployer-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["TEST_VAR"] = folder
+os.environ["VAR"] = os.environ["TEST_VAR"]
+for name in ("PORT", "BIND", "BASE_URL", "PROXY", "SECURE", "SECRET_KEY", "ENCRYPTION_KEYS", "REPOSITORY_ROOTS"):
+    os.environ.pop(name, None)
+os.environ["DEMO"] = "0"
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
+
+from deployer_site.settings import *  # noqa: E402, F403
+from deployer_site.settings import DATABASES, STORAGES, VAR  # noqa: E402
+
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    # A file, not memory: threads and spawned processes open it too, with the locking that production has.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
