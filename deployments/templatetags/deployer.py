@@ -1,0 +1,90 @@
+"""What our templates say in one way everywhere: icons, state shapes, revisions, times, durations."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """An icon of the sprite; always beside words, so hidden from screen readers."""
+    return format_html('<svg class="dp-i {}" aria-hidden="true"><use href="#i-{}"/></svg>', extra, name)
+
+
+@register.simple_tag
+def shape(name: str, extra: str = "") -> SafeString:
+    """A state's shape, as d-running or h-live; the words stand beside it."""
+    return format_html('<svg class="dp-g {}" aria-hidden="true"><use href="#{}"/></svg>', extra, name)
+
+
+@register.filter
+def short(revision: str) -> str:
+    """The seven digits that people read."""
+    return revision[:7]
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Two letters for a person: of the first and the last word, else of the one word."""
+    words = name.split()
+    letters = words[0][0] + words[-1][0] if len(words) > 1 else name[:2]
+    return letters.upper()
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """`0:48`, `12:05`, `1:02:03`; a dash for what has not happened."""
+    if value is None:
+        return "–"
+    seconds = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def age_of(seconds: float) -> str:
+    """An age in the words that static/js/page.js uses, too."""
+    if seconds < 45:
+        return "now"
+    if seconds < HOUR:
+        return f"{max(1, _round(seconds / MINUTE))} min"
+    if seconds < DAY:
+        return f"{_round(seconds / HOUR)} h"
+    days = _round(seconds / DAY)
+    if days < 2:
+        return "1 day"
+    if days < 60:
+        return f"{days} days"
+    return f"{_round(days / 30.4)} months" if days < 700 else f"{_round(days / 365)} years"
+
+
+@register.simple_tag
+def age(at: datetime | None, form: str = "") -> SafeString:
+    """A relative time; the exact one, in the viewer's zone, on hover. `form`: "" (`3 h`), "ago" (`3 h ago`), "clock" (`14:01:12`)."""
+    if at is None:
+        return SafeString("–")
+    words = age_of((timezone.now() - at).total_seconds())
+    if form == "clock":
+        words = f"{at:%H:%M:%S}"
+    elif form == "ago" and words != "now":
+        words += " ago"
+    exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" data-as="{}" title="{}">{}</time>', at.isoformat(), form, exact, words)
+
+
+@register.filter
+def percent(part: int, whole: int) -> str:
+    """`part` of `whole` as an SVG width: 58.3%."""
+    return f"{100 * part / whole:.1f}%" if whole else "0%"
+
+
+def _round(value: float) -> int:
+    """Half up, as JavaScript rounds; Python would round halves to even."""
+    return int(value + 0.5)

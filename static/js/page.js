@@ -1,0 +1,71 @@
+// On every page: times in the viewer's zone, "/" for the search field, forms that cannot be sent twice.
+(function () {
+  const MINUTE = 60, HOUR = 3600, DAY = 86400;
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+  // The same words as deployments/templatetags/deployer.py: what the server wrote must not change when we arrive.
+  function age(seconds) {
+    if (seconds < 45) return "now";
+    if (seconds < HOUR) return Math.max(1, Math.round(seconds / MINUTE)) + " min";
+    if (seconds < DAY) return Math.round(seconds / HOUR) + " h";
+    const days = Math.round(seconds / DAY);
+    if (days < 2) return "1 day";
+    if (days < 60) return days + " days";
+    if (days < 700) return Math.round(days / 30.4) + " months";
+    return Math.round(days / 365) + " years";
+  }
+
+  function tellTimes(root) {
+    const now = Date.now();
+    for (const element of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(element.dateTime);
+      if (isNaN(at)) continue;
+      if (!element.dataset.exact) {
+        element.dataset.exact = "yes";
+        element.title = exact.format(at);
+      }
+      if (element.dataset.as === "clock") {
+        element.textContent = at.toLocaleTimeString(undefined, { hour12: false });
+        continue;
+      }
+      const words = age((now - at) / 1000);
+      const text = element.dataset.as === "ago" && words !== "now" ? words + " ago" : words;
+      if (element.textContent !== text) element.textContent = text;
+    }
+  }
+
+  function tellZone() {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (const element of document.querySelectorAll("[data-zone]")) element.textContent = "All times " + zone;
+  }
+
+  addEventListener("DOMContentLoaded", function () {
+    tellTimes(document);
+    tellZone();
+    setInterval(() => tellTimes(document), 15000);
+  });
+  document.addEventListener("htmx:afterSwap", () => tellTimes(document));
+
+  document.addEventListener("keydown", function (event) {
+    const find = document.querySelector(".dp-find input");
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+    if (event.key === "/" && find && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      find.focus();
+      find.select();
+    }
+    if (event.key === "Escape") for (const open of document.querySelectorAll("details.dp-menu[open]")) open.open = false;
+  });
+  document.addEventListener("click", function (event) {
+    for (const open of document.querySelectorAll("details.dp-menu[open]")) {
+      if (!open.contains(event.target)) open.open = false;
+    }
+    if (event.target.closest('[aria-disabled="true"]')) event.preventDefault();
+  });
+  document.addEventListener("submit", function (event) {
+    if (event.target.dataset.sent) event.preventDefault();
+    if (event.target.method === "post") event.target.dataset.sent = "yes";
+  });
+  // A page that comes back from the history may be sent again.
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
+})();
