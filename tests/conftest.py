@@ -1,0 +1,53 @@
+"""What all tests share. Servers are real ones, started on free ports in temporary folders."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from deployer_site.valkey import find_binary, write_configuration
+from tests.processes import Processes
+
+Wait = Callable[[Callable[[], object], float], None]
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    """Starts processes that end with the tests, also when the tests are killed."""
+    started = Processes()
+    yield started
+    started.stop()
+
+
+def _eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"This did not come true within {seconds} s."
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Wait:
+    """`eventually(condition, seconds)` polls until the condition is true, and fails when the time is over."""
+    return _eventually
+
+
+@pytest.fixture(scope="session")
+def valkey(processes: Processes, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real Valkey at settings.REDIS_URL, which Celery and the channel layer use in tests too."""
+    folder: Path = tmp_path_factory.mktemp("valkey")
+    processes.start([str(find_binary()), str(write_configuration(settings.REDIS_URL, folder))])
+    client = redis.Redis.from_url(settings.REDIS_URL)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    _eventually(answers, 10)
+    client.close()
+    return str(settings.REDIS_URL)
