@@ -1,0 +1,33 @@
+# make up     start everything (PORT, VAR, DEMO and more: docs/settings.md)
+# make test   every test        make lint   every check of the code
+# make bench  measure           make lock   pin the newest allowed packages
+
+PYTHON = .venv/bin/python
+# Compiled modules make each start three times as quick.
+RUN = exec env -u PYTHONDONTWRITEBYTECODE $(PYTHON)
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: up test lint bench lock
+
+up:
+	@sh .ci/install requirements.txt
+	@$(RUN) manage.py up
+
+test:
+	@sh .ci/system-packages
+	@sh .ci/install requirements.txt requirements-dev.txt
+	@$(RUN) .ci/tests.py
+
+lint:
+	@sh .ci/install requirements.txt requirements-dev.txt
+	@sh .ci/lint
+
+bench:
+	@sh .ci/install requirements.txt
+	@$(RUN) benchmarks/run.py
+
+lock:
+	@sh .ci/install requirements.txt
+	$(COMPILE) --upgrade .ci/uv.in -o .ci/uv.txt
+	$(COMPILE) --upgrade requirements.in -o requirements.txt
+	$(COMPILE) --upgrade requirements-dev.in -o requirements-dev.txt
