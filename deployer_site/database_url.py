@@ -50,8 +50,10 @@ def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, An
     database = unquote(parts.path.removeprefix("/"))
     if not database or "/" in database:
         refuse(name, what=f"it names no database. {EXAMPLES}")
-    # A socket's folder is written as the host (percent-encoded) or as ?host=/run/postgresql.
-    host = options.pop("host", "") or unquote(parts.hostname or "")
+    # A socket's folder is written as the host (percent-encoded) or as ?host=/run/postgresql. `parts.hostname` is in
+    # lower case, which a folder need not be.
+    place = parts.netloc.rpartition("@")[2]
+    host = options.pop("host", "") or unquote(place.removesuffix(f":{port}") if port else place).strip("[]")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": database,
