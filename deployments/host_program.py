@@ -1,0 +1,241 @@
+"""The programs that run on hosts, as text: typed values in, POSIX sh out. Nothing here touches a host.
+
+Durable programs (prepare, once, finish): the worker executes `start_command`, writes the program and `program_end`,
+after `need archive` exactly the archive's bytes, and reads marks (`parse_mark`). After `started` or `attached` come the
+spool's bytes from the offset on; from then on the worker may write `stored` (forget the spool) or `stop` (end the
+running step). The switch waits after `armed` for the one word `flip`. `docs/host.md` tells what happens on the host.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deployments.host_values import (
+    ArchiveSource,
+    Call,
+    Entry,
+    GitSource,
+    HeldSource,
+    HostProgramError,
+    HostStep,
+    InvalidValue,
+    Mark,
+    Place,
+    Release,
+    Source,
+    UnsafeText,
+    check_call,
+    checked,
+    one_line,
+    quote,
+    relative,
+)
+
+__all__ = [
+    "ArchiveSource",
+    "Call",
+    "Entry",
+    "GitSource",
+    "HeldSource",
+    "HostProgramError",
+    "HostStep",
+    "InvalidValue",
+    "Mark",
+    "Place",
+    "Release",
+    "Source",
+    "UnsafeText",
+    "quote",
+]
+
+_FOLDER = Path(__file__).parent / "hostside"
+_OWN_FACTS = ("ROOT", "RELEASE", "RELEASE_PATH", "CURRENT_PATH", "SHARED_PATH", "REVISION")
+_RESERVED = {"PATH", "IFS", "ENV", "BASH_ENV", "PS4", "SHELLOPTS"} | {f"DEPLOYER_{name}" for name in _OWN_FACTS}
+
+
+def parse_mark(line: bytes, nonce: str) -> Mark | None:
+    """The mark in a line, if any; it may begin in mid-line, after output without an end of line."""
+    _, sign, text = line.rpartition(b"\x1e" + nonce.encode() + b" ")
+    if not sign or not text.endswith(b"\n"):
+        return None
+    word, _, args = text[:-1].decode(errors="backslashreplace").partition(" ")
+    return Mark(word, args)
+
+
+def manifest_of(entries: Iterable[Entry]) -> str:
+    """What the tree must be: sha256sum's lines for files, two lines for a link, and the total of bytes.
+
+    Raises InvalidValue for a name that no such line can hold.
+    """
+    lines, total = [], 0
+    for entry in entries:
+        path = entry.path.removeprefix("./")
+        for text in (path, entry.link or "-"):
+            if "\n" in text or "\0" in text:
+                raise InvalidValue(f"A file name with a line break cannot be deployed as an archive: {text!r}.")
+        if entry.link is None:
+            lines.append(f"{checked('sha256', entry.sha256, r'[0-9a-f]{64}')}  ./{path}")
+        else:
+            lines += [f"link ./{path}", f"to {entry.link}"]
+        total += entry.size
+    return "".join(f"{line}\n" for line in [*lines, f"total {total}"])
+
+
+def _text(*names: str) -> str:
+    """Our shell files without their comments: hosts read a program byte by byte."""
+    lines = (line for name in names for line in (_FOLDER / f"{name}.sh").read_text().splitlines())
+    return "".join(f"{line}\n" for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+_LOADER = _text("tools", "gate", "sessions", "loader")
+_RUNNER = _text("tools", "sessions", "runner")
+_SWITCH = _text("tools", "gate", "switch")
+_OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
+_PROBE = _text("tools", "observe", "probe")
+
+
+def _words(*values: str) -> str:
+    return " ".join(quote(value) for value in values)
+
+
+def _command(text: str, *arguments: str) -> str:
+    return f"exec sh -c {_words(text, 'deployer', *arguments)}"
+
+
+def start_command(call: Call) -> str:
+    """Starts the program that follows on standard input, once; attaches to it if it was started before."""
+    place, archive = call.place, call.archive
+    of_archive = (archive.sha256, str(archive.size)) if archive else ("-", "0")
+    return _command(
+        _LOADER, place.root, place.target, call.name, str(call.fence), str(call.offset), call.nonce, *of_archive,
+        place.path_words, place.umask,
+    )  # fmt: skip
+
+
+def program_end(nonce: str) -> str:
+    """What follows a program's text on standard input."""
+    return f"{nonce} end\n"
+
+
+def switch_command(place: Place, *, name: str, fence: int, nonce: str, release: Release, seconds: int = 10) -> str:
+    """Arms a host and waits `seconds` for the word `flip`."""
+    check_call(name, nonce, fence)
+    return _command(
+        _SWITCH, place.root, place.target, name, str(fence), nonce, release.name, release.revision,
+        str(release.number), one_line(release.by), str(seconds), place.path_words,
+    )  # fmt: skip
+
+
+def observe_command(place: Place, *, nonce: str = "observation") -> str:
+    """What is there: marks `current`, `revision`, `fence`, `release`, `program`, `tools`. Writes nothing."""
+    return _command(_OBSERVE, place.root, nonce, place.path_words)
+
+
+def probe_command(place: Place, *, nonce: str = "observation") -> str:
+    """May this folder hold a target? Marks `tools`, `missing`, `root`, `disk` (kB free, kB in all), `system`."""
+    return _command(_PROBE, place.root, nonce, place.path_words)
+
+
+def prepare_program(
+    place: Place,
+    release: Release,
+    source: Source,
+    linked_dirs: Iterable[str],
+    linked_files: Iterable[str],
+    steps: Iterable[HostStep],
+    facts: Mapping[str, str],
+) -> str:
+    """Lays the release out, verifies it, links what is shared, runs the prepare steps."""
+    steps = tuple(steps)
+    work = [*_sudo(steps), _lay_out(source, release)]
+    work += [_call("link_dir", path, _to_shared(path)) for path in map(_linked, linked_dirs)]
+    work += [_call("link_file", path, _to_shared(path)) for path in map(_linked, linked_files)]
+    work += [*_steps(place, steps), "seal"]
+    parts = {ArchiveSource: ("layout",), GitSource: ("layout", "git"), HeldSource: ("layout",)}[type(source)]
+    return _program(place, release, facts, work, *parts)
+
+
+def once_program(place: Place, release: Release, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
+    """Runs steps in a prepared release that does not serve yet."""
+    steps = tuple(steps)
+    return _program(place, release, facts, [*_sudo(steps), "need_release", *_steps(place, steps)])
+
+
+def finish_program(
+    place: Place,
+    release: Release,
+    restart: Iterable[HostStep],
+    after: Iterable[HostStep],
+    keep: int,
+    protect: Iterable[str],
+    facts: Mapping[str, str],
+) -> str:
+    """Runs the steps after the switch, marks the release good or bad, and removes old releases."""
+    steps = (*restart, *after)
+    protected = " ".join(checked("release name", name, r"[0-9]{14}-[0-9a-f]{7}") for name in protect)
+    deploy = f"deploy {release.number} by {one_line(release.by)}"
+    work = [
+        f"keep={int(keep)} protect={quote(protected)} deploy={quote(deploy)}", "need_live", *_sudo(steps),
+        "on_failure=mark_bad", *_steps(place, steps), "on_failure=:", "mark_good", "clean_up",
+    ]  # fmt: skip
+    return _program(place, release, facts, work, "finish")
+
+
+def _program(place: Place, release: Release, facts: Mapping[str, str], work: Iterable[str], *parts: str) -> str:
+    return (
+        f"{_RUNNER}{_text(*parts)}release={release.name} revision={release.revision} mask={place.umask}\n"
+        f"facts={quote(_facts(place, release, facts))}\nwork() {{\n" + "\n".join(work) + "\n}\nbegin\n"
+    )
+
+
+def _facts(place: Place, release: Release, facts: Mapping[str, str]) -> str:
+    """The environment of steps, as text that the shell evaluates."""
+    for name in facts:
+        checked("name of an environment variable", name, r"[A-Z][A-Z0-9_]*")
+        if name in _RESERVED:
+            raise InvalidValue(f"{name} cannot be set for steps; for PATH there is the target's own setting.")
+    path = f"{place.root}/releases/{release.name}"
+    own = (place.root, release.name, path, f"{place.root}/current", f"{place.root}/shared", release.revision)
+    given = {**facts, **{f"DEPLOYER_{name}": value for name, value in zip(_OWN_FACTS, own, strict=True)}}
+    return "".join(f"export {name}={quote(value)}\n" for name, value in given.items())
+
+
+def _steps(place: Place, steps: Iterable[HostStep]) -> list[str]:
+    return [
+        _call(
+            "step", str(index), one_line(step.name), str(step.time_limit), str(step.silence_limit),
+            "sudo" if step.sudo else "", *place.shell_words, step.command,
+        )
+        for index, step in enumerate(steps, 1)
+    ]  # fmt: skip
+
+
+def _sudo(steps: Iterable[HostStep]) -> list[str]:
+    return ["need_sudo"] if any(step.sudo for step in steps) else []
+
+
+def _lay_out(source: Source, release: Release) -> str:
+    if isinstance(source, ArchiveSource):
+        return _call("lay_out_archive", source.sha256, str(source.size), source.manifest)
+    if isinstance(source, HeldSource):
+        return "use_held"
+    if source.revision != release.revision:
+        raise InvalidValue(f"The source has revision {source.revision}, the release {release.revision}.")
+    address = urlsplit(source.url)
+    site = f"https://{address.netloc.rpartition('@')[2]}" if address.scheme == "https" and source.token else ""
+    login = f"username={source.username or 'git'}\npassword={source.token}\n" if source.token else ""
+    access = _call("write_access", source.key, source.known_hosts, login)
+    return f"{access}\n{_call('lay_out_git', source.url, source.ref, site)}"
+
+
+def _linked(path: str) -> str:
+    return relative("A linked folder or file", path)
+
+
+def _to_shared(path: str) -> str:
+    """From where `path` lies in a release up to the root, and down into its shared folder."""
+    return "../" * (path.count("/") + 2) + f"shared/{path}"
+
+
+def _call(function: str, *arguments: str) -> str:
+    return f"{function} {_words(*arguments)}"

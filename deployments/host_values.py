@@ -1,0 +1,204 @@
+"""The typed values that host programs are built from, each checked when it is made.
+
+HostProgramError
+├── UnsafeText      a value holds what no shell text can carry
+└── InvalidValue    a value is not what its place allows
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_URL = re.compile(
+    r"(https|ssh)://([\w.~%+-]+@)?(\w[\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?/\S*"
+    r"|file:///\S*"
+    r"|[\w.-]+@\w[\w.-]*:[^-\s]\S*"
+)
+_REF = re.compile(r"(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$))[\w+][\w+@./#=,-]*")
+
+
+class HostProgramError(ValueError):
+    """The text says what is wrong with which value."""
+
+
+class UnsafeText(HostProgramError):
+    """No shell text can carry it."""
+
+
+class InvalidValue(HostProgramError):
+    """Not what this place allows."""
+
+
+def quote(value: str) -> str:
+    """One word of POSIX sh that means exactly `value`."""
+    if "\0" in value:
+        raise UnsafeText(f"A NUL character cannot be sent to a host: {value!r}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UnsafeText(f"This is not text that can be sent to a host: {value!r}.") from error
+    return shlex.quote(value)
+
+
+def checked(what: str, value: str, pattern: str | re.Pattern[str]) -> str:
+    """The value, if all of it matches. Raises InvalidValue."""
+    if not re.fullmatch(pattern, value):
+        raise InvalidValue(f"This is no valid {what}: {value!r}.")
+    return value
+
+
+def one_line(value: str) -> str:
+    """The text with a space for each line break and other control character."""
+    return CONTROL.sub(" ", value)
+
+
+def relative(what: str, path: str) -> str:
+    """The path, if it leads to something inside its folder. Raises InvalidValue."""
+    if path != path.strip("/") or not path or CONTROL.search(path) or {"", ".", ".."} & set(path.split("/")):
+        raise InvalidValue(f"{what} must be a path inside the release, without '..': {path!r}.")
+    return path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A target's folder on a host. `target` is its name ("shop/production"); the folder refuses every other one."""
+
+    root: str
+    target: str
+    path_prepend: tuple[str, ...] = ()
+    shell: str = "sh -c"
+    umask: str = "022"
+
+    def __post_init__(self) -> None:
+        if not self.root.startswith("/") or CONTROL.search(self.root):
+            raise InvalidValue(f"The folder on a host must be an absolute path: {self.root!r}.")
+        relative("The folder on a host", self.root[1:])
+        if not self.target or CONTROL.search(self.target):
+            raise InvalidValue(f"This is no valid target name: {self.target!r}.")
+        for folder in self.path_prepend:
+            if not folder.startswith("/") or ":" in folder or CONTROL.search(folder):
+                raise InvalidValue(f"A folder for PATH must be an absolute path without a colon: {folder!r}.")
+        if not self.shell_words:
+            raise InvalidValue('The shell must not be empty; "sh -c" is usual.')
+        checked("umask", self.umask, r"[0-7]{3,4}")
+
+    @property
+    def shell_words(self) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(self.shell))
+        except ValueError as error:
+            raise InvalidValue(f"The shell has an open quotation: {self.shell!r}.") from error
+
+    @property
+    def path_words(self) -> str:
+        return ":".join(self.path_prepend)
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """Limits in seconds; 0 is none."""
+
+    name: str
+    command: str
+    time_limit: int = 600
+    silence_limit: int = 0
+    sudo: bool = False
+
+    def __post_init__(self) -> None:
+        if self.time_limit < 0 or self.silence_limit < 0:
+            raise InvalidValue(f"A limit of step {self.name!r} is below 0.")
+
+
+@dataclass(frozen=True)
+class Release:
+    """`number` is the deploy's; `by` is who asked for it."""
+
+    name: str
+    revision: str
+    number: int
+    by: str
+
+    def __post_init__(self) -> None:
+        checked("release name", self.name, r"[0-9]{14}-[0-9a-f]{7}")
+        checked("revision", self.revision, r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ArchiveSource:
+    """A tar.gz of the tree, by its sha256; `manifest` is from `manifest_of`."""
+
+    sha256: str
+    size: int
+    manifest: str
+
+    def __post_init__(self) -> None:
+        checked("sha256", self.sha256, r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A repository that hosts can reach. `ref` is fetched where single commits are not given out; may be empty."""
+
+    url: str
+    revision: str
+    ref: str = ""
+    key: str = ""
+    known_hosts: str = ""
+    username: str = ""
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        checked("repository address", self.url, _URL)
+        checked("revision", self.revision, r"[0-9a-f]{40}")
+        if self.ref:
+            checked("ref", self.ref, _REF)
+        if CONTROL.search(self.username + self.token):
+            raise InvalidValue("A user name or token for a repository must be one line.")
+
+
+@dataclass(frozen=True)
+class HeldSource:
+    """The release lies on the host already, prepared and not marked bad."""
+
+
+Source = ArchiveSource | GitSource | HeldSource
+
+
+@dataclass(frozen=True)
+class Call:
+    """One start of, or attachment to, the program `name`. `offset` is in bytes of its spool."""
+
+    place: Place
+    name: str
+    fence: int
+    nonce: str
+    offset: int = 0
+    archive: ArchiveSource | None = None
+
+    def __post_init__(self) -> None:
+        check_call(self.name, self.nonce, self.fence, self.offset)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file (sha256 and size) or a link (where it points) of a tree."""
+
+    path: str
+    sha256: str = ""
+    link: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Mark:
+    word: str
+    args: str = ""
+
+
+def check_call(name: str, nonce: str, fence: int, offset: int = 0) -> None:
+    """Raises InvalidValue."""
+    checked("program name", name, r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+    checked("nonce", nonce, r"[A-Za-z0-9]{8,64}")
+    if fence < 0 or offset < 0:
+        raise InvalidValue(f"Neither fence ({fence}) nor offset ({offset}) can be below 0.")

@@ -1,0 +1,57 @@
+# The fence: a short lock, the highest number that this folder has seen, and whose folder it is.
+
+refuse() {
+    mark refused "$1" "$(printf '%s' "$2" | tr '\n\036' '  ')"
+    exit 3
+}
+
+refuse_write() {
+    case $1 in
+    *'o space left'* | *uota*) refuse disk "$1" ;;
+    *) refuse root "$1" ;;
+    esac
+}
+
+need_tools() {
+    lacking=$(lacking_tools)
+    [ -z "$lacking" ] || refuse tools "this host lacks $lacking; install that, or perl, which stands in for all but tar"
+}
+
+# Makes the folders and files that all programs share.
+open_state() {
+    problem=$( (umask "$mask" && mkdir -p "$root") 2>&1) || refuse_write "$problem"
+    problem=$(mkdir -p "$state/programs" "$state/archives" "$state/releases" 2>&1) || refuse_write "$problem"
+    problem=$(touch "$state/gate" "$state/lock" 2>&1) || refuse_write "$problem"
+}
+
+enter_gate() {
+    exec 6>>"$state/gate"
+    lock 6 200 || refuse lock "another program has held the short lock in $state for 10 seconds"
+}
+
+leave_gate() { exec 6>&-; }
+
+highest_fence() {
+    seen=0
+    [ ! -f "$state/fence" ] || IFS= read -r seen <"$state/fence" || :
+    case $seen in '' | *[!0-9]*) refuse root "$state/fence is damaged; it must hold one number" ;; esac
+}
+
+# To be called inside the gate: refuses another target's folder and an older claim, and records a newer one.
+claim() {
+    if [ -f "$state/target" ]; then
+        IFS= read -r owner <"$state/target" || :
+        [ "$owner" = "$target" ] || refuse target "$owner"
+    else
+        keep_line "$state/target" "$target" || refuse disk "cannot write $state/target"
+    fi
+    highest_fence
+    [ "$fence" -ge "$seen" ] || refuse fence "$seen"
+    [ "$fence" -eq "$seen" ] || keep_line "$state/fence" "$fence" || refuse disk "cannot write $state/fence"
+}
+
+pass_gate() {
+    enter_gate
+    claim
+    leave_gate
+}

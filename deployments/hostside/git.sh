@@ -1,0 +1,89 @@
+# Fetches one commit into the mirror and checks it out. Keys and tokens are files for the length of the fetch only.
+
+git_environment() {
+    export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:ssh:file DEPLOYER_GIT="$home/git" LC_ALL=C
+    export GIT_SSH_COMMAND='sh "$DEPLOYER_GIT/ssh"' GIT_SSH_VARIANT=ssh
+}
+
+mirror_git() {
+    git --git-dir="$root/repo" -c core.hooksPath=/dev/null -c core.autocrlf=false -c core.fsmonitor=false "$@"
+}
+
+forget_keys() { rm -rf "$home/git"; }
+
+# Relative names, for ssh splits the option's value at spaces.
+write_access() {
+    forget_keys
+    (umask 077 && mkdir "$home/git" && cd "$home/git" &&
+        printf '%s\n' "$1" >key && printf '%s\n' "$2" >known_hosts && printf '%s' "$3" >login &&
+        printf '%s\n' 'if [ "$1" = get ]; then cat "$DEPLOYER_GIT/login"; fi' >credential &&
+        {
+            printf '%s\n' 'cd "$DEPLOYER_GIT" || exit 1' 'set -- -o GlobalKnownHostsFile=/dev/null -o ConnectTimeout=15 "$@"' \
+                'set -- -o StrictHostKeyChecking=yes -o UserKnownHostsFile=known_hosts -o BatchMode=yes "$@"' \
+                'set -- -o ServerAliveInterval=15 -o IdentitiesOnly=yes -o IdentityAgent=none "$@"'
+            if [ "$1" ]; then echo 'set -- -i key "$@"'; else echo 'set -- -o IdentityFile=none "$@"'; fi
+            echo 'exec ssh -F /dev/null "$@"'
+        } >ssh) || fail disk "$home/git cannot be written"
+}
+
+# fetch URL REFSPEC SITE
+fetch() {
+    set -- "$1" "$2" "${3:+credential.$3.helper=!sh \"\$DEPLOYER_GIT/credential\"}"
+    bounded 3600 0 git_environment git --git-dir="$root/repo" -c core.hooksPath=/dev/null -c credential.helper= \
+        -c "${3:-credential.useHttpPath=false}" -c gc.autoDetach=false -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=60 \
+        fetch --quiet --no-tags --no-recurse-submodules --force -- "$1" "$2"
+    if [ "$reason" = stopped ]; then
+        forget_keys
+        finish stopped
+    fi
+    [ "$code" -eq 0 ]
+}
+
+# update_mirror URL REF SITE: by the commit itself, or by its ref where the server gives out no single commits.
+update_mirror() {
+    [ "$(mirror_git rev-parse -q --verify "refs/deployer/$revision")" != "$revision" ] || return 0
+    fetch "$1" "+$revision:refs/deployer/$revision" "$3" && return 0
+    [ "$2" ] || return 1
+    say "the repository gives out no single commit; fetching $2 instead"
+    fetch "$1" "+$2:refs/deployer/ref" "$3" || return 1
+    mirror_git update-ref "refs/deployer/$revision" "$revision"
+}
+
+check_out() {
+    export GIT_INDEX_FILE="$home/index"
+    rm -f "$home/index"
+    mirror_git --work-tree=. read-tree "$revision" && mirror_git --work-tree=. checkout-index --all --force
+}
+
+# A fresh index knows no times and sizes, so git compares every file by its content.
+verify_checkout() {
+    rm -f "$home/index"
+    mirror_git --work-tree=. read-tree "$revision" && mirror_git --work-tree=. update-index -q --refresh || return 1
+    extra=$(mirror_git --work-tree=. ls-files --others | head -n 5)
+    [ -z "$extra" ] || { echo "not in the revision: $extra" && return 1; }
+}
+
+# lay_out_git URL REF SITE
+lay_out_git() {
+    has git || fail fetch "git is not installed on this host; install it, or let this target distribute by archive"
+    new_release
+    on_failure=undo_fetch
+    [ -f "$root/repo/HEAD" ] || git init --quiet --bare "$root/repo" || fail_layout fetch "$root/repo cannot be made"
+    # Nobody but us is at work here, so a lock file is what a killed git left.
+    find "$root/repo" -name '*.lock' -type f -exec rm -f {} +
+    update_mirror "$1" "$2" "$3" || fail_layout fetch "revision $revision could not be fetched from $1"
+    forget_keys
+    mirror_git ls-tree -r -l "$revision" >"$record/manifest" || fail_layout fetch "revision $revision is not in the mirror"
+    room "$(awk '{ sum += $4 } END { printf "%.0f", sum }' "$record/manifest")"
+    cd "$path" || fail disk "$path cannot be entered"
+    check_out || fail_layout fetch "git could not lay the revision out"
+    verify_checkout || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+    unset GIT_INDEX_FILE
+    awk '$4 > 0 && $2 == "blob" { sub(/^[^\t]*\t/, ""); if ($0 !~ /^"/) print "./" $0 }' "$record/manifest" >"$record/filled"
+    stamp
+}
+
+undo_fetch() {
+    forget_keys
+    undo_layout
+}

@@ -1,0 +1,158 @@
+# Lays a release out in its folder, and verifies it before anything runs in it.
+
+# Takes a folder away under another name first, so that no half of it is left under its own.
+discard() {
+    mv -f "$root/releases/$1" "$state/trash-$1.$$" && rm -rf "$state/releases/$1" "$state/trash-$1.$$"
+}
+
+# What failed attempts left: laid out by us, never prepared. Only the holder of the long lock lays out.
+discard_unfinished() {
+    rm -rf "$state"/trash-*
+    for left in "$state"/releases/*; do
+        left=${left##*/}
+        if [ "$left" = "$live" ] || [ -e "$state/releases/$left/prepared" ]; then continue; fi
+        [ -d "$root/releases/$left" ] || { rm -rf "$state/releases/$left" && continue; }
+        if discard "$left"; then mark removed "$left"; fi
+    done
+}
+
+new_release() {
+    mkdir -p "$root/releases" "$root/shared" || fail disk "cannot make folders in $root"
+    live_release
+    [ "$live" != "$release" ] || fail release "release $release serves right now and is not laid out again"
+    [ ! -e "$record/good" ] || fail release "release $release has served before and is not laid out again"
+    if [ -d "$path" ] && [ ! -d "$record" ]; then fail release "$path is there already and is not ours"; fi
+    rm -f "$record/prepared"
+    set +f
+    discard_unfinished
+    set -f
+    mkdir -p "$record" "$path" && keep_line "$record/revision" "$revision" || fail disk "cannot make $path"
+}
+
+# A layout that failed frees its space at once.
+undo_layout() { discard "$release"; }
+
+# room BYTES: twice that, and 5 % of the disk or 256 MB, whichever is less.
+room() {
+    set -- "$1" $(df -Pk "$root" 2>/dev/null | tail -n 1)
+    case ${5-x} in *[!0-9]*) return 0 ;; esac
+    spare=$(($3 / 20))
+    [ "$spare" -le 262144 ] || spare=262144
+    wanted=$(($1 / 512 + spare))
+    [ "$5" -ge "$wanted" ] || fail disk "$wanted kB must be free in $root to lay this release out safely; $5 kB are"
+}
+
+# Why did writing fail? A disk that takes no 64 kB more is the reason.
+fail_layout() {
+    if printf '%65536s' '' 2>/dev/null >"$path/.room"; then
+        rm -f "$path/.room"
+        fail "$1" "$2"
+    fi
+    fail disk "the disk of $root takes no more data: $2"
+}
+
+check_sums() {
+    if has sha256sum; then
+        sha256sum -c "$1"
+    elif has shasum; then
+        shasum -a 256 -c "$1"
+    else
+        while IFS= read -r line; do
+            file=${line#????????????????????????????????????????????????????????????????  }
+            if [ "$(digest <"$file")" = "${line%%  *}" ]; then echo "$file: OK"; else echo "$file: FAILED"; fi
+        done <"$1"
+    fi 2>&1
+}
+
+check_links() {
+    at=
+    while IFS= read -r line; do
+        case $line in
+        'link '*) at=${line#link } ;;
+        'to '*) [ "$(link_text "$at")" = "${line#to }" ] || { echo "$at: is not a link to ${line#to }" && return 1; } ;;
+        esac
+    done <"$record/manifest"
+}
+
+# Every file by its content, every link by its target, and nothing besides.
+verify_tree() {
+    grep '^[0-9a-f]\{64\}  ' "$record/manifest" >"$home/sums"
+    files=$(wc -l <"$home/sums")
+    if [ "$files" -gt 0 ]; then
+        check_sums "$home/sums" | awk -v total="$files" '
+            / OK$/ { good++; next }
+            shown++ < 5 { print }
+            END { exit good != total }' || return 1
+    fi
+    check_links || return 1
+    links=$(grep -c '^link ' "$record/manifest")
+    found=$(find . ! -type d -print | wc -l)
+    [ "$found" -eq $((files + links)) ] || { echo "$found files are there, the manifest has $((files + links))" && return 1; }
+}
+
+# lay_out_archive SHA256 SIZE MANIFEST
+lay_out_archive() {
+    new_release
+    on_failure=undo_layout
+    printf '%s' "$3" >"$record/manifest" || fail_layout disk "the manifest cannot be written"
+    sed -n 's/^total \([0-9]*\)$/\1/p' "$record/manifest" >"$home/sums"
+    IFS= read -r total <"$home/sums" || total=0
+    [ "$total" -ge "$2" ] || total=$2
+    room "$total"
+    cd "$path" || fail disk "$path cannot be entered"
+    bounded 3600 0 : tar -xzf "$state/archives/$1"
+    [ "$reason" != stopped ] || { undo_layout && finish stopped; }
+    [ "$code" -eq 0 ] || fail_layout archive "tar could not unpack the archive (exit code $code)"
+    verify_tree || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+    # Which files must not be empty later: all but those with the sum of nothing.
+    grep -v '^e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  ' "$home/sums" | cut -c 67- >"$record/filled"
+    stamp
+}
+
+stamp() {
+    [ -e "$path/REVISION" ] || keep_line "$path/REVISION" "$revision" || fail_layout disk "REVISION cannot be written"
+    on_failure=:
+}
+
+use_held() {
+    need_release
+    [ ! -e "$record/bad" ] || fail release "release $release was marked bad on this host"
+    IFS= read -r held_revision <"$record/revision" || held_revision=-
+    [ "$held_revision" = "$revision" ] || fail release "release $release holds revision $held_revision, not $revision"
+}
+
+# real_parents PATH: makes the folders above it; a link among them could lead out of the release.
+real_parents() {
+    at=$path rest=$1
+    while :; do
+        case $rest in */*) at=$at/${rest%%/*} rest=${rest#*/} ;; *) break ;; esac
+        [ ! -L "$at" ] || fail link "$1 cannot be linked: $at is itself a link"
+        [ -d "$at" ] || mkdir "$at" || fail link "$1 cannot be linked: $at cannot be made"
+    done
+}
+
+link_dir() {
+    mkdir -p "$root/shared/$1" || fail link "shared/$1 cannot be made"
+    real_parents "$1"
+    if [ -e "$path/$1" ] && [ ! -d "$path/$1" ]; then fail link "$1 is a file in the revision, but is to be a linked folder"; fi
+    rm -rf "${path:?}/$1"
+    ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
+}
+
+link_file() {
+    [ -f "$root/shared/$1" ] || fail link "shared/$1 does not exist on this host; put the file there, then deploy again"
+    real_parents "$1"
+    if [ -d "$path/$1" ] && [ ! -L "$path/$1" ]; then fail link "$1 is a folder in the revision, but is to be a linked file"; fi
+    rm -f "$path/$1"
+    ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
+}
+
+# A full disk truncates silently: no file of the revision may have become empty while steps ran.
+seal() {
+    checkpoint
+    if [ -f "$record/filled" ]; then
+        emptied=$(cd "$path" && find . -type f -size 0 -print | awk 'NR == FNR { filled[$0]; next } $0 in filled' "$record/filled" - | head -n 1)
+        [ -z "$emptied" ] || fail manifest "$emptied has become empty since it was laid out; is the disk full?"
+    fi
+    keep_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
+}

@@ -1,0 +1,177 @@
+# Starts a program once, or attaches to it, and follows what it writes.
+
+set -f
+umask 077
+root=$1 target=$2 name=$3 fence=$4 offset=$5 nonce=$6 archive=$7 size=$8 mask=${10}
+[ -z "$9" ] || PATH=$9:$PATH
+export PATH
+state=$root/.deployer
+home=$state/programs/$name
+fresh=$state/programs/.new.$$
+follower= watcher=
+
+let_go() {
+    [ -z "$follower" ] || kill "$follower" 2>/dev/null
+    [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
+    [ ! -d "$fresh" ] || rm -rf "$fresh"
+    rm -f "$state/archives/.part.$$"
+}
+
+# What a loader that was killed left behind.
+sweep() {
+    set +f
+    for left in "$state"/programs/.new.* "$state"/archives/.part.*; do
+        [ ! -e "$left" ] || kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
+    done
+    set -f
+}
+
+# The program comes line by line, by the builtin, so that not one byte after its end is taken.
+read_program() {
+    while IFS= read -r line; do
+        if [ "$line" = "$nonce end" ]; then return 0; fi
+        printf '%s\n' "$line" >&4 || refuse disk "cannot write the program to $state"
+    done
+    exit 1
+}
+
+take_bytes() {
+    if has head; then
+        head -c "$1"
+    else
+        perl -e 'my $n = shift; binmode STDIN; binmode STDOUT;
+            while ($n > 0) { my $r = sysread(STDIN, my $b, $n < 65536 ? $n : 65536); last unless $r; $n -= $r; print $b or exit 1 }' "$1"
+    fi
+}
+
+have_room() {
+    set -- $(df -Pk "$state/archives" 2>/dev/null | tail -n 1)
+    case ${4-x} in *[!0-9]*) return 0 ;; esac
+    [ "$4" -ge $((size / 512)) ] || refuse disk "the archive needs $((size / 512)) kB free with room to unpack it; $4 kB are free in $root"
+}
+
+receive_archive() {
+    [ "$archive" != - ] || return 0
+    stored=$state/archives/$archive
+    if [ ! -f "$stored" ]; then
+        have_room
+        mark need archive
+        part=$state/archives/.part.$$
+        take_bytes "$size" 2>/dev/null >"$part" || refuse disk "cannot write the archive to $state/archives"
+        [ "$(size_of "$part")" -eq "$size" ] || refuse archive "it came only in part: $(size_of "$part") of $size bytes"
+        [ "$(digest <"$part")" = "$archive" ] || refuse archive "it arrived with another sha256 than $archive"
+        mv -f "$part" "$stored" || refuse disk "cannot keep the archive in $state/archives"
+    fi
+    touch "$stored"
+    ls -t "$state/archives" | grep -v "^$archive\$" | tail -n +3 |
+        while IFS= read -r old; do rm -f "$state/archives/$old"; done
+    mark have archive
+}
+
+words() {
+    while IFS= read -r word; do
+        case $word in
+        stored)
+            pass_gate
+            rm -f "$home/spool"
+            break
+            ;;
+        stop)
+            pass_gate
+            touch "$home/stop"
+            ;;
+        esac
+    done
+    exit 0
+}
+
+# A runner that could not write its last line (a full disk) still left its result.
+lacks_end() { ! tail -c 300 "$home/spool" 2>/dev/null | grep -q "$stored_nonce end "; }
+
+give_end() {
+    IFS= read -r result <"$home/result" || result=failed
+    if lacks_end; then (nonce=$stored_nonce && mark end "$result"); fi
+}
+
+# Waits for the runner's death by the lock that it holds, and says so if it died without a result.
+await_runner() {
+    if has flock; then
+        flock -s "$home/alive" true >/dev/null &
+    else
+        perl -e 'open(F, "<", $ARGV[0]) or exit 1; flock(F, 1)' "$home/alive" >/dev/null &
+    fi
+    blocked=$!
+    trap 'kill "$blocked" 2>/dev/null; exit 0' TERM
+    wait "$blocked"
+    if [ -e "$home/result" ] && ! lacks_end; then exit 0; fi
+    [ -e "$home/result" ] || reap "$name"
+    # Some tails look once a second only; what they have not shown yet goes first.
+    nap 9 >/dev/null
+    nap 9 >/dev/null
+    [ -e "$home/spool" ] || exit 0
+    if [ -e "$home/result" ]; then give_end; else mark lost; fi
+}
+
+follow() {
+    exec 2>/dev/null
+    stop_with=
+    if tail --pid=$$ -c 1 /dev/null >/dev/null; then stop_with=--pid=$$; fi
+    tail $stop_with -c "+$((offset + 1))" -f "$home/spool" &
+    follower=$!
+    await_runner &
+    watcher=$!
+    words
+}
+
+attach() {
+    keep_line "$home/fence" "$fence" || refuse disk "cannot write $home/fence"
+    leave_gate
+    IFS= read -r stored_nonce <"$home/nonce" || stored_nonce=$nonce
+    if [ -e "$home/result" ] && [ ! -e "$home/spool" ]; then
+        IFS= read -r result <"$home/result" || result=failed
+        mark done "$result"
+        exit 0
+    fi
+    mark attached "$stored_nonce"
+    if held "$home/alive"; then follow; fi
+    tail -c "+$((offset + 1))" "$home/spool" 2>/dev/null
+    if [ -e "$home/result" ]; then
+        give_end
+        words
+    fi
+    reap "$name"
+    mark lost
+    exit 0
+}
+
+# The lock is taken here and inherited, so that a program that exists without it is a dead one at any moment.
+start() {
+    exec 7>"$fresh/alive"
+    try_lock 7 || refuse lock "cannot lock $fresh/alive; does this file system have locks?"
+    mv "$fresh" "$home" || refuse disk "cannot make $home"
+    (new_session sh "$home/program" "$root" "$target" "$name" "$nonce" </dev/null >>"$home/spool" 2>&1 6>&-) &
+    exec 7>&-
+    leave_gate
+    stored_nonce=$nonce
+    mark started
+    follow
+}
+
+trap let_go EXIT
+trap 'exit 1' HUP INT TERM
+need_tools
+open_state
+pass_gate
+if [ -d "$home" ]; then
+    read_program 4>/dev/null
+else
+    sweep
+    problem=$(mkdir "$fresh" 2>&1) || refuse_write "$problem"
+    read_program 4>"$fresh/program"
+    receive_archive
+    { keep_line "$fresh/nonce" "$nonce" && keep_line "$fresh/fence" "$fence" && : >"$fresh/spool" &&
+        printf '%16384s' '' >"$fresh/reserve"; } 2>/dev/null || refuse disk "cannot write to $state"
+fi
+enter_gate
+claim
+if [ -d "$home" ]; then attach; else start; fi

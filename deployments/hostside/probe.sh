@@ -1,0 +1,25 @@
+# May this folder hold a target? Looks, and writes nothing.
+
+probe_root() {
+    at=$root
+    if [ -d "$root" ]; then word=writable; else word=creatable; fi
+    until [ -e "$at" ] || [ -z "$at" ]; do at=${at%/*}; done
+    at=${at:-/}
+    if [ ! -d "$at" ]; then
+        mark root refused "$at is not a folder"
+    elif [ ! -w "$at" ] || [ ! -x "$at" ]; then
+        mark root refused "$at cannot be written by $(id -un)"
+    elif [ -e "$root/current" ] && [ ! -L "$root/current" ]; then
+        mark root refused "$root/current is there and is not a link"
+    else
+        mark root "$word"
+    fi
+    set -- $(df -Pk "$at" 2>/dev/null | tail -n 1)
+    mark disk "${4:-0}" "${2:-0}"
+}
+
+observe_tools
+lacking=$(lacking_tools)
+if [ "$lacking" ]; then mark missing "$lacking"; fi
+probe_root
+mark system "$(uname -s) $(uname -m)"

@@ -1,0 +1,144 @@
+# Runs the work of one program under the long lock, detached from every connection. Its output is the spool.
+
+set -f
+root=$1 target=$2 name=$3 nonce=$4
+state=$root/.deployer
+home=$state/programs/$name
+spool=$home/spool
+on_failure=:
+as_root=
+
+say() { mark say "$@" || :; }
+
+# The result comes first: whoever finds it without an end mark in the spool can still say how it ended.
+finish() {
+    keep_line "$home/result" "$1" || { rm -f "$home/reserve" && keep_line "$home/result" "$1"; }
+    mark end "$1" || { rm -f "$home/reserve" && printf '\n' && mark end "$1"; }
+    rm -rf "$home/reserve" "$home/environment" "$home/sums" "$home/index" "$home/git"
+    exit 0
+}
+
+fail() {
+    failure=$1
+    shift
+    mark fail "$failure" "$(printf '%s' "$*" | tr '\n\036' '  ')" || :
+    $on_failure
+    finish "failed $failure"
+}
+
+checkpoint() {
+    [ ! -e "$home/stop" ] || finish stopped
+    IFS= read -r seen <"$state/fence" && IFS= read -r mine <"$home/fence" || fail fence "$state/fence cannot be read"
+    [ "$mine" -ge "$seen" ] || fail fence "a newer deploy (fence $seen) has taken over this folder; this one had $mine"
+}
+
+# Waits for the long lock. Its holder's runner may have been killed: then its step is ended, and the lock comes free.
+take_lock() {
+    exec 8>>"$home/step" 9>>"$state/lock"
+    try_lock 8
+    lock 9 4 && return 0
+    say "another program is at work in this folder; waiting for it"
+    waited=0
+    until lock 9 20; do
+        waited=$((waited + 1))
+        [ "$waited" -lt 60 ] || fail lock "another program held the lock in $state for 60 seconds"
+        checkpoint
+        if IFS= read -r holder <"$state/holder"; then reap "$holder"; fi
+    done
+}
+
+# watch LEADER LIMIT SILENCE: once a second. The clock may be set while we wait, so a leap counts as one second.
+watch() {
+    spent=0 quiet=0 then=$(date +%s) grown=$(size_of "$spool")
+    while sleep 1; do
+        now=$(date +%s)
+        passed=$((now - then))
+        if [ "$passed" -lt 0 ] || [ "$passed" -gt 10 ]; then passed=1; fi
+        spent=$((spent + passed)) quiet=$((quiet + passed)) then=$now
+        size=$(size_of "$spool")
+        [ "$size" = "$grown" ] || quiet=0
+        grown=$size
+        reason=
+        if [ "$3" -gt 0 ] && [ "$quiet" -ge "$3" ]; then reason=silence; fi
+        if [ "$2" -gt 0 ] && [ "$spent" -ge "$2" ]; then reason=timeout; fi
+        if [ -e "$home/stop" ]; then reason=stopped; fi
+        [ "$reason" ] || continue
+        printf '%s\n' "$reason" >"$home/reason"
+        end_session "$1"
+        return
+    done
+}
+
+# The wrapper keeps the locks while the command runs, so that nothing overlaps a step whose runner was killed.
+# The command itself has none of them, or a service that it starts would keep them for good.
+wrapper='echo $$ >"$1"; shift; "$@" 8>&- 9>&-; exit $?'
+
+# bounded LIMIT SILENCE PRELUDE COMMAND...: sets $code, and $reason when it was ended before its time.
+bounded() {
+    limit=$1 silence=$2 prelude=$3
+    shift 3
+    rm -f "$home/reason" "$home/session"
+    ($prelude && new_session sh -c "$wrapper" deployer "$home/session" "$@") </dev/null 7>&- &
+    leader=$!
+    watch "$leader" "$limit" "$silence" </dev/null 7>&- 8>&- 9>&- &
+    watcher=$!
+    wait "$leader" 2>/dev/null
+    code=$?
+    reason=
+    if [ -e "$home/reason" ]; then
+        wait "$watcher"
+        IFS= read -r reason <"$home/reason" || reason=stopped
+    else
+        kill "$watcher" 2>/dev/null
+        wait "$watcher" 2>/dev/null
+    fi
+}
+
+in_release() { cd "$path" && eval "$facts"; }
+
+# Through sudo the environment comes from a file: sudo clears it, and everyone can read arguments.
+as_superuser='. "$1" && cd "$2" && shift 2 && exec "$@"'
+
+need_sudo() {
+    sudo -n -- sh -c : </dev/null >/dev/null 2>&1 ||
+        fail sudo "sudo does not let $(id -un) run sh without a password on this host; allow it in sudoers (NOPASSWD) or take sudo off the step"
+}
+
+# step INDEX NAME LIMIT SILENCE SUDO COMMAND...
+step() {
+    checkpoint
+    index=$1 title=$2 most=$3 quietest=$4 as_root=$5
+    shift 5
+    if [ "$as_root" ]; then
+        printf '%s\n' "$facts" >"$home/environment" || fail disk "$home/environment cannot be written"
+        set -- sudo -n -- sh -c "$as_superuser" deployer "$home/environment" "$path" "$@"
+    fi
+    mark step begin "$index" "$title" || fail disk "the log of this deploy cannot be written to $home"
+    bounded "$most" "$quietest" in_release "$@"
+    as_root=
+    mark step end "$index" "$code" || fail disk "the log of this deploy cannot be written to $home"
+    case $reason in
+    stopped) finish stopped ;;
+    timeout) fail timeout "step \"$title\" ran longer than its limit of $most seconds and was ended" ;;
+    silence) fail silence "step \"$title\" printed nothing for $quietest seconds, its limit, and was ended" ;;
+    esac
+    [ "$code" -eq 0 ] || fail step "step \"$title\" ended with exit code $code"
+}
+
+# Both live in the record of the release; a release is ours if it has one.
+need_release() {
+    [ -f "$record/prepared" ] && [ -d "$path" ] || fail release "release $release is not (or no longer) prepared on this host"
+}
+
+begin() {
+    rm -f "$home/program"
+    umask "$mask"
+    cd "$root" || fail release "$root cannot be entered"
+    take_lock
+    keep_line "$state/holder" "$name" || fail disk "cannot write to $state"
+    checkpoint
+    path=$root/releases/$release
+    record=$state/releases/$release
+    work
+    finish ok
+}

@@ -1,0 +1,89 @@
+# Arms a host, waits for one word, and renames the link. Attached: no word means no switch.
+
+set -f
+umask 077
+root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10}
+[ -z "${11}" ] || PATH=${11}:$PATH
+export PATH
+mask=022
+state=$root/.deployer
+next=$state/next-$name
+reader= timer=
+
+unarm() {
+    [ -z "$timer" ] || kill "$timer" 2>/dev/null
+    [ -z "$reader" ] || kill "$reader" 2>/dev/null
+    rm -f "$next"
+}
+
+stay() {
+    mark not-switched "$1"
+    exit 1
+}
+
+check_release() {
+    [ -f "$state/releases/$release/prepared" ] && [ -d "$root/releases/$release" ] ||
+        refuse release "release $release is not prepared on this host"
+    IFS= read -r prepared <"$state/releases/$release/prepared"
+    [ "$prepared" = "$revision" ] || refuse release "release $release was prepared for revision $prepared, not $revision"
+    if [ -e "$root/current" ] && [ ! -L "$root/current" ]; then
+        refuse root "$root/current is not a link; move it away first"
+    fi
+}
+
+# Exit code 0: the word came in time. The timer ends the reader by a signal, for read itself knows no time.
+await_word() {
+    (IFS= read -r word && [ "$word" = flip ]) <&3 &
+    reader=$!
+    (
+        sleep "$seconds" &
+        trap 'kill $! 2>/dev/null; exit 0' TERM
+        wait $!
+        kill "$reader" 2>/dev/null
+    ) >/dev/null 9>&- &
+    timer=$!
+    wait "$reader"
+}
+
+# Time as "seconds UTC milliseconds"; the last only where date knows it.
+read_clock() {
+    set -- $(date -u '+%s %Y-%m-%dT%H:%M:%S %3N')
+    case ${3-x} in *[!0-9]* | '') epoch=$1 iso=${2}Z ;; *) epoch=$1$3 iso=$2.${3}Z ;; esac
+}
+
+flip() {
+    enter_gate
+    highest_fence
+    [ "$fence" -ge "$seen" ] || stay "a newer deploy (fence $seen) has taken over this folder"
+    if [ "$live" != "$release" ]; then
+        replace "$next" "$root/current" || stay "the link $root/current could not be replaced"
+        [ "$(link_text "$root/current")" = "releases/$release" ] || stay "the link $root/current did not change"
+    fi
+    leave_gate
+    read_clock
+    [ "$live" = "$release" ] || record_switch
+    mark switched "${live:--}" "$epoch"
+    exit 0
+}
+
+record_switch() {
+    printf '%s\n' "$epoch $fence $name ${live:--} $release" >>"$state/journal"
+    (umask 022 && printf '%s\n' "$iso $release $revision was ${live:--} deploy $number by $by" >>"$root/revisions.log")
+}
+
+exec 3<&0
+trap unarm EXIT
+trap 'exit 1' HUP INT TERM
+need_tools
+open_state
+pass_gate
+exec 9>>"$state/lock"
+lock 9 100 || refuse lock "another program is at work in this folder"
+pass_gate
+check_release
+live_release
+rm -f "$next"
+ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
+mark armed "${live:--}"
+await_word 2>/dev/null || stay "the word did not come"
+flip

@@ -1,0 +1,102 @@
+# What every program needs from its host, by whichever tool is there.
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# A line for the worker. The first character and the nonce keep a step's output from being taken for one.
+mark() { printf '\036%s %s\n' "$nonce" "$*" 2>/dev/null; }
+
+nap() { sleep "0.$1" 2>/dev/null || sleep 1; }
+
+# try_lock DESCRIPTOR [shared]: flock(2) on an open descriptor; perl's lock and the flock tool's are the same one.
+try_lock() {
+    if has flock; then
+        if [ "${2-}" ]; then flock -s -n "$1"; else flock -n "$1"; fi
+    else
+        perl -e 'open(F, "<&=", $ARGV[0]) or exit 2; exit !flock(F, $ARGV[1] ? 5 : 6)' "$1" "${2-}"
+    fi 2>/dev/null
+}
+
+# lock DESCRIPTOR TWENTIETHS: waits that long.
+lock() {
+    attempt=0
+    until try_lock "$1"; do
+        attempt=$((attempt + 1))
+        [ "$attempt" -le "$2" ] || return 1
+        nap 05
+    done
+}
+
+# held FILE: some process holds the lock on it.
+held() {
+    [ -f "$1" ] || return 1
+    if (exec 5<"$1" && try_lock 5 shared) 2>/dev/null; then return 1; fi
+}
+
+# Replaces this process by a command in a session of its own.
+new_session() {
+    if has setsid; then exec setsid "$@"; fi
+    exec perl -e 'use POSIX (); POSIX::setsid(); exec { $ARGV[0] } @ARGV; exit 127' "$@"
+}
+
+moves_links() { case $(mv --help 2>&1) in *-T*) true ;; *) false ;; esac; }
+
+# replace NEW OLD: rename(2); a link to a folder is replaced, never followed.
+replace() {
+    if moves_links; then
+        mv -fT "$1" "$2"
+    else
+        perl -e 'exit !rename($ARGV[0], $ARGV[1])' "$1" "$2"
+    fi
+}
+
+link_text() {
+    if has readlink; then
+        readlink "$1"
+    else
+        perl -e 'my $t = readlink $ARGV[0]; exit 1 unless defined $t; print $t' "$1"
+    fi
+}
+
+# The name of the release that serves, or nothing.
+live_release() {
+    live=$(link_text "$root/current" 2>/dev/null) || live=
+    live=${live%/}
+    live=${live##*/}
+}
+
+digest() {
+    if has sha256sum; then
+        sha256sum
+    elif has shasum; then
+        shasum -a 256
+    elif has openssl; then
+        openssl dgst -sha256 -r
+    else
+        perl -MDigest::SHA -e 'print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest'
+    fi | cut -c 1-64
+}
+
+size_of() {
+    set -- $(ls -ln "$1" 2>/dev/null)
+    echo "${5-0}"
+}
+
+# Writes one line under a name that never holds half of it, and reads it back (a full disk can truncate silently).
+keep_line() {
+    printf '%s\n' "$2" 2>/dev/null >"$1.new" || return 1
+    mv -f "$1.new" "$1" 2>/dev/null || return 1
+    IFS= read -r read_back <"$1" && [ "$read_back" = "$2" ]
+}
+
+lacking_tools() {
+    lacking=
+    has tar || lacking="$lacking tar"
+    if ! has perl; then
+        has flock || lacking="$lacking flock"
+        has setsid || lacking="$lacking setsid"
+        has head || lacking="$lacking head"
+        moves_links || lacking="$lacking mv-T"
+        has sha256sum || has shasum || has openssl || lacking="$lacking sha256sum"
+    fi
+    printf '%s' "${lacking# }"
+}
