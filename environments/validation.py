@@ -11,11 +11,14 @@ NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39})")
 _PATH = re.compile(r"[A-Za-z0-9._@+/-]{1,500}")
 _REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+#@=-]{0,198}[A-Za-z0-9_+#=-])?")
-_SCP = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[A-Za-z0-9_~./+-]+)")
+_SCP = re.compile(
+    r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[A-Za-z0-9_~./+-]+)"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 validate_name = RegexValidator(
-    rf"\A{NAME}\Z", "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit."
+    rf"\A{NAME}\Z",
+    "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
 )
 validate_user = RegexValidator(
     r"\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z", "This is no user name of a host: letters, digits, dot, hyphen, underscore."
@@ -36,7 +39,9 @@ def validate_root(value: str) -> None:
     """An absolute path in plain characters that is not a system folder itself."""
     path = PurePosixPath(value)
     if not _PATH.fullmatch(value) or not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
-        raise ValidationError(f"{value!r} must be an absolute path at least two folders deep, in plain characters, without `..`.")
+        raise ValidationError(
+            f"{value!r} must be an absolute path at least two folders deep, in plain characters, without `..`."
+        )
 
 
 def validate_absolute(value: str) -> None:
@@ -83,7 +88,7 @@ def validate_ref(value: str) -> None:
 
 
 def validate_repository(value: str) -> None:
-    """https://…, ssh://user@host/…, user@host:path or file:///…; nothing that git could take for an option or helper."""
+    """https://…, ssh://user@host/…, user@host:path or file:///…; nothing that git takes for an option or helper."""
     if _CONTROL.search(value) or value.startswith("-") or "::" in value or " " in value:
         raise ValidationError(f"{value!r} is no address of a repository.")
     if _SCP.fullmatch(value):
@@ -91,7 +96,12 @@ def validate_repository(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in {"https", "ssh", "file"}:
         raise ValidationError(f"{value!r}: a repository is reached by https://, ssh://, user@host:path or file://.")
-    if parts.query or parts.fragment or ".." in PurePosixPath(parts.path).parts or not _PATH.fullmatch(parts.path.replace("~", "")):
+    if (
+        parts.query
+        or parts.fragment
+        or ".." in PurePosixPath(parts.path).parts
+        or not _PATH.fullmatch(parts.path.replace("~", ""))
+    ):
         raise ValidationError(f"{value!r}: the path of the repository must be plain characters without `..`.")
     if parts.scheme == "file":
         if parts.netloc:

@@ -28,7 +28,9 @@ class Trigger(models.TextChoices):
 class Deploy(models.Model):
     """One attempt to make a revision live on a target. Only `deployments.lifecycle` writes its status."""
 
-    key = models.CharField(max_length=16, unique=True, help_text="Names this deploy's programs on hosts; random, never reused.")
+    key = models.CharField(
+        max_length=16, unique=True, help_text="Names this deploy's programs on hosts; random, never reused."
+    )
     target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="deploys")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.DEPLOY)
@@ -42,8 +44,12 @@ class Deploy(models.Model):
     release = models.ForeignKey(Release, on_delete=models.SET_NULL, null=True, related_name="deploys")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="deploys")
     by_name = models.CharField(max_length=310, help_text="Kept when the person is gone.")
-    plan = models.JSONField(default=dict, help_text='{"waves": [{"hosts": n}], "needed": percent, "needed_per_region": percent}')
-    recipe = models.JSONField(default=dict, help_text="The target's steps and settings as they were when it was requested.")
+    plan = models.JSONField(
+        default=dict, help_text='{"waves": [{"hosts": n}], "needed": percent, "needed_per_region": percent}'
+    )
+    recipe = models.JSONField(
+        default=dict, help_text="The target's steps and settings as they were when it was requested."
+    )
     requested_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
@@ -89,7 +95,9 @@ class HostRun(models.Model):
     step = models.CharField(max_length=100, blank=True, default="", help_text="What it is doing, or did last.")
     error_kind = models.CharField(max_length=32, blank=True, default="")
     error = models.TextField(blank=True, default="", help_text="What happened, what it means and what to do.")
-    revision = models.CharField(max_length=40, blank=True, default="", help_text="What the host ran when this part ended.")
+    revision = models.CharField(
+        max_length=40, blank=True, default="", help_text="What the host ran when this part ended."
+    )
     previous = models.CharField(max_length=63, blank=True, default="", help_text="The release that was current before.")
     fence = models.PositiveBigIntegerField(default=0)
     claimed_by = models.ForeignKey(Worker, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
@@ -134,7 +142,9 @@ class Standing(models.Model):
 
     target = models.OneToOneField(Target, on_delete=models.CASCADE, related_name="standing")
     latest = models.ForeignKey(Deploy, on_delete=models.SET_NULL, null=True, related_name="+")
-    live = models.ForeignKey(Deploy, on_delete=models.SET_NULL, null=True, related_name="+", help_text="What put a release live last.")
+    live = models.ForeignKey(
+        Deploy, on_delete=models.SET_NULL, null=True, related_name="+", help_text="What put a release live last."
+    )
 
     def __str__(self) -> str:
         return f"standing of {self.target}"

@@ -19,7 +19,9 @@ class Release(models.Model):
     ref = models.CharField(max_length=200)
     kind = models.CharField(max_length=9, choices=ReleaseKind.choices)
     configuration_digest = models.CharField(max_length=64, blank=True, default="")
-    bad = models.BooleanField(default=False, help_text="Failed after it went live; never a silent choice for a rollback.")
+    bad = models.BooleanField(
+        default=False, help_text="Failed after it went live; never a silent choice for a rollback."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

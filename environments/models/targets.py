@@ -28,7 +28,9 @@ class Target(models.Model):
     name = models.CharField(max_length=63, blank=True, default="", validators=[validate_name])
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="endpoints")
 
-    root = models.CharField(max_length=500, validators=[validate_root], help_text="The folder on the hosts, as /srv/shop.")
+    root = models.CharField(
+        max_length=500, validators=[validate_root], help_text="The folder on the hosts, as /srv/shop."
+    )
     user = models.CharField(max_length=32, default="deploy", validators=[validate_user], help_text="SSH user.")
     path_prepend = models.JSONField(default=list, blank=True, validators=[validate_absolutes])
     shell = models.CharField(max_length=200, default="sh -c", validators=[validate_shell])
@@ -37,10 +39,16 @@ class Target(models.Model):
     linked_dirs = models.JSONField(default=list, blank=True, validators=[validate_relatives])
     linked_files = models.JSONField(default=list, blank=True, validators=[validate_relatives])
     role = models.CharField(
-        max_length=63, blank=True, default="", validators=[validate_name], help_text="Only hosts with this role; empty: all."
+        max_length=63,
+        blank=True,
+        default="",
+        validators=[validate_name],
+        help_text="Only hosts with this role; empty: all.",
     )
     needed = models.PositiveSmallIntegerField(
-        default=50, validators=[MaxValueValidator(100)], help_text="Percent of all hosts that must be prepared before any switches."
+        default=50,
+        validators=[MaxValueValidator(100)],
+        help_text="Percent of all hosts that must be prepared before any switches.",
     )
     needed_per_region = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(100)], help_text="The same within each region."
@@ -54,7 +62,8 @@ class Target(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["application", "environment", "name"], name="target_once"),
             models.CheckConstraint(
-                condition=models.Q(name="", parent__isnull=True) | (~models.Q(name="") & models.Q(parent__isnull=False)),
+                condition=models.Q(name="", parent__isnull=True)
+                | (~models.Q(name="") & models.Q(parent__isnull=False)),
                 name="endpoint_has_name_and_parent",
             ),
         ]
@@ -89,7 +98,9 @@ class Step(models.Model):
         default=300, validators=[MinValueValidator(1), MaxValueValidator(86_400)], help_text="Seconds without a line."
     )
     sudo = models.BooleanField(default=False, help_text="Run by `sudo -n`.")
-    repeatable = models.BooleanField(default=True, help_text="May run again when nobody knows whether it ran to its end.")
+    repeatable = models.BooleanField(
+        default=True, help_text="May run again when nobody knows whether it ran to its end."
+    )
 
     class Meta:
         ordering = ["target", "position", "id"]

@@ -4,28 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=64)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('actor', models.CharField(blank=True, help_text='User name; empty for the Deployer itself.', max_length=150)),
-                ('application', models.CharField(blank=True, max_length=64)),
-                ('environment', models.CharField(blank=True, max_length=64)),
-                ('deploy', models.BigIntegerField(help_text="The deploy's id.", null=True)),
-                ('facts', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=64)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "actor",
+                    models.CharField(blank=True, help_text="User name; empty for the Deployer itself.", max_length=150),
+                ),
+                ("application", models.CharField(blank=True, max_length=64)),
+                ("environment", models.CharField(blank=True, max_length=64)),
+                ("deploy", models.BigIntegerField(help_text="The deploy's id.", null=True)),
+                ("facts", models.JSONField(default=dict)),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['application', 'environment', '-id'], name='event_by_target'), models.Index(fields=['deploy', 'id'], name='event_by_deploy'), models.Index(fields=['kind', '-id'], name='event_by_kind')],
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["application", "environment", "-id"], name="event_by_target"),
+                    models.Index(fields=["deploy", "id"], name="event_by_deploy"),
+                    models.Index(fields=["kind", "-id"], name="event_by_kind"),
+                ],
             },
         ),
     ]

@@ -1,0 +1,71 @@
+"""What stands in the way of a deploy, with names: the same list for the page's button, the API and the verb."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from deployments.models import Deploy
+from deployments.states import ACTIVE
+from environments.models import Membership, Target, Transport
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """`kind` is a word for machines; `until` an ISO time or ""; `url` a page of ours or ""."""
+
+    kind: str
+    text: str
+    who: str = ""
+    until: str = ""
+    url: str = ""
+    passes: bool = True  # whether waiting helps
+
+    def facts(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "passes"}
+
+
+class Blocked(Exception):
+    """A deploy cannot start now. `blockers` says why, one by one."""
+
+    def __init__(self, target: Target, blockers: list[Blocker]) -> None:
+        self.target, self.blockers = target, blockers
+        super().__init__(f"{target.slug} cannot be deployed now: " + " ".join(blocker.text for blocker in blockers))
+
+
+def members(target: Target) -> QuerySet[Membership]:
+    """The hosts that a target deploys to."""
+    found = (
+        Membership.objects.filter(environment=target.environment, host__transport=Transport.SSH)
+        .select_related("host__zone__region")
+        .order_by("host__name")
+    )
+    if target.role:
+        # a JSON list has no portable "contains" on SQLite, and the lists are short
+        wanted = [member.pk for member in found if target.role in member.roles]
+        found = found.filter(pk__in=wanted)
+    return found
+
+
+def active_deploy(target: Target) -> Deploy | None:
+    return Deploy.objects.filter(target=target, status__in=ACTIVE).select_related("by").first()
+
+
+def blockers(target: Target) -> list[Blocker]:
+    """All that keeps `target` from being deployed now; empty: nothing does."""
+    found: list[Blocker] = []
+    if not members(target).exists():
+        found.append(
+            Blocker("no-hosts", f"{target.environment} has no hosts yet for {target.application}.", passes=False)
+        )
+    active = active_deploy(target)
+    if active:
+        found.append(running(active))
+    return found
+
+
+def running(deploy: Deploy) -> Blocker:
+    return Blocker(
+        "running", f"#{deploy.number} is {deploy.status}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk])
+    )

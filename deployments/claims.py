@@ -1,0 +1,109 @@
+"""Who works on what: a worker renews one row of its own, and its claims lapse with it."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from deployments.models import Deploy, HostRun, Worker
+from deployments.states import RUN_OPEN
+from environments.models import Target
+
+RENEW_SECONDS = 2.0
+LAPSE_SECONDS = 8.0
+_DATABASE = "database"
+
+
+class ClaimLost(Exception):
+    """Another worker has taken this host run, so this one must stop and change nothing."""
+
+
+def now() -> float:
+    """Seconds on the clock that claims are judged by.
+
+    PostgreSQL's clock is one for all workers. SQLite means one machine: its monotonic clock, which no one can set.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+            return float(cursor.fetchone()[0])
+    return time.monotonic()
+
+
+def boot() -> str:
+    """What `now` counts from; a monotonic clock begins anew with each start of the machine."""
+    return _DATABASE if connection.vendor == "postgresql" else _machine_boot()
+
+
+def _machine_boot() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    if path.exists():
+        return path.read_text().strip()
+    said = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=True)
+    return said.stdout.strip()
+
+
+def register(queue: str = "") -> Worker:
+    """This process's own row."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Worker.objects.create(name=name[:200], queue=queue, boot=boot(), renewed_at=now())
+
+
+def renew(worker: Worker) -> bool:
+    """Whether the row was still there; without it all claims of this worker are gone."""
+    return Worker.objects.filter(pk=worker.pk).update(renewed_at=now()) == 1
+
+
+def retire(worker: Worker) -> None:
+    """A worker that ends in peace lets go at once."""
+    Worker.objects.filter(pk=worker.pk).delete()
+
+
+def live_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(boot=boot(), renewed_at__gt=now() - LAPSE_SECONDS)
+
+
+def lapsed_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(~Q(boot=boot()) | Q(renewed_at__lte=now() - LAPSE_SECONDS))
+
+
+def bury() -> None:
+    """Remove rows of workers that have been gone for long; their host runs become free."""
+    Worker.objects.filter(~Q(boot=boot()) | Q(renewed_at__lte=now() - 10 * LAPSE_SECONDS)).delete()
+
+
+def free(runs: QuerySet[HostRun]) -> QuerySet[HostRun]:
+    """Those of `runs` that nobody alive works on."""
+    return runs.filter(Q(claimed_by=None) | Q(claimed_by__in=lapsed_workers().values("pk")))
+
+
+def take(worker: Worker, deploy: Deploy, run_ids: list[int]) -> list[HostRun]:
+    """Claim those of the host runs that are open and free, each with the next fence of its target.
+
+    One conditional UPDATE per host run decides; what another worker took first is left out of the answer.
+    """
+    taken: list[int] = []
+    with transaction.atomic():
+        target = Target.objects.select_for_update().get(pk=deploy.target_id)
+        fence = target.fence
+        for run in free(HostRun.objects.filter(pk__in=run_ids, deploy=deploy, status__in=RUN_OPEN)).order_by("pk"):
+            fence += 1
+            same = HostRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by_id, fence=run.fence, status__in=RUN_OPEN)
+            if same.update(claimed_by=worker.pk, fence=fence):
+                taken.append(run.pk)
+        Target.objects.filter(pk=target.pk).update(fence=F("fence") + (fence - target.fence))
+    return list(HostRun.objects.filter(pk__in=taken).select_related("host", "deploy__target", "deploy__release"))
+
+
+def held(run: HostRun) -> QuerySet[HostRun]:
+    """The row, as long as this claim holds; every write of a worker goes through it."""
+    return HostRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by_id, fence=run.fence)
+
+
+def let_go(run: HostRun) -> None:
+    """End the claim, if it still holds."""
+    held(run).update(claimed_by=None)

@@ -1,0 +1,266 @@
+"""A durable program on a host, from start or attach to its stored end."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from deployments import claims, host_program, log, recipes, runs
+from deployments.archives import Archive
+from deployments.claims import ClaimLost
+from deployments.host_program import Mark, parse_mark
+from deployments.models import HostRun, Program, ProgramPhase
+from deployments.models.logs import Stream
+from deployments.spool import Lines, Marked, SpoolReader
+from environments import ssh
+from environments.models import Host
+
+LINK_SECONDS = 20  # how long a dead link is tried again before the host counts as unreachable
+STOP_SECONDS = 15  # how long a host may take to stop what it was told to stop
+LISTEN_SECONDS = 0.25
+BLOCK = 1 << 16
+
+
+class ProgramFailed(Exception):
+    """How a host's part went wrong. `kind` is a word for machines, `str()` for people."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        self.kind = kind
+        super().__init__(text)
+
+
+class Stopped(Exception):
+    """The program was stopped because the deploy is being cancelled."""
+
+
+class Fenced(ProgramFailed):
+    """The host has seen a higher fence than this claim's."""
+
+    def __init__(self, seen: int) -> None:
+        self.seen = seen
+        super().__init__("fence", f"the host has seen fence {seen}")
+
+
+@dataclass
+class Job:
+    """One host run's work in this process."""
+
+    run: HostRun
+    recorder: log.Recorder
+    known_secrets: frozenset[str]
+    stop: threading.Event
+    archive: Archive | None = None
+
+
+@dataclass
+class _Talk:
+    """What the host has said on one connection."""
+
+    greeting: bytes = b""
+    following: bool = False
+    done: str = ""
+    failure: tuple[str, str] = ("", "")
+    steps: dict[str, str] = field(default_factory=dict)
+    stopping_since: float = 0.0
+
+
+def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
+    """Bring the program of this phase to its end: start it, or attach to it where the stored log ends.
+
+    Returns when it ended well and all is stored. Raises ProgramFailed, Stopped, ClaimLost, ssh.SSHError.
+    """
+    while True:
+        program = _program(job.run, phase)
+        if not program.result:
+            _talk_until_end(job, program, text())
+        if program.result != "lost":
+            return _judge(program.result)
+        _again(job, program)
+
+
+def _program(run: HostRun, phase: str) -> Program:
+    newest = Program.objects.filter(run=run, phase=phase).order_by("-attempt").first()
+    return newest or Program.objects.create(run=run, phase=phase, nonce=secrets.token_hex(8))
+
+
+def _again(job: Job, program: Program) -> None:
+    """The host has forgotten how the program ended (it was restarted in the middle)."""
+    phases = {"prepare": ("prepare",), "once": ("once",), "finish": ("restart", "after")}[program.phase]
+    if program.attempt >= 3 or not recipes.may_repeat(job.run.deploy, job.run, phases):
+        raise ProgramFailed(
+            "unknown",
+            f"{job.run.host_name} broke off in the middle and does not know how its steps ended; "
+            "they may not run twice. Look at the host, then retry it.",
+        )
+    Program.objects.create(run=job.run, phase=program.phase, attempt=program.attempt + 1, nonce=secrets.token_hex(8))
+
+
+def _judge(result: str) -> None:
+    word, _, rest = result.partition(" ")
+    if word == "stopped":
+        raise Stopped
+    if word != "ok":
+        kind, _, text = rest.partition(" ")
+        raise ProgramFailed(kind or "step", text)
+
+
+def _talk_until_end(job: Job, program: Program, text: str) -> None:
+    """Connect again after a broken link, since the program goes on without us."""
+    give_up = time.monotonic() + LINK_SECONDS
+    while True:
+        try:
+            return _talk(job, program, text)
+        except ssh.HostUnreachable:
+            if job.stop.is_set() or time.monotonic() > give_up:
+                raise
+            job.stop.wait(1)
+
+
+def _talk(job: Job, program: Program, text: str) -> None:
+    run = job.run
+    offset = log.stored_offset(program)
+    job.recorder.begin(program, offset)
+    reader = SpoolReader(program.nonce, job.known_secrets, offset)
+    talk = _Talk()
+    connection.close()  # a thread that waits for a host holds no database connection
+    with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
+        channel.send((text + host_program.program_end(program.nonce)).encode())
+        while not talk.done:
+            data = channel.receive(LISTEN_SECONDS)
+            _stop_if_asked(job, channel, talk)
+            if data is None:
+                continue
+            if data == b"":
+                raise ssh.HostUnreachable(
+                    run.host_name, f"The link to {run.host_name} broke in the middle of its {program.phase}."
+                )
+            if not talk.following:
+                data = _greet(job, program, channel, talk, data)
+            _take(job, program, talk, reader.feed(data))
+        _take(job, program, talk, reader.end())
+        job.recorder.flush(run)
+        _store_result(job, program, talk)
+        if talk.following:
+            channel.send(b"stored\n")
+            channel.receive(2)  # the host closes once the spool is gone
+
+
+def _host(run: HostRun) -> Host:
+    if run.host is None:
+        raise ProgramFailed("host-gone", f"{run.host_name} has been removed from the Deployer.")
+    return run.host
+
+
+def _command(job: Job, program: Program, offset: int) -> str:
+    run = job.run
+    return host_program.start_command(
+        host_program.Call(
+            place=recipes.place(run.deploy),
+            name=f"{run.deploy.key}-{program.phase}-{program.attempt}",
+            fence=run.fence,
+            offset=offset,
+            nonce=program.nonce,
+            archive=job.archive.source if job.archive and program.phase == ProgramPhase.PREPARE else None,
+        )
+    )
+
+
+def _stop_if_asked(job: Job, channel: ssh.Channel, talk: _Talk) -> None:
+    if not job.stop.is_set() or not talk.following:
+        return
+    now = time.monotonic()
+    if not talk.stopping_since:
+        talk.stopping_since = now
+        channel.send(b"stop\n")
+    elif now - talk.stopping_since > STOP_SECONDS:
+        raise ssh.HostUnreachable(
+            job.run.host_name,
+            f"{job.run.host_name} was told to stop and has not said that it did; its step may still run.",
+        )
+
+
+def _greet(job: Job, program: Program, channel: ssh.Channel, talk: _Talk, data: bytes) -> bytes:
+    """The loader's lines, before the spool; what follows them is the spool's beginning."""
+    talk.greeting += data
+    while not talk.following and b"\n" in talk.greeting:
+        line, _, talk.greeting = talk.greeting.partition(b"\n")
+        mark = parse_mark(line + b"\n", program.nonce)
+        if mark is None:
+            continue  # a login banner or a noisy profile
+        if mark.word == "refused":
+            _refused(job.run, mark.args)
+        elif mark.word == "need":
+            _send_archive(job, channel)
+        elif mark.word in ("started", "attached"):
+            talk.following = True
+        elif mark.word in ("done", "lost"):
+            talk.done = mark.args if mark.word == "done" else "lost"
+            return b""
+    rest, talk.greeting = (talk.greeting, b"") if talk.following else (b"", talk.greeting)
+    return rest
+
+
+def _refused(run: HostRun, args: str) -> None:
+    kind, _, text = args.partition(" ")
+    if kind == "fence":
+        raise Fenced(int(text))
+    raise ProgramFailed(kind, f"{run.host_name} refused: {text}")
+
+
+def _send_archive(job: Job, channel: ssh.Channel) -> None:
+    assert job.archive is not None
+    with job.archive.path.open("rb") as source:
+        while block := source.read(BLOCK):
+            channel.send(block)
+
+
+def _take(job: Job, program: Program, talk: _Talk, items: Sequence[Lines | Marked]) -> None:
+    for item in items:
+        if isinstance(item, Lines):
+            job.recorder.add(log.Piece(job.run, program, Stream.OUTPUT, item.texts, item.end))
+        else:
+            _mark(job, program, talk, item.mark, item.end)
+
+
+def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None:
+    said = ""
+    if mark.word == "say":
+        said = mark.args
+    elif mark.word == "step":
+        said = _step(job.run, talk, mark.args)
+    elif mark.word == "fail":
+        kind, _, text = mark.args.partition(" ")
+        talk.failure = (kind, text)
+        said = text
+    elif mark.word == "removed":
+        runs.removed(job.run, mark.args)
+    elif mark.word == "end":
+        talk.done = mark.args
+    if said:
+        job.recorder.add(log.Piece(job.run, program, Stream.DEPLOYER, [said], end))
+
+
+def _step(run: HostRun, talk: _Talk, args: str) -> str:
+    word, index, rest = [*args.split(" ", 2), ""][:3]
+    if word == "begin":
+        talk.steps[index] = rest
+        runs.note(run, rest)
+        return f"Step {rest}"
+    name = talk.steps.get(index, index)
+    return "" if rest == "0" else f"Step {name} ended with exit code {rest}."
+
+
+def _store_result(job: Job, program: Program, talk: _Talk) -> None:
+    kind, text = talk.failure
+    result = talk.done
+    if result.startswith("failed"):
+        result = f"failed {kind or result.partition(' ')[2]} {text}"
+    with transaction.atomic():
+        if not claims.held(job.run).exists():
+            raise ClaimLost(f"{job.run.host_name} was taken by another worker.")
+        Program.objects.filter(pk=program.pk).update(result=result[:200], ended_at=timezone.now())
+    program.result = result

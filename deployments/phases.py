@@ -1,0 +1,223 @@
+"""What a worker does on hosts in each phase, and what becomes of a host run when something goes wrong there."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+from django.db import connection
+
+from deployments import archives, follow, host_program, log, recipes, runs, secrecy, switching
+from deployments.claims import ClaimLost
+from deployments.follow import Fenced, Job, ProgramFailed, Stopped
+from deployments.models import Deploy, HostRun, Kind, Placement, Program, ProgramPhase, ReleaseKind
+from deployments.runtime import Runtime
+from deployments.states import RunStatus
+from environments import repositories, ssh
+from environments.models import Phase
+
+logger = logging.getLogger(__name__)
+R = RunStatus
+
+
+def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    archive = None
+    if deploy.kind != Kind.ROLLBACK and runs.release_of(deploy).kind == ReleaseKind.ARCHIVE:
+        try:
+            archive = archives.ensure_archive(deploy.target.application, deploy.revision)
+        except (repositories.RepositoryError, archives.ArchiveFailed) as error:
+            for run in taken:
+                runs.move(run, R.FAILED, error_kind="archive", error=str(error), step="archive")
+            return
+    known = secrecy.secrets_of(deploy.target.application)
+
+    def one(run: HostRun) -> None:
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), archive)
+        if run.status == R.PENDING:
+            runs.move(run, R.PREPARING, step="connecting")
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
+        runs.prepared(run)
+
+    _each(taken, one, runtime.pool)
+
+
+def _prepare_text(job: Job) -> str:
+    run, deploy = job.run, job.run.deploy
+    held = deploy.kind == Kind.ROLLBACK
+    return host_program.prepare_program(
+        place=recipes.place(deploy),
+        release=recipes.release(deploy),
+        source=host_program.HeldSource() if held else _source(job),
+        linked_dirs=tuple(deploy.recipe["linked_dirs"]),
+        linked_files=tuple(deploy.recipe["linked_files"]),
+        steps=() if held else recipes.steps(deploy, run, Phase.PREPARE),
+        facts=recipes.facts(deploy, run),
+    )
+
+
+def _source(job: Job) -> host_program.Source:
+    if job.archive is not None:
+        return job.archive.source
+    application = job.run.deploy.target.application
+    needed = repositories.credentials(application)
+    ref = job.run.deploy.ref
+    return host_program.GitSource(
+        url=application.repository,
+        revision=job.run.deploy.revision,
+        ref="" if repositories.is_hex(ref) else ref,
+        key=needed.key,
+        known_hosts=needed.known_hosts,
+        username=needed.user,
+        token=needed.token,
+    )
+
+
+def _once(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    known = secrecy.secrets_of(deploy.target.application)
+
+    def one(run: HostRun) -> None:
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        follow.carry_out(
+            job,
+            ProgramPhase.ONCE,
+            lambda: host_program.once_program(
+                place=recipes.place(deploy),
+                release=recipes.release(deploy),
+                steps=recipes.steps(deploy, run, Phase.ONCE),
+                facts=recipes.facts(deploy, run),
+            ),
+        )
+        runs.note(run, "prepared")
+
+    _each(taken, one, runtime.pool)
+
+
+def _switch(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    items = switching.switch(deploy, taken, runtime.pool, runtime.stop_event(deploy.pk))
+    switching.record(items)
+    for item in items:
+        if item.failure is not None:
+            with _told(item.run):
+                raise item.failure
+
+
+def _finish(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    known = secrecy.secrets_of(deploy.target.application)
+
+    def one(run: HostRun) -> None:
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        follow.carry_out(job, ProgramPhase.FINISH, lambda: _finish_text(run))
+        runs.move(run, R.LIVE, step="live")
+
+    _each(taken, one, runtime.pool)
+
+
+def _finish_text(run: HostRun) -> str:
+    deploy = run.deploy
+    return host_program.finish_program(
+        place=recipes.place(deploy),
+        release=recipes.release(deploy),
+        restart=recipes.steps(deploy, run, Phase.RESTART),
+        after=recipes.steps(deploy, run, Phase.AFTER),
+        keep=deploy.recipe["keep"],
+        protect=(run.previous,) if run.previous else (),
+        facts=recipes.facts(deploy, run),
+    )
+
+
+def _stop(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    """End what a worker that is gone has started: attach to it with the word to stop already given."""
+    known = secrecy.secrets_of(deploy.target.application)
+    texts: dict[str, tuple[str, Callable[[Job], str]]] = {
+        R.PREPARING: (ProgramPhase.PREPARE, _prepare_text),
+        R.SWITCHED: (ProgramPhase.FINISH, lambda job: _finish_text(job.run)),
+    }
+
+    def one(run: HostRun) -> None:
+        phase, text = texts.get(run.status, ("", None))
+        running = phase and Program.objects.filter(run=run, phase=phase, result="").exists()
+        if not running or text is None:
+            raise Stopped
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        follow.carry_out(job, phase, lambda: text(job))
+        raise Stopped
+
+    _each(taken, one, runtime.pool)
+
+
+WORK: dict[str, Callable[[Deploy, list[HostRun], log.Recorder, Runtime], None]] = {
+    "prepare": _prepare,
+    "once": _once,
+    "switch": _switch,
+    "finish": _finish,
+    "stop": _stop,
+}
+
+
+def _each(taken: list[HostRun], one: Callable[[HostRun], None], pool: Executor) -> None:
+    """All hosts at once, each in a thread; what goes wrong on one is written to its row and harms no other."""
+
+    def guarded(run: HostRun) -> None:
+        try:
+            with _told(run):
+                one(run)
+        finally:
+            connection.close()
+
+    for future in [pool.submit(guarded, run) for run in taken]:
+        future.result()
+
+
+@contextmanager
+def _told(run: HostRun) -> Iterator[None]:
+    """Whatever can go wrong on a host becomes the final state of its host run."""
+    try:
+        yield
+    except ClaimLost as lost:
+        logger.info("%s", lost)
+    except Stopped:
+        _write(run, R.CANCELLED, "cancelled", _what_is_left(run))
+    except Fenced as fenced:
+        _fenced(run, fenced)
+    except ssh.HostUnreachable as error:
+        _write(run, R.UNREACHABLE, error.kind, f"{error} {_what_is_left(run)}")
+    except ssh.SSHError as error:
+        _write(run, R.FAILED, error.kind, str(error))
+    except ProgramFailed as error:
+        _write(
+            run,
+            R.UNKNOWN if error.kind == "unknown" else R.FAILED,
+            error.kind,
+            f"{run.host_name}: {error}. {_what_is_left(run)}",
+        )
+
+
+def _write(run: HostRun, to: RunStatus, kind: str, text: str) -> None:
+    try:
+        runs.move(run, to, error_kind=kind, error=text)
+    except ClaimLost as lost:
+        logger.info("%s", lost)
+
+
+def _fenced(run: HostRun, fenced: Fenced) -> None:
+    """A newer claim of ours means that this worker is stale; one that we do not know of means a restored database."""
+    target = run.deploy.target
+    target.refresh_from_db(fields=["fence"])
+    if fenced.seen <= target.fence:
+        logger.info("%s refused this worker's claim: a newer one has begun there.", run.host_name)
+        return
+    _write(
+        run,
+        R.UNKNOWN,
+        "fence",
+        f"{run.host_name} has seen fence {fenced.seen}, but this installation has only given out {target.fence}. "
+        "The database is older than the host, as after a restored backup, so nothing was done. "
+        "Compare what runs there, then ask an administrator.",
+    )
+
+
+def _what_is_left(run: HostRun) -> str:
+    """What is true of the host now, in a sentence."""
+    if Placement.objects.filter(host=run.host_id, target=run.deploy.target_id, current=run.deploy.release_id).exists():
+        return f"The new release {run.deploy.revision[:7]} is current there."
+    return "What it served before is still current."

@@ -1,0 +1,180 @@
+"""What to do next for a deploy. Pure: reads what is true, decides, touches nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from deployments.states import RUN_OPEN, DeployStatus, RunStatus
+
+R = RunStatus
+Work = Literal["prepare", "once", "switch", "finish", "stop"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A host run as the plan sees it; `free`: nobody alive works on it."""
+
+    id: int
+    wave: int
+    status: str
+    free: bool
+    region: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that is true of a deploy and matters for its next step."""
+
+    status: str
+    runs: Sequence[Run]
+    needed: int = 0
+    needed_per_region: int = 0
+    once: Literal["none", "open", "ok", "failed"] = "none"
+    once_runs: frozenset[int] = frozenset()
+    overdue: bool = False  # cancelled so long ago that hosts which have not answered are not waited for
+
+
+@dataclass(frozen=True)
+class Do:
+    """Work for workers, on these host runs."""
+
+    work: Work
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Host runs that shall not go on, and why."""
+
+    runs: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Host runs of a cancelled deploy that end without asking the host, and what is true of them."""
+
+    runs: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class End:
+    """The deploy is over."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Others are at work."""
+
+
+Action = Do | Skip | Drop | End | Wait
+
+
+def next(picture: Picture) -> Action:
+    """The one thing to do now. Calling it again, or twice at once, is harmless."""
+    if not any(run.status in RUN_OPEN for run in picture.runs):
+        return _end(picture)
+    if picture.status == DeployStatus.CANCELLING:
+        return _cancel(picture)
+    wave = min(run.wave for run in picture.runs if run.status in RUN_OPEN)
+    runs = [run for run in picture.runs if run.wave == wave]
+    return _prepare(runs) or _gate(picture, runs) or _once(picture, runs) or _go_live(runs)
+
+
+def _ids(runs: Sequence[Run], *statuses: str, free: bool = False) -> tuple[int, ...]:
+    return tuple(run.id for run in runs if run.status in statuses and (run.free or not free))
+
+
+def _cancel(picture: Picture) -> Action:
+    if picture.overdue:
+        return Drop(_ids(picture.runs, *RUN_OPEN), "It did not answer in time; what was started there may still run.")
+    untouched = _ids(picture.runs, R.PENDING, free=True)
+    if untouched:
+        return Drop(untouched, "It had not begun.")
+    begun = _ids(picture.runs, R.PREPARING, R.PREPARED, R.SWITCHED, free=True)
+    return Do("stop", begun) if begun else Wait()
+
+
+def _prepare(runs: Sequence[Run]) -> Action | None:
+    if not _ids(runs, R.PENDING, R.PREPARING):
+        return None
+    todo = _ids(runs, R.PENDING, R.PREPARING, free=True)
+    return Do("prepare", todo) if todo else Wait()
+
+
+def _gate(picture: Picture, runs: Sequence[Run]) -> Action | None:
+    """Whether enough hosts are prepared; asked only before the first of the wave has switched."""
+    if _ids(runs, R.SWITCHED, R.LIVE) or not _ids(runs, R.PREPARED):
+        return None
+    lacking = _lacking(picture, runs)
+    if not lacking:
+        return None
+    open_runs = _ids(picture.runs, *RUN_OPEN, free=True)
+    return Skip(open_runs, lacking) if open_runs else Wait()
+
+
+def _lacking(picture: Picture, runs: Sequence[Run]) -> str:
+    ready = _ids(runs, R.PREPARED)
+    if len(ready) * 100 < picture.needed * len(runs):
+        return (
+            f"Only {len(ready)} of {len(runs)} hosts could be prepared, {picture.needed} % are needed. "
+            "Nothing was switched."
+        )
+    sizes, prepared = Counter(run.region for run in runs), Counter(run.region for run in runs if run.id in ready)
+    for region, size in sorted(sizes.items()):
+        if prepared[region] * 100 < picture.needed_per_region * size:
+            return (
+                f"Only {prepared[region]} of {size} hosts in {region or 'no region'} could be prepared, "
+                f"{picture.needed_per_region} % are needed. Nothing was switched."
+            )
+    return ""
+
+
+def _once(picture: Picture, runs: Sequence[Run]) -> Action | None:
+    if picture.once in ("none", "ok") or not _ids(runs, R.PREPARED):
+        return None
+    if picture.once == "failed":
+        todo = _ids(picture.runs, *RUN_OPEN, free=True)
+        return Skip(todo, "A step that runs once before the switch failed. Nothing was switched.") if todo else Wait()
+    able = [run for run in runs if run.status == R.PREPARED and run.id in picture.once_runs]
+    if not able:
+        todo = _ids(picture.runs, *RUN_OPEN, free=True)
+        return (
+            Skip(todo, "No prepared host has the role of the step that runs once before the switch.")
+            if todo
+            else Wait()
+        )
+    return Do("once", (able[0].id,)) if able[0].free else Wait()
+
+
+def _go_live(runs: Sequence[Run]) -> Action:
+    ready = _ids(runs, R.PREPARED)
+    if ready:
+        free = _ids(runs, R.PREPARED, free=True)
+        # one process arms a whole wave, so that all of it flips together
+        return Do("switch", free) if len(free) == len(ready) else Wait()
+    todo = _ids(runs, R.SWITCHED, free=True)
+    return Do("finish", todo) if todo else Wait()
+
+
+def _end(picture: Picture) -> End:
+    runs = picture.runs
+    live = _ids(runs, R.LIVE)
+    if picture.status == DeployStatus.CANCELLING and len(live) < len(runs):
+        return End(DeployStatus.CANCELLED, f"Cancelled; {len(live)} of {len(runs)} hosts run the new release.")
+    if _ids(runs, R.UNKNOWN):
+        names = ", ".join(run.host for run in runs if run.status == R.UNKNOWN)
+        return End(
+            DeployStatus.NEEDS_ATTENTION, f"Nobody knows what happened on {names}. Look there, then deploy again."
+        )
+    if len(live) == len(runs):
+        return End(DeployStatus.SUCCEEDED, f"{len(live)} of {len(runs)} hosts are live.")
+    if live:
+        return End(DeployStatus.PARTIAL, f"{len(live)} of {len(runs)} hosts are live.")
+    return End(DeployStatus.FAILED, f"None of {len(runs)} hosts went live.")

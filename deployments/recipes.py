@@ -1,0 +1,86 @@
+"""How a target is deployed, as it was when the deploy was requested, in the words of host programs."""
+
+from typing import Any
+
+from deployments import host_program
+from deployments.models import Deploy, HostRun, Placement
+from environments.models import Phase, Target
+
+_FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
+_STEP_FIELDS = ("name", "command", "phase", "roles", "time_limit", "silence_limit", "sudo", "repeatable")
+
+
+def snapshot(target: Target) -> dict[str, Any]:
+    """Plain values: a change to the target does not change a deploy that has begun."""
+    steps = [{name: getattr(step, name) for name in _STEP_FIELDS} for step in target.steps.all()]
+    return {name: getattr(target, name) for name in _FIELDS} | {"steps": steps}
+
+
+def place(deploy: Deploy) -> host_program.Place:
+    recipe = deploy.recipe
+    return host_program.Place(
+        root=recipe["root"],
+        target=deploy.target.slug,
+        path_prepend=tuple(recipe["path_prepend"]),
+        shell=recipe["shell"],
+        umask=recipe["umask"],
+    )
+
+
+def release(deploy: Deploy) -> host_program.Release:
+    assert deploy.release is not None
+    return host_program.Release(
+        name=deploy.release.name, revision=deploy.revision, number=deploy.number, by=deploy.by_name
+    )
+
+
+def step_facts(deploy: Deploy, phase: str, roles: list[str] | None = None) -> list[dict[str, Any]]:
+    """The steps of one phase that a host with `roles` takes part in; None: of any host."""
+    return [
+        step
+        for step in deploy.recipe["steps"]
+        if step["phase"] == phase and (roles is None or not step["roles"] or set(step["roles"]) & set(roles))
+    ]
+
+
+def steps(deploy: Deploy, run: HostRun, phase: str) -> tuple[host_program.HostStep, ...]:
+    return tuple(
+        host_program.HostStep(
+            name=step["name"],
+            command=step["command"],
+            time_limit=step["time_limit"],
+            silence_limit=step["silence_limit"],
+            sudo=step["sudo"],
+        )
+        for step in step_facts(deploy, phase, run.roles)
+    )
+
+
+def may_repeat(deploy: Deploy, run: HostRun, phases: tuple[str, ...]) -> bool:
+    return all(step["repeatable"] for phase in phases for step in step_facts(deploy, phase, run.roles))
+
+
+def once_runs(deploy: Deploy, runs: list[HostRun]) -> frozenset[int]:
+    """The host runs that can take every step which runs once."""
+    wanted = step_facts(deploy, Phase.ONCE)
+    return frozenset(run.pk for run in runs if len(step_facts(deploy, Phase.ONCE, run.roles)) == len(wanted))
+
+
+def facts(deploy: Deploy, run: HostRun) -> dict[str, str]:
+    """Environment variables for steps, besides those that a host program adds by itself."""
+    port = (
+        Placement.objects.filter(host=run.host_id, target=deploy.target_id, colour="")
+        .values_list("port", flat=True)
+        .first()
+    )
+    values = {
+        "DEPLOYER_APPLICATION": deploy.target.application.name,
+        "DEPLOYER_ENVIRONMENT": deploy.target.environment.name,
+        "DEPLOYER_HOST": run.host_name,
+        "DEPLOYER_REGION": run.region,
+        "DEPLOYER_ZONE": run.zone,
+        "DEPLOYER_ROLES": " ".join(run.roles),
+        "DEPLOYER_NUMBER": str(deploy.number),
+        "DEPLOYER_REF": deploy.ref,
+    }
+    return values | ({"DEPLOYER_PORT": str(port)} if port else {})

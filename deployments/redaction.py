@@ -1,0 +1,88 @@
+"""Secrets are replaced before a line is stored, also across the borders of what was read. Pure."""
+
+import base64
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+MASK = b"***"
+LEAST = 4
+LEAST_LINE = 8
+
+
+def forms(secret: str) -> set[bytes]:
+    """How a secret may show: as it is, quoted for URL and shell, base64 and hex, and each line of one with several."""
+    raw = secret.encode()
+    shown = {secret, quote(secret, safe=""), quote_plus(secret), shlex.quote(secret), raw.hex(), raw.hex().upper()}
+    shown |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    shown |= {line for line in secret.splitlines() if len(line) >= LEAST_LINE}
+    shown |= {secret.replace("\n", "\r\n"), secret.strip()}
+    return {form.encode() for form in shown if len(form) >= LEAST}
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Bytes that passed as they were; `start` is where they stood in the input."""
+
+    start: int
+    data: bytes
+
+
+class Redactor:
+    """Feed bytes in any pieces; what comes out holds no secret. The tail that may yet become one is held back."""
+
+    def __init__(self, secrets: Iterable[str], start: int = 0) -> None:
+        known = sorted({form for secret in secrets for form in forms(secret)}, key=lambda form: (-len(form), form))
+        self._pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
+        self._known = known
+        self._held = b""
+        self._start = start
+
+    def feed(self, data: bytes) -> list[Literal]:
+        """The pieces that are certain now; a mask is a Literal too, at the start of what it hides."""
+        if self._pattern is None:
+            piece = Literal(self._start, data)
+            self._start += len(data)
+            return [piece] if data else []
+        buffer = self._held + data
+        out, at = self._pass(buffer, waiting=True)
+        self._held = buffer[at:]
+        self._start += at
+        return out
+
+    def end(self) -> list[Literal]:
+        """What was held back: nothing more will come."""
+        out, at = self._pass(self._held, waiting=False)
+        self._start += at
+        self._held = b""
+        return out
+
+    def _pass(self, buffer: bytes, *, waiting: bool) -> tuple[list[Literal], int]:
+        out: list[Literal] = []
+        at = 0
+        while at < len(buffer):
+            hold = self._hold(buffer, at) if waiting else len(buffer)
+            found = self._pattern.search(buffer, at) if self._pattern else None
+            if found is None or hold <= found.start():
+                if hold > at:
+                    out.append(Literal(self._start + at, buffer[at:hold]))
+                return out, hold
+            if found.start() > at:
+                out.append(Literal(self._start + at, buffer[at : found.start()]))
+            out.append(Literal(self._start + found.start(), MASK))
+            at = found.end()
+        return out, at
+
+    def _hold(self, buffer: bytes, at: int) -> int:
+        """The first place from which the rest of the buffer is the beginning of a form."""
+        first = len(buffer)
+        for form in self._known:
+            place = buffer.find(form[:1], max(at, len(buffer) - len(form) + 1), first)
+            while place >= 0:
+                if form.startswith(buffer[place:]):
+                    first = place
+                    break
+                place = buffer.find(form[:1], place + 1, first)
+        return first

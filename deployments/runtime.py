@@ -1,0 +1,131 @@
+"""What a worker process has: its row, threads for hosts, the pulse that renews, and the sweep that never sleeps."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from django.db import DatabaseError, connection
+
+from deployments import claims
+from deployments.models import Deploy, HostRun, Worker
+from deployments.states import DeployStatus
+from environments import ssh
+
+log = logging.getLogger(__name__)
+
+HOST_THREADS = 64
+CANCEL_LOOK_SECONDS = 0.5
+SWEEP_SECONDS = 3.0
+
+
+class Runtime:
+    """Threads and state of one worker process."""
+
+    def __init__(self, queue: str = "") -> None:
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._stops: dict[int, threading.Event] = {}
+        self._watched: Counter[int] = Counter()
+        self._orphans: list[HostRun] = []
+        self._ended = threading.Event()
+        self.pool = ThreadPoolExecutor(HOST_THREADS, thread_name_prefix="host")
+        self._batches = ThreadPoolExecutor(8, thread_name_prefix="batch")
+        self._begun: set[tuple[int, str]] = set()
+        self.worker: Worker = claims.register(queue)
+
+    def start(self, sweep: Callable[[], None]) -> None:
+        """Begin to renew, to look for cancels, and to sweep."""
+        for name, seconds, act in (
+            ("pulse", claims.RENEW_SECONDS, self._renew),
+            ("cancels", CANCEL_LOOK_SECONDS, self._look_for_cancels),
+            ("sweep", SWEEP_SECONDS, sweep),
+        ):
+            threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True).start()
+
+    def end(self) -> None:
+        """Let go of everything in peace, so that others go on at once."""
+        self._ended.set()
+        claims.retire(self.worker)
+
+    @contextmanager
+    def watching(self, deploy_id: int) -> Iterator[None]:
+        """While this lasts, a cancel of the deploy sets its stop event."""
+        with self._lock:
+            self._watched[deploy_id] += 1
+            self._stops.setdefault(deploy_id, threading.Event())
+        try:
+            self._look_for_cancels()
+            yield
+        finally:
+            with self._lock:
+                self._watched[deploy_id] -= 1
+                if not self._watched[deploy_id]:
+                    del self._watched[deploy_id], self._stops[deploy_id]
+
+    def stop_event(self, deploy_id: int) -> threading.Event:
+        with self._lock:
+            return self._stops[deploy_id]
+
+    def do_here(self, key: tuple[int, str], act: Callable[[], None]) -> None:
+        """Carry out a batch in this process, without the broker; not twice at once."""
+        with self._lock:
+            if key in self._begun:
+                return
+            self._begun.add(key)
+        self._batches.submit(self._batch, key, act)
+
+    def _batch(self, key: tuple[int, str], act: Callable[[], None]) -> None:
+        try:
+            act()
+        except DatabaseError as error:
+            log.warning("The database did not answer (%s); the next sweep tries again.", error)
+        except Exception:
+            log.exception("Work %s ended in a way that nobody foresaw; the next sweep tries again.", key)
+        finally:
+            with self._lock:
+                self._begun.discard(key)
+            connection.close()
+
+    def let_go(self, run: HostRun) -> None:
+        """End a claim; should the database be away, as soon as it is back."""
+        try:
+            claims.let_go(run)
+        except DatabaseError:
+            with self._lock:
+                self._orphans.append(run)
+
+    def _renew(self) -> None:
+        with self._lock:
+            orphans, self._orphans = self._orphans, []
+        for run in orphans:
+            self.let_go(run)
+        if not claims.renew(self.worker):
+            log.warning("This worker was silent for too long and counts as dead; it begins anew.")
+            self.worker = claims.register(self._queue)
+        claims.bury()
+        ssh.close_idle()
+
+    def _look_for_cancels(self) -> None:
+        with self._lock:
+            watched = list(self._stops)
+        if not watched:
+            return
+        for pk in Deploy.objects.filter(pk__in=watched, status=DeployStatus.CANCELLING).values_list("pk", flat=True):
+            with self._lock:
+                if pk in self._stops:
+                    self._stops[pk].set()
+
+    def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        while not self._ended.wait(seconds):
+            began = time.monotonic()
+            try:
+                act()
+            except DatabaseError as error:
+                log.warning("The database did not answer (%s); trying again.", error)
+                connection.close()
+            if time.monotonic() - began > claims.LAPSE_SECONDS:
+                log.warning("%s took %.0f s.", threading.current_thread().name, time.monotonic() - began)

@@ -1,0 +1,191 @@
+"""Arm every host of a wave, then flip them all with one word: seconds of preparation, milliseconds of difference."""
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+
+from deployments import host_program, recipes, runs
+from deployments.follow import Fenced, ProgramFailed
+from deployments.host_program import Mark, parse_mark
+from deployments.models import Deploy, HostRun
+from deployments.states import DeployStatus
+from environments import ssh
+
+ARM_SECONDS = 8.0  # a host waits 10 s for the word, and the first is armed before the last
+ANSWER_SECONDS = 10.0
+ASK_SECONDS = 20.0
+
+
+@dataclass
+class Armed:
+    """One host on the way through the switch, and the open channel to it."""
+
+    run: HostRun
+    nonce: str = field(default_factory=lambda: secrets.token_hex(8))
+    channel: ssh.Channel | None = None
+    buffer: bytes = b""
+    previous: str = ""
+    failure: Exception | None = None
+    told: bool = False
+    switched: bool = False
+
+
+def switch(deploy: Deploy, taken: Sequence[HostRun], pool: Executor, stop: threading.Event) -> list[Armed]:
+    """Switch all of `taken` together. Each item of the answer tells how its host ended.
+
+    Nothing is written to the database here but through `runs`; raises nothing for single hosts.
+    """
+    items = [Armed(run) for run in taken]
+    with ExitStack() as stack:
+        lock = threading.Lock()
+        list(pool.map(lambda item: _arm(item, stack, lock), items))
+        ready = [item for item in items if item.channel is not None and item.failure is None]
+        if not _may_flip(deploy, items, ready) or stop.is_set():
+            return items
+        for item in ready:
+            _tell(item)
+        answers: list[Future[None]] = [pool.submit(_hear, item) for item in ready]
+        for answer in answers:
+            answer.result()
+    list(pool.map(_ask, [item for item in items if item.told and not item.switched and item.failure is None]))
+    return items
+
+
+def _arm(item: Armed, stack: ExitStack, lock: threading.Lock) -> None:
+    run = item.run
+    try:
+        if run.host is None:
+            raise ProgramFailed("host-gone", f"{run.host_name} has been removed from the Deployer.")
+        command = host_program.switch_command(
+            recipes.place(run.deploy),
+            name=f"{run.deploy.key}-switch-{run.fence}",
+            fence=run.fence,
+            nonce=item.nonce,
+            release=recipes.release(run.deploy),
+        )
+        opened = ssh.program(run.host, run.deploy.recipe["user"], command)
+        channel = opened.__enter__()
+        with lock:
+            stack.push(opened)
+        mark = _next_mark(item, channel, ARM_SECONDS)
+        if mark.word != "armed":
+            raise _refusal(run, mark)
+        item.previous = "" if mark.args == "-" else mark.args
+        item.channel = channel
+    except (ssh.SSHError, ProgramFailed) as error:
+        item.failure = error
+    finally:
+        connection.close()
+
+
+def _refusal(run: HostRun, mark: Mark) -> ProgramFailed:
+    kind, _, text = mark.args.partition(" ")
+    if mark.word == "refused" and kind == "fence":
+        return Fenced(int(text))
+    return ProgramFailed(kind or mark.word, f"{run.host_name} could not be switched: {text or mark.args}")
+
+
+def _may_flip(deploy: Deploy, items: list[Armed], ready: list[Armed]) -> bool:
+    """All claims still hold, nobody has cancelled, and enough are armed; asked right before the word."""
+    if not Deploy.objects.filter(pk=deploy.pk, status=DeployStatus.RUNNING).exists():
+        return False
+    if any(isinstance(item.failure, Fenced) for item in items):
+        return False
+    holders = {run.pk: run for run in HostRun.objects.filter(pk__in=[item.run.pk for item in items])}
+    if any(
+        (holders[i.run.pk].claimed_by_id, holders[i.run.pk].fence) != (i.run.claimed_by_id, i.run.fence) for i in items
+    ):
+        return False
+    wave = HostRun.objects.filter(deploy=deploy, wave=items[0].run.wave)
+    through = wave.filter(status__in=("switched", "live")).count()
+    return bool(ready) and (through > 0 or len(ready) * 100 >= deploy.plan.get("needed", 0) * wave.count())
+
+
+def _tell(item: Armed) -> None:
+    assert item.channel is not None
+    item.told = True
+    try:
+        item.channel.send(b"flip\n")
+    except ssh.HostUnreachable:
+        return  # nobody knows whether the word arrived: the host is asked
+
+
+def _hear(item: Armed) -> None:
+    assert item.channel is not None
+    try:
+        mark = _next_mark(item, item.channel, ANSWER_SECONDS)
+    except (ssh.HostUnreachable, ProgramFailed):
+        return
+    if mark.word == "switched":
+        item.switched = True
+    else:
+        item.failure = _refusal(item.run, mark)
+
+
+def _ask(item: Armed) -> None:
+    """The link died after the word was sent. Unknown is not failed: ask what `current` is."""
+    run = item.run
+    give_up = time.monotonic() + ASK_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            current = current_release(run)
+        except ssh.SSHError:
+            time.sleep(1)
+            continue
+        if current == recipes.release(run.deploy).name:
+            item.switched = True
+        else:
+            item.failure = ProgramFailed("link", f"The link to {run.host_name} died before it switched.")
+        return
+    item.failure = ProgramFailed(
+        "unknown",
+        f"The link to {run.host_name} died while it switched, and it cannot be asked which release serves there.",
+    )
+
+
+def current_release(run: HostRun) -> str:
+    """The release that `current` is on the host, or "". Raises SSHError."""
+    assert run.host is not None
+    item = Armed(run)
+    command = host_program.observe_command(recipes.place(run.deploy), nonce=item.nonce)
+    with ssh.program(run.host, run.deploy.recipe["user"], command) as channel:
+        while True:
+            mark = _next_mark(item, channel, ANSWER_SECONDS)
+            if mark.word == "current":
+                return "" if mark.args == "-" else mark.args
+
+
+def _next_mark(item: Armed, channel: ssh.Channel, seconds: float) -> Mark:
+    give_up = time.monotonic() + seconds
+    while True:
+        line, newline, rest = item.buffer.partition(b"\n")
+        if newline:
+            item.buffer = rest
+            mark = parse_mark(line + b"\n", item.nonce)
+            if mark is not None:
+                return mark
+            continue
+        data = channel.receive(max(0.05, give_up - time.monotonic()))
+        if data == b"":
+            raise ssh.HostUnreachable(
+                item.run.host_name, f"{item.run.host_name} closed the connection without an answer."
+            )
+        if data is None:
+            raise ssh.HostUnreachable(
+                item.run.host_name, f"{item.run.host_name} did not answer within {seconds:.0f} s."
+            )
+        item.buffer += data
+
+
+def record(items: Sequence[Armed]) -> None:
+    """Write what happened on each host, in one transaction. Raises ClaimLost."""
+    with transaction.atomic():
+        for item in items:
+            if item.switched:
+                runs.switched(item.run, item.previous)

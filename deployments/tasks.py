@@ -1,0 +1,63 @@
+"""Doors for messages: an id in, one call out."""
+
+import threading
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
+from django.db.models import Q
+
+from deployments import claims, doorbell, engine, plan
+from deployments.models import Deploy
+from deployments.runtime import Runtime
+from deployments.states import ACTIVE, DeployStatus
+
+_runtime: Runtime | None = None
+_swept = threading.Lock()
+
+
+@shared_task
+def advance(deploy_id: int) -> None:
+    engine.advance(deploy_id, offer=_publish)
+
+
+@shared_task
+def run_batch(deploy_id: int, work: str, run_ids: list[int]) -> None:
+    runtime = current_runtime()
+    engine.run_batch(deploy_id, work, run_ids, worker=runtime.worker, runtime=runtime)
+
+
+def current_runtime() -> Runtime:
+    """This worker process's own; begun at the first need, as in tests that run tasks themselves."""
+    global _runtime  # noqa: PLW0603 - one per process, begun at the first need
+    if _runtime is None:
+        _runtime = Runtime()
+    return _runtime
+
+
+@worker_ready.connect
+def begin(**_: object) -> None:
+    current_runtime().start(sweep)
+
+
+@worker_shutdown.connect
+def finish(**_: object) -> None:
+    if _runtime is not None:
+        _runtime.end()
+
+
+def sweep() -> None:
+    """Continue what nobody rings for, straight on the database: the broker may be the very thing that is down."""
+    open_deploys = Deploy.objects.filter(Q(status__in=ACTIVE) | Q(status=DeployStatus.WAITING)).order_by("pk")
+    for deploy_id in open_deploys.values_list("pk", flat=True):
+        engine.advance(deploy_id, offer=_do_here)
+
+
+def _publish(deploy_id: int, do: plan.Do) -> None:
+    """Share the work among the live workers; what the broker does not take is done by a sweep."""
+    for run_ids in engine.split(do, claims.live_workers().count()):
+        doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, run_ids])
+
+
+def _do_here(deploy_id: int, do: plan.Do) -> None:
+    runtime = current_runtime()
+    runtime.do_here((deploy_id, do.work), lambda: run_batch(deploy_id, do.work, list(do.runs)))
