@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from deployer_site.environ import refuse
 
-EXAMPLES = "Write sqlite:////absolute/path or postgresql://user:password@host:5432/name."
+EXAMPLES = "Write sqlite:////absolute/path/of/file or postgresql://user:password@host:5432/name."
 POSTGRESQL_OPTIONS = {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name"}
 CONNECT_SECONDS = "5"
 
@@ -26,9 +26,12 @@ def read_database(name: str, url: str) -> dict[str, Any]:
 
 
 def _sqlite(name: str, parts: SplitResult) -> dict[str, Any]:
-    path = Path(unquote(parts.path))
-    if parts.netloc or parts.path in {"", "/"} or path.is_dir():
-        refuse(name, what=f"a SQLite address needs an absolute path of a file. {EXAMPLES}")
+    # Three slashes or four: both are written for an absolute path.
+    path = Path("/" + unquote(parts.path).lstrip("/"))
+    if parts.netloc or path.is_dir() or path.parent == Path("/"):
+        refuse(name, what=f"a SQLite address needs the absolute path of a file in a folder. {EXAMPLES}")
+    if not path.parent.is_dir():
+        refuse(name, what=f"the folder {path.parent} does not exist. Make it, or name another one.")
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),

@@ -1,11 +1,13 @@
 """The gate in front of every page: a route declares what it needs, this middleware asks whether the person may."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch
+from django_htmx.http import HttpResponseClientRedirect
 
 from environments import access
 
@@ -17,14 +19,14 @@ NEEDS_BY_NAMESPACE = {
 }
 
 
-def declared_needs(match: ResolverMatch) -> str:
+def declared_need(view: object, namespaces: list[str], route: str) -> str:
     """The permission that a route declares; a route without one is a mistake in the code."""
-    if match.namespaces and match.namespaces[0] in NEEDS_BY_NAMESPACE:
-        return NEEDS_BY_NAMESPACE[match.namespaces[0]]
-    permission = getattr(match.func, "needs", None)
-    if not isinstance(permission, str):
-        raise ImproperlyConfigured(f"The route {match.route!r} ({match.func!r}) declares no need. Add @needs(…).")
-    return permission
+    if namespaces and namespaces[0] in NEEDS_BY_NAMESPACE:
+        return NEEDS_BY_NAMESPACE[namespaces[0]]
+    permission = getattr(view, "needs", None)
+    if permission not in access.PERMISSIONS:
+        raise ImproperlyConfigured(f"The route {route!r} ({view!r}) declares no need. Add @needs(…) to its view.")
+    return str(permission)
 
 
 class PermissionMiddleware:
@@ -34,15 +36,28 @@ class PermissionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(
-        self, request: HttpRequest, view: object, args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> HttpResponseBase | None:
-        assert request.resolver_match is not None
-        permission = declared_needs(request.resolver_match)
-        if permission == access.ANYONE:
+    def process_view(self, request: HttpRequest, view: object, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        match = request.resolver_match
+        assert isinstance(match, ResolverMatch)
+        permission = declared_need(match.func, match.namespaces, match.route)
+        if permission == access.ANYONE or access.allows(request.user, permission):  # type: ignore[arg-type]
             return None
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
-        if permission != access.SIGNED_IN and not access.allows(request.user, permission):
-            raise PermissionDenied
-        return None
+            return ask_to_sign_in(request)
+        raise PermissionDenied
+
+
+def ask_to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Back to where they were after signing in, but never to an address that only takes forms."""
+    to_signin = redirect_to_login(request.get_full_path())
+    if request.headers.get("HX-Request") == "true":
+        # The sign-in page must not land inside a fragment of the old page.
+        return HttpResponseClientRedirect(redirect_to_login(_page_of(request)).url)
+    if request.method in {"GET", "HEAD"}:
+        return to_signin
+    raise PermissionDenied
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page that the fragment was for. Whether it may be followed is checked by the sign-in page."""
+    return request.headers.get("HX-Current-URL") or "/"

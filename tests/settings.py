@@ -26,3 +26,7 @@ STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.s
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, not memory: threads and spawned processes open it too, with the locking that production has.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+
+# Files are found where they lie; WhiteNoise wants the folder of collected ones to exist nevertheless.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
+(VAR / "static").mkdir(exist_ok=True)
