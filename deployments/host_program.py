@@ -184,20 +184,17 @@ def finish_program(
 def _program(place: Place, release: Release, facts: Mapping[str, str], work: Iterable[str], *parts: str) -> str:
     return (
         f"{_RUNNER}{_text(*parts)}release={release.name} revision={release.revision} mask={place.umask}\n"
-        f"facts={quote(_facts(place, release, facts))}\nwork() {{\n" + "\n".join(work) + "\n}\nbegin\n"
+        f"facts={quote(_facts(facts))}\nwork() {{\n" + "\n".join(work) + "\n}\nbegin\n"
     )
 
 
-def _facts(place: Place, release: Release, facts: Mapping[str, str]) -> str:
-    """The environment of steps, as text that the shell evaluates."""
+def _facts(facts: Mapping[str, str]) -> str:
+    """The environment of steps, as text that the shell evaluates; the runner adds what only the host knows."""
     for name in facts:
         checked("name of an environment variable", name, r"[A-Z][A-Z0-9_]*")
         if name in _RESERVED:
             raise InvalidValue(f"{name} cannot be set for steps; for PATH there is the target's own setting.")
-    path = f"{place.root}/releases/{release.name}"
-    own = (place.root, release.name, path, f"{place.root}/current", f"{place.root}/shared", release.revision)
-    given = {**facts, **{f"DEPLOYER_{name}": value for name, value in zip(_OWN_FACTS, own, strict=True)}}
-    return "".join(f"export {name}={quote(value)}\n" for name, value in given.items())
+    return "".join(f"export {name}={quote(value)}\n" for name, value in facts.items())
 
 
 def _steps(place: Place, steps: Iterable[HostStep]) -> list[str]:

@@ -71,9 +71,9 @@ class Place:
     umask: str = "022"
 
     def __post_init__(self) -> None:
-        if not self.root.startswith("/") or CONTROL.search(self.root):
-            raise InvalidValue(f"The folder on a host must be an absolute path: {self.root!r}.")
-        relative("The folder on a host", self.root[1:])
+        if not self.root.startswith(("/", "~/")) or CONTROL.search(self.root):
+            raise InvalidValue(f"The folder on a host must be an absolute path, or one below ~/: {self.root!r}.")
+        relative("The folder on a host", self.root.removeprefix("~")[1:])
         if not self.target or CONTROL.search(self.target):
             raise InvalidValue(f"This is no valid target name: {self.target!r}.")
         for folder in self.path_prepend:

@@ -184,12 +184,8 @@ class Recorder:
     def _store(self, batch: list[Piece]) -> None:
         with transaction.atomic():
             deploy = Deploy.objects.select_for_update().only("lines").get(pk=self.deploy_id)
-            holders = dict(
-                (pk, (worker, fence))
-                for pk, worker, fence in HostRun.objects.filter(pk__in={piece.run.pk for piece in batch}).values_list(
-                    "pk", "claimed_by", "fence"
-                )
-            )
+            rows = HostRun.objects.filter(pk__in={piece.run.pk for piece in batch})
+            holders = {pk: (by, fence) for pk, by, fence in rows.values_list("pk", "claimed_by", "fence")}
             lost = {p.run.pk for p in batch if holders.get(p.run.pk) != (p.run.claimed_by_id, p.run.fence)}
             chunks, n = self._chunks([piece for piece in batch if piece.run.pk not in lost], deploy.lines)
             LogChunk.objects.bulk_create(chunks)

@@ -36,11 +36,12 @@ def validate_address(value: str) -> None:
 
 
 def validate_root(value: str) -> None:
-    """An absolute path in plain characters that is not a system folder itself."""
-    path = PurePosixPath(value)
-    if not _PATH.fullmatch(value) or not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+    """An absolute path that is not a system folder itself, or a folder below the SSH user's home (`~/shop`)."""
+    path = PurePosixPath(value.replace("~/", "/home/user/", 1) if value.startswith("~/") else value)
+    if not _PATH.fullmatch(str(path)) or not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
         raise ValidationError(
-            f"{value!r} must be an absolute path at least two folders deep, in plain characters, without `..`."
+            f"{value!r} must be an absolute path at least two folders deep, or one below ~/, "
+            "in plain characters, without `..`."
         )
 
 

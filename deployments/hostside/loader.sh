@@ -3,6 +3,7 @@
 set -f
 umask 077
 root=$1 target=$2 name=$3 fence=$4 offset=$5 nonce=$6 archive=$7 size=$8 mask=${10}
+expand_root
 [ -z "$9" ] || PATH=$9:$PATH
 export PATH
 state=$root/.deployer

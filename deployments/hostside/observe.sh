@@ -2,6 +2,7 @@
 
 set -f
 root=$1 nonce=$2
+expand_root
 [ -z "$3" ] || PATH=$3:$PATH
 export PATH
 state=$root/.deployer

@@ -47,10 +47,11 @@ take_lock() {
     done
 }
 
-# watch LEADER LIMIT SILENCE: once a second. The clock may be set while we wait, so a leap counts as one second.
+# watch LEADER LIMIT SILENCE: once a second, while the runner lives. The clock may be set meanwhile: a leap counts as one
+# second.
 watch() {
     spent=0 quiet=0 then=$(date +%s) grown=$(size_of "$spool")
-    while sleep 1; do
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
         now=$(date +%s)
         passed=$((now - then))
         if [ "$passed" -lt 0 ] || [ "$passed" -gt 10 ]; then passed=1; fi
@@ -92,6 +93,18 @@ bounded() {
         kill "$watcher" 2>/dev/null
         wait "$watcher" 2>/dev/null
     fi
+}
+
+# What only the host knows in full, as text like the other facts; a home may have any name.
+own_fact() { printf "export DEPLOYER_%s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")"; }
+
+own_facts() {
+    own_fact ROOT "$root"
+    own_fact RELEASE "$release"
+    own_fact RELEASE_PATH "$path"
+    own_fact CURRENT_PATH "$root/current"
+    own_fact SHARED_PATH "$root/shared"
+    own_fact REVISION "$revision"
 }
 
 in_release() { cd "$path" && eval "$facts"; }
@@ -139,6 +152,7 @@ begin() {
     checkpoint
     path=$root/releases/$release
     record=$state/releases/$release
+    facts="$facts$(own_facts)"
     work
     finish ok
 }

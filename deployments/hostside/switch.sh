@@ -3,6 +3,7 @@
 set -f
 umask 077
 root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10}
+expand_root
 [ -z "${11}" ] || PATH=${11}:$PATH
 export PATH
 mask=022

@@ -1,5 +1,8 @@
 # What every program needs from its host, by whichever tool is there.
 
+# A folder below the user's home may be named by ~/; every program works with the full path.
+expand_root() { case $root in '~/'*) root=$HOME/${root#??} ;; esac; }
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # A line for the worker. The first character and the nonce keep a step's output from being taken for one.
