@@ -128,10 +128,14 @@ def check_all() -> None:
     for name, checksum in checksums.items():
         path = ROOT / name
         if not path.exists() or digest_of(path) != checksum:
-            raise VendorError(f"{name} is missing or changed. Run `python vendor/fetch.py`, or take it from the repository.")
+            raise VendorError(
+                f"{name} is missing or changed. Run `python vendor/fetch.py`, or take it from the repository."
+            )
     present = {str(path.relative_to(ROOT)) for path in VENDOR.rglob("*") if path.is_file() and path != CHECKSUMS}
     if unknown := sorted(present - set(checksums)):
-        raise VendorError(f"{', '.join(unknown)}: not in checksums.json. Name it in vendor/packages.json, or remove it.")
+        raise VendorError(
+            f"{', '.join(unknown)}: not in checksums.json. Name it in vendor/packages.json, or remove it."
+        )
 
 
 def main() -> int:

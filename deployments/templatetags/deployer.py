@@ -7,7 +7,21 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from deployments.models import Deploy
+
 register = template.Library()
+
+_SIGNS = {
+    "waiting": "…",
+    "running": "◔",
+    "cancelling": "◌",
+    "watching": "◉",
+    "succeeded": "✓",
+    "partial": "◐",
+    "failed": "✗",
+    "cancelled": "⊘",
+    "needs_attention": "!",
+}
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -49,6 +63,18 @@ def duration(value: timedelta | float | None) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+@register.simple_tag
+def took(deploy: Deploy) -> str:
+    """How long a finished deploy took."""
+    return duration(deploy.finished_at - deploy.started_at) if deploy.finished_at and deploy.started_at else "–"
+
+
+@register.filter
+def ref(name: str) -> str:
+    """A branch or tag as it is; a full revision as the word for it, as the digits stand beside it already."""
+    return "commit" if len(name) == 40 and all(digit in "0123456789abcdef" for digit in name) else name
+
+
 def age_of(seconds: float) -> str:
     """An age in the words that static/js/page.js uses, too."""
     if seconds < 45:
@@ -77,6 +103,34 @@ def age(at: datetime | None, form: str = "") -> SafeString:
         words += " ago"
     exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" data-as="{}" title="{}">{}</time>', at.isoformat(), form, exact, words)
+
+
+@register.filter
+def sign(status: str) -> str:
+    """One character for the title of a tab."""
+    return _SIGNS.get(status, "")
+
+
+@register.filter
+def zone(name: str, region: str) -> str:
+    """What a zone's name adds to its region's: `a` of `eu-west-1a` in `eu-west-1`."""
+    return name.removeprefix(region).lstrip("-") or name or "–"
+
+
+@register.filter
+def times(number: int) -> range:
+    """To repeat something, at most 60 times."""
+    return range(min(number, 60))
+
+
+@register.filter
+def hit(name: str, query: str) -> SafeString:
+    """A name with what was typed in bold."""
+    at = name.lower().find(query.lower()) if query else -1
+    if at < 0:
+        return format_html("{}", name)
+    end = at + len(query)
+    return format_html("{}<b>{}</b>{}", name[:at], name[at:end], name[end:])
 
 
 @register.filter

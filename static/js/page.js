@@ -3,6 +3,10 @@
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+  // The server's clock, so that a wrong one here shows no negative times.
+  const served = new Date(document.documentElement.dataset.now || Date.now());
+  const ahead = Date.now() - served;
+
   // The same words as deployments/templatetags/deployer.py: what the server wrote must not change when we arrive.
   function age(seconds) {
     if (seconds < 45) return "now";
@@ -16,7 +20,7 @@
   }
 
   function tellTimes(root) {
-    const now = Date.now();
+    const now = Date.now() - ahead;
     for (const element of root.querySelectorAll("time[datetime]")) {
       const at = new Date(element.dateTime);
       if (isNaN(at)) continue;
@@ -34,6 +38,15 @@
     }
   }
 
+  function tellElapsed() {
+    for (const element of document.querySelectorAll("time[data-elapsed]")) {
+      const seconds = Math.max(0, Math.floor((Date.now() - ahead - new Date(element.dataset.elapsed)) / 1000));
+      const parts = [Math.floor(seconds / MINUTE) % 60, seconds % MINUTE], hours = Math.floor(seconds / HOUR);
+      const text = (hours ? hours + ":" + String(parts[0]).padStart(2, "0") : parts[0]) + ":" + String(parts[1]).padStart(2, "0");
+      if (element.textContent !== text) element.textContent = text;
+    }
+  }
+
   function tellZone() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     for (const element of document.querySelectorAll("[data-zone]")) element.textContent = "All times " + zone;
@@ -42,9 +55,16 @@
   addEventListener("DOMContentLoaded", function () {
     tellTimes(document);
     tellZone();
+    tellElapsed();
     setInterval(() => tellTimes(document), 15000);
+    setInterval(tellElapsed, 1000);
   });
-  document.addEventListener("htmx:afterSwap", () => tellTimes(document));
+  for (const name of ["htmx:afterSwap", "dp:changed"]) {
+    document.addEventListener(name, function () {
+      tellTimes(document);
+      tellElapsed();
+    });
+  }
 
   document.addEventListener("keydown", function (event) {
     const find = document.querySelector(".dp-find input");

@@ -1,0 +1,105 @@
+"""What a click changes: thin doors onto the verbs of lifecycle. Only by POST, with the CSRF token."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from deployments import lifecycle
+from deployments.blockers import Blocked
+from deployments.models import Deploy, Trigger
+from deployments.pages import deploy_or_404, target_or_404
+from environments import repositories
+from environments.access import DEPLOY, NotAllowed, needs
+from environments.models import Target, User
+
+REFUSALS = (lifecycle.LifecycleError, Blocked, NotAllowed, repositories.RepositoryError)
+
+
+def _do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -> HttpResponseRedirect:
+    """Run a verb and go to the deploy that it made; a refusal becomes a message on the page that one came from."""
+    try:
+        made = verb()
+    except REFUSALS as refusal:
+        messages.error(request, str(refusal))
+        return redirect(back)
+    return redirect("deploy", made.pk) if made else redirect(back)
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _page_of(target: Target) -> str:
+    return reverse("target", args=[target.application.name, target.environment.name])
+
+
+class RefMoved(repositories.RepositoryError):
+    """The branch points elsewhere than it did on the page that was confirmed."""
+
+
+def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
+    """Deploy exactly what the page showed, or refuse: a branch may have moved since."""
+    shown = request.POST.get("revision", "")
+    if shown and (now := repositories.resolve(target.application, ref)) != shown:
+        raise RefMoved(
+            f"{ref} moved from {shown[:7]} to {now[:7]} since this page was opened. Nothing was deployed; look at the commits again."
+        )
+    return lifecycle.request_deploy(
+        target=target, ref=ref, by=_person(request), trigger=Trigger.PAGE, wait=request.POST.get("wait") == "yes"
+    )
+
+
+@require_POST
+@needs(DEPLOY)
+def start(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """Deploy the chosen branch, tag or commit."""
+    target = target_or_404(application=application, environment=environment)
+    ref = request.POST.get("ref", "").strip() or target.application.default_branch
+    back = reverse("new-deploy", args=[application, environment])
+    return _do(request, back=back, verb=lambda: _start(request, target, ref))
+
+
+@require_POST
+@needs(DEPLOY)
+def cancel(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """Stop a deploy."""
+    deploy = deploy_or_404(deploy_id)
+    back = reverse("deploy", args=[deploy.pk])
+    return _do(request, back=back, verb=lambda: lifecycle.request_cancel(deploy, by=_person(request)))
+
+
+@require_POST
+@needs(DEPLOY)
+def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """The same release once more, on the hosts that did not make it."""
+    deploy = deploy_or_404(deploy_id)
+    back = reverse("deploy", args=[deploy.pk])
+    return _do(request, back=back, verb=lambda: lifecycle.retry(deploy, by=_person(request)))
+
+
+@require_POST
+@needs(DEPLOY)
+def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """Make the release of this (earlier) deploy live again."""
+    deploy = deploy_or_404(deploy_id)
+    back = _page_of(deploy.target)
+    return _do(request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=_person(request)))
+
+
+@require_POST
+@needs(DEPLOY)
+def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """The revision of this deploy once more, laid out anew."""
+    deploy = deploy_or_404(deploy_id)
+
+    def again() -> Deploy:
+        return lifecycle.request_deploy(
+            target=deploy.target, ref=deploy.revision, by=_person(request), trigger=Trigger.PAGE
+        )
+
+    return _do(request, back=_page_of(deploy.target), verb=again)

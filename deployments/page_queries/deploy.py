@@ -1,0 +1,255 @@
+"""The page of a deploy: its phases, its hosts by region and zone, what failed and what to do about it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from statistics import median
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from deployments.models import Deploy, HostRun
+from deployments.page_queries.words import BROKEN, Mark, mark_of_deploy, mark_of_run, tell_hosts
+from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
+
+LOOK_BACK = 20
+_R = RunStatus
+_PREPARED = (_R.PREPARED, _R.SWITCHED, _R.LIVE)
+
+
+@dataclass(slots=True)
+class Square:
+    """One host's part, as the grid shows it."""
+
+    run: HostRun
+    mark: Mark
+    words: str
+    since: datetime | None
+
+
+@dataclass(slots=True)
+class ZoneGrid:
+    """The hosts of a zone."""
+
+    name: str
+    squares: list[Square]
+
+
+@dataclass(slots=True)
+class RegionGrid:
+    """The zones of a region, and how its hosts are."""
+
+    name: str
+    zones: list[ZoneGrid]
+    sentence: str
+    bad: bool
+
+
+@dataclass(slots=True)
+class PhaseBar:
+    """One phase of the track: done and failed of total."""
+
+    name: str
+    state: str
+    done: int
+    failed: int
+    total: int
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What went wrong, told once for all hosts to which the same happened."""
+
+    title: str
+    hosts: list[str]
+    happened: str
+    means: str
+    todo: str
+
+
+class Earlier(NamedTuple):
+    """A deploy before this one."""
+
+    pk: int
+    number: int
+    status: str
+    revision: str
+    ref: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(slots=True)
+class DeployPage:
+    """Everything that the page of a deploy shows, apart from the log."""
+
+    deploy: Deploy
+    mark: Mark
+    sentence: str
+    live: int
+    total: int
+    phases: list[PhaseBar]
+    regions: list[RegionGrid]
+    zones: int
+    troubles: list[Trouble]
+    missed: int
+    expected: timedelta | None
+    replaces: Earlier | None
+    answers: list[Deploy]
+    final: bool
+    cancellable: bool
+    went_live: bool
+
+
+def find_deploy(deploy_id: int) -> Deploy:
+    """The deploy with all that verbs and the page need of its target. Raises Deploy.DoesNotExist."""
+    found = Deploy.objects.select_related("target__application", "target__environment", "release", "of", "by")
+    return found.get(pk=deploy_id)
+
+
+def read_deploy(deploy: Deploy) -> DeployPage:
+    """Three queries: the host runs, the deploys before this one, those that answer it."""
+    runs = list(deploy.runs.order_by("region", "zone", "host_name"))
+    earlier = _read_earlier(deploy)
+    counts = Counter(run.status for run in runs)
+    final = deploy.status in FINAL
+    regions = _build_grid(runs)
+    return DeployPage(
+        deploy=deploy,
+        mark=mark_of_deploy(deploy.status),
+        sentence=deploy.reason if deploy.status == DeployStatus.WAITING and deploy.reason else tell_hosts(counts),
+        live=counts[_R.LIVE],
+        total=len(runs),
+        phases=_build_phases(deploy, runs),
+        regions=regions,
+        zones=sum(len(region.zones) for region in regions),
+        troubles=_build_troubles(runs),
+        missed=len(runs) - counts[_R.LIVE] if final else 0,
+        expected=None if final else _expect(earlier),
+        replaces=next((past for past in earlier if past.status in WENT_LIVE), None),
+        answers=list(deploy.answers.order_by("number")[:10]),
+        final=final,
+        cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
+        went_live=any(run.revision == deploy.revision for run in runs),
+    )
+
+
+def _read_earlier(deploy: Deploy) -> list[Earlier]:
+    past = Deploy.objects.filter(target_id=deploy.target_id, number__lt=deploy.number).order_by("-number")
+    fields = past.values_list("pk", "number", "status", "revision", "ref", "started_at", "finished_at")
+    return [Earlier(*row) for row in fields[:LOOK_BACK]]
+
+
+def _expect(earlier: Sequence[Earlier]) -> timedelta | None:
+    """Half of the latest deploys that succeeded took no longer than this; None without any."""
+    seconds = [
+        (past.finished_at - past.started_at).total_seconds()
+        for past in earlier
+        if past.status == DeployStatus.SUCCEEDED and past.started_at and past.finished_at
+    ]
+    return timedelta(seconds=median(seconds)) if seconds else None
+
+
+def _build_grid(runs: Sequence[HostRun]) -> list[RegionGrid]:
+    """Regions and zones in the order of their names; a host without one stands under an empty name."""
+    grid = []
+    for region, in_region in groupby(runs, key=lambda run: run.region):
+        members = list(in_region)
+        counts = Counter(run.status for run in members)
+        zones = [
+            ZoneGrid(zone, [_square(run) for run in in_zone])
+            for zone, in_zone in groupby(members, key=lambda run: run.zone)
+        ]
+        bad = sum(counts[status] for status in BROKEN)
+        sentence = f"{counts[_R.LIVE]} of {len(members)} live" + (f", {bad} failed" if bad else "")
+        grid.append(RegionGrid(region, zones, sentence, bool(bad)))
+    return grid
+
+
+def _square(run: HostRun) -> Square:
+    mark = mark_of_run(run.status)
+    words = mark.words
+    if run.status == _R.LIVE and run.started_at and run.finished_at:
+        seconds = round((run.finished_at - run.started_at).total_seconds())
+        words = f"live after {seconds // 60}:{seconds % 60:02}"
+    elif run.step and run.status in (_R.PREPARING, _R.SWITCHED):
+        words = run.step
+    elif run.status == _R.FAILED and run.step:
+        words = f"failed at {run.step}"
+    since = run.started_at if run.status not in RUN_FINAL else None
+    return Square(run, mark, words, since)
+
+
+def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
+    """Prepare on all hosts, switch all together, then restart and check each."""
+    total = len(runs)
+    broken = [run for run in runs if run.status in BROKEN]
+    after = [run for run in broken if run.revision == deploy.revision]
+    switched = sum(run.status in (_R.SWITCHED, _R.LIVE) for run in runs) + len(after)
+    ready = sum(run.status in _PREPARED for run in runs) + len(after)
+    live = sum(run.status == _R.LIVE for run in runs)
+    early = len(broken) - len(after)
+    begun = deploy.started_at is not None
+    bars = [
+        ("Prepare", ready, early, begun),
+        ("Switch", switched, 0, switched > 0),
+        ("Restart and check", live, len(after), switched > 0),
+    ]
+    return [
+        PhaseBar(name, _phase_state(deploy, done, failed, total, on), done, failed, total)
+        for name, done, failed, on in bars
+    ]
+
+
+def _phase_state(deploy: Deploy, done: int, failed: int, total: int, begun: bool) -> str:
+    if failed and done + failed >= total or failed and deploy.status in FINAL:
+        return "failed"
+    if total and done == total:
+        return "done"
+    if not begun or deploy.status in FINAL:
+        return "wait"
+    return "run"
+
+
+_GENERAL_MEANING = {
+    _R.FAILED: "This host did not come to run the new release as it should.",
+    _R.UNREACHABLE: "The host did not answer. What runs there goes on; nothing more was sent to it.",
+    _R.UNKNOWN: "Nobody knows how far the host came; it may run either release.",
+}
+
+
+def _build_troubles(runs: Sequence[HostRun]) -> list[Trouble]:
+    """One card per failure, not per host."""
+    groups: dict[tuple[str, str, str, str], list[HostRun]] = {}
+    for run in runs:
+        if run.status in BROKEN:
+            groups.setdefault((run.status, run.step, run.error_kind, run.error.replace(run.host_name, "")), []).append(
+                run
+            )
+    return [_trouble(members) for members in groups.values()]
+
+
+def _trouble(members: Sequence[HostRun]) -> Trouble:
+    run = members[0]
+    names = [member.host_name for member in members]
+    where = names[0] if len(names) == 1 else f"{len(names)} hosts"
+    verb = {_R.FAILED: f"{run.step.capitalize() or 'It'} failed on", _R.UNREACHABLE: "No answer from"}.get(
+        RunStatus(run.status), "Nobody knows about"
+    )
+    parts = [part.strip() for part in run.error.split("\n") if part.strip()]
+    happened = parts[0] if parts else mark_of_run(run.status).words.capitalize() + "."
+    means = parts[1] if len(parts) > 1 else _GENERAL_MEANING[RunStatus(run.status)]
+    todo = (
+        " ".join(parts[2:])
+        or "Read the last lines of this host in the log, mend the cause, then retry the failed hosts."
+    )
+    return Trouble(f"{verb} {where}", names, happened, means, todo)
+
+
+def elapsed(deploy: Deploy) -> timedelta | None:
+    """How long it took, or takes so far."""
+    if deploy.started_at is None:
+        return None
+    return (deploy.finished_at or timezone.now()) - deploy.started_at

@@ -1,0 +1,157 @@
+"""The pages that are read. Each reads by page_queries; page_actions holds what changes something."""
+
+import hashlib
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from deployments.blockers import blockers, members
+from deployments.models import Deploy
+from deployments.page_queries.commits import as_changes, read_preview, read_range
+from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
+from deployments.page_queries.home import read_home
+from deployments.page_queries.target import find_target, read_target
+from environments import repositories
+from environments.access import DEPLOY, VIEW, allows, needs
+from environments.models import Target
+
+REFS_SHOWN = 12
+
+
+def tag_of(*facts: object) -> str:
+    """A short digest of what a page shows; a page that asks again with the same one gets no second copy."""
+    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()
+
+
+def answer(request: HttpRequest, template: str, context: dict[str, object], *, tag: str) -> HttpResponse:
+    """The page, or 204 when the browser says (X-Known) that it has exactly this."""
+    if request.headers.get("X-Known") == tag:
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    response = render(request, template, context)
+    response["Cache-Control"], response["X-Tag"] = "no-store", tag
+    return response
+
+
+def target_or_404(*, application: str, environment: str) -> Target:
+    """The target at an address; Http404 when there is none."""
+    try:
+        return find_target(application=application, environment=environment)
+    except Target.DoesNotExist:
+        raise Http404(f"No target {application}/{environment}.") from None
+
+
+def deploy_or_404(deploy_id: int) -> Deploy:
+    """The deploy with this id; Http404 when there is none."""
+    try:
+        return find_deploy(deploy_id)
+    except Deploy.DoesNotExist:
+        raise Http404(f"No deploy {deploy_id}.") from None
+
+
+@require_safe
+@needs(VIEW)
+def home(request: HttpRequest) -> HttpResponse:
+    """What runs where, what happens now, what happened last."""
+    assert request.user.is_authenticated
+    page = read_home(user=request.user)
+    context = {"home": page, "q": request.GET.get("q", "")}
+    return answer(request, "deployments/home.html", context, tag=tag_of(page))
+
+
+@require_safe
+@needs(VIEW)
+def target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """Where one application in one environment stands, and how it came there."""
+    found = target_or_404(application=application, environment=environment)
+    before = request.GET.get("before", "")
+    page = read_target(target=found, before=int(before) if before.isdecimal() and len(before) < 10 else None)
+    may = allows(request.user, DEPLOY, found)
+    context = {"page": page, "target": found, "may_deploy": may, "before": before}
+    return answer(request, "deployments/target.html", context, tag=tag_of(page, may))
+
+
+@require_safe
+@needs(VIEW)
+def new_deploy(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """Choose what goes out, see what that brings, confirm."""
+    found = target_or_404(application=application, environment=environment)
+    ref = request.GET.get("ref", "").strip() or found.application.default_branch
+    standing = getattr(found, "standing", None)
+    context = {"target": found, "ref": ref, "live": standing.live if standing else None}
+    return render(request, "deployments/new_deploy.html", context)
+
+
+@require_safe
+@needs(VIEW)
+def new_deploy_refs(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """The choices for what was typed, from the cached mirror."""
+    found = target_or_404(application=application, environment=environment)
+    query = request.GET.get("ref", "").strip()
+    error = ""
+    groups: dict[str, list[tuple[str, object]]] = {"commit": [], "branch": [], "tag": []}
+    try:
+        for ref in repositories.refs(found.application, query, limit=REFS_SHOWN):
+            groups[ref.kind].append((ref.name, as_changes([ref.commit])[0]))
+    except repositories.RepositoryError as problem:
+        error = str(problem)
+    named = [
+        (title, kind, groups[kind]) for title, kind in (("Commit", "commit"), ("Branches", "branch"), ("Tags", "tag"))
+    ]
+    return render(request, "deployments/_refs.html", {"groups": named, "query": query, "error": error})
+
+
+@require_safe
+@needs(VIEW)
+def new_deploy_plan(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """What would go out, what would not, where to, and whether that is possible now."""
+    found = target_or_404(application=application, environment=environment)
+    standing = getattr(found, "standing", None)
+    live = standing.live if standing else None
+    ref = request.GET.get("ref", "").strip()
+    member_list = list(members(found))
+    regions: dict[str, int] = {}
+    for member in member_list:
+        name = member.host.zone.region.name if member.host.zone else "no region"
+        regions[name] = regions.get(name, 0) + 1
+    blocking = blockers(found)
+    context = {
+        "target": found,
+        "live": live,
+        "preview": read_preview(application=found.application, ref=ref, live=live.revision if live else ""),
+        "hosts": len(member_list),
+        "regions": sorted(regions.items()),
+        "blockers": blocking,
+        "can_wait": bool(blocking) and all(blocker.passes for blocker in blocking),
+        "may_deploy": allows(request.user, DEPLOY, found),
+        "number": found.last_number + 1,
+    }
+    return render(request, "deployments/_plan.html", context)
+
+
+@require_safe
+@needs(VIEW)
+def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """One deploy, live: its phases, its hosts, its log."""
+    found = deploy_or_404(deploy_id)
+    page = read_deploy(found)
+    may = allows(request.user, DEPLOY, found.target)
+    context = {"page": page, "deploy": found, "target": found.target, "may_deploy": may, "elapsed": elapsed(found)}
+    tag = tag_of(page, found.status, may)
+    return answer(request, "deployments/deploy.html", context, tag=tag)
+
+
+@require_safe
+@needs(VIEW)
+def deploy_commits(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """The commits that a deploy brought, for the side of its page; nothing when the mirror no longer has them."""
+    found = deploy_or_404(deploy_id)
+    before = read_deploy(found).replaces
+    application = found.target.application
+    try:
+        changes = read_range(
+            application=application, old=before.revision if before else "", new=found.revision, limit=8
+        )
+    except (repositories.RepositoryError, FileNotFoundError):  # the latter: no mirror on this machine yet
+        return render(request, "deployments/_commits.html", {"deploy": found, "unknown": True})
+    return render(request, "deployments/_commits.html", {"deploy": found, "changes": changes, "before": before})

@@ -1,0 +1,20 @@
+"""Addresses of the pages. Those of targets take any two words, so they come last."""
+
+from django.urls import path
+
+from deployments import page_actions, pages
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("deploys/<int:deploy_id>", pages.deploy, name="deploy"),
+    path("deploys/<int:deploy_id>/commits", pages.deploy_commits, name="deploy-commits"),
+    path("deploys/<int:deploy_id>/cancel", page_actions.cancel, name="cancel"),
+    path("deploys/<int:deploy_id>/retry", page_actions.retry, name="retry"),
+    path("deploys/<int:deploy_id>/rollback", page_actions.roll_back, name="rollback"),
+    path("deploys/<int:deploy_id>/redeploy", page_actions.redeploy, name="redeploy"),
+    path("<slug:application>/<slug:environment>/", pages.target, name="target"),
+    path("<slug:application>/<slug:environment>/deploy", pages.new_deploy, name="new-deploy"),
+    path("<slug:application>/<slug:environment>/deploy/start", page_actions.start, name="start-deploy"),
+    path("<slug:application>/<slug:environment>/deploy/refs", pages.new_deploy_refs, name="new-deploy-refs"),
+    path("<slug:application>/<slug:environment>/deploy/plan", pages.new_deploy_plan, name="new-deploy-plan"),
+]

@@ -1,0 +1,57 @@
+"""Signing in and out."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from environments.models import User
+from notifications.events import record
+
+
+class SignInForm(AuthenticationForm):
+    """One sentence for every failure, so that nobody learns which names exist."""
+
+    error_messages = {
+        "invalid_login": "This name and password do not belong together. Nothing else was checked; try again.",
+        "inactive": "This name and password do not belong together. Nothing else was checked; try again.",
+    }
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.update({"class": "dp-fld dp-fld-l", "id": f"signin-{name}"})
+            field.widget.is_required = True
+
+
+class SignIn(LoginView):
+    """The sign-in page. `next` is followed only within this site (LoginView checks it)."""
+
+    template_name = "environments/signin.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        with transaction.atomic():
+            answer = super().form_valid(form)  # type: ignore[arg-type]  # LoginView's form, typed as its base
+            record("signed_in", self.request.user.get_username())
+        return answer
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        answer = super().form_invalid(form)
+        answer.status_code = 422
+        return answer
+
+
+class SignOut(LogoutView):
+    """Ends the session; only by POST, so that no link and no picture signs anyone out."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        with transaction.atomic():
+            if isinstance(user, User):
+                record("signed_out", user.username)
+            return super().post(request, *args, **kwargs)
