@@ -16,7 +16,7 @@ up:
 test:
 	@sh .ci/system-packages
 	@sh .ci/install requirements.txt requirements-dev.txt
-	@$(RUN) .ci/tests.py
+	@$(RUN) .ci/all_tests.py
 
 lint:
 	@sh .ci/install requirements.txt requirements-dev.txt

@@ -37,6 +37,10 @@ class Lifeline:
             pass_fds=() if self._lock is None else (self._lock,),
         )
 
+    @property
+    def watcher_pid(self) -> int:
+        return self._watcher.pid
+
     def _tell(self, line: str) -> None:
         assert self._watcher.stdin is not None
         try:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -20,6 +21,20 @@ CHUNK = 64 * 1024
 def next_pause(pause: float, *, ran: float) -> float:
     """Seconds to wait before a new start of what ran for `ran` seconds: 1, 2, 4 … 30, and 1 again after a minute."""
     return FIRST_PAUSE if ran >= STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
+
+
+class Output(NamedTuple):
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
+async def _open(read_end: int) -> Output:
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(read_end, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    return Output(reader, transport)
 
 
 class Supervisor:
@@ -92,10 +107,29 @@ class Supervisor:
 
     async def _run(self, program: Program) -> int:
         """The exit code of one life of `program`."""
+        # A pipe of our own: asyncio's would hold back the exit code as long as a grandchild keeps it open.
+        read_end, write_end = os.pipe()
+        output = await _open(read_end)
+        try:
+            process = await self._start(program, write_end)
+        finally:
+            os.close(write_end)
+        printer = asyncio.create_task(self._print(program, output))
+        code = await process.wait()
+        # Whatever it started in its group goes with it.
+        _signal(process.pid, signal.SIGKILL)
+        del self._running[program.name]
+        self._lifeline.forget(process.pid)
+        # What left the group may hold the pipe open: its words are not worth waiting for.
+        await asyncio.wait([printer], timeout=1)
+        printer.cancel()
+        return code
+
+    async def _start(self, program: Program, output: int) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *behind_gate(program.command),
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             cwd=settings.BASE_DIR,
@@ -107,22 +141,16 @@ class Supervisor:
         if not self.stopping:
             process.stdin.write(b"go\n")
         process.stdin.close()
-        reader = asyncio.create_task(self._print(program, process))
-        code = await process.wait()
-        _signal(process.pid, signal.SIGKILL)
-        del self._running[program.name]
-        self._lifeline.forget(process.pid)
-        # A process that left the group may hold the pipe open: its words are not worth waiting for.
-        await asyncio.wait([reader], timeout=1)
-        reader.cancel()
-        return code
+        return process
 
-    async def _print(self, program: Program, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    async def _print(self, program: Program, output: Output) -> None:
         lines = Lines()
-        while data := await process.stdout.read(CHUNK):
-            self._say(program, lines.feed(data))
-        self._say(program, lines.end())
+        try:
+            while data := await output.reader.read(CHUNK):
+                self._say(program, lines.feed(data))
+            self._say(program, lines.end())
+        finally:
+            output.transport.close()
 
     def _say(self, program: Program, lines: Sequence[str]) -> None:
         for line in lines:
