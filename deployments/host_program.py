@@ -215,7 +215,7 @@ def _lay_out(source: Source, release: Release) -> str:
     if isinstance(source, ArchiveSource):
         return _call("lay_out_archive", source.sha256, str(source.size), source.manifest)
     if isinstance(source, HeldSource):
-        return "use_held"
+        return _call("use_held", "pardon" if source.pardon else "")
     if source.revision != release.revision:
         raise InvalidValue(f"The source has revision {source.revision}, the release {release.revision}.")
     address = urlsplit(source.url)

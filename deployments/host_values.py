@@ -159,7 +159,9 @@ class GitSource:
 
 @dataclass(frozen=True)
 class HeldSource:
-    """The release lies on the host already, prepared and not marked bad."""
+    """The release lies on the host already, prepared. One that is marked bad is only taken with `pardon`."""
+
+    pardon: bool = False
 
 
 Source = ArchiveSource | GitSource | HeldSource

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -9,6 +10,9 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.02  # words about one deploy within this time become one
+QUIET_SECONDS = 1.0  # how long a broken channel layer is left alone
 
 _wake = threading.Event()
 _lock = threading.Lock()
@@ -36,6 +40,7 @@ def announce(deploy_id: int, *, n: int = 0, changed: bool = False) -> None:
 def _run() -> None:
     """One thread per process sends, the latest word per deploy only: a slow layer makes fewer words, not a queue."""
     send = async_to_sync(_send)
+    told = True
     while True:
         _wake.wait()
         _wake.clear()
@@ -45,7 +50,13 @@ def _run() -> None:
         try:
             send(words)
         except (OSError, RedisError, TimeoutError) as error:
-            log.warning("Pages are not told of changes for now, they ask by themselves: %s", error)
+            if told:
+                log.warning("Pages are not told of changes for now, they ask by themselves: %s", error)
+            told = False
+            time.sleep(QUIET_SECONDS)
+        else:
+            told = True
+            time.sleep(GATHER_SECONDS)
 
 
 async def _send(words: dict[int, dict[str, Any]]) -> None:

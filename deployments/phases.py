@@ -10,7 +10,7 @@ from django.db import connection
 from deployments import archives, follow, host_program, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
-from deployments.models import Deploy, HostRun, Kind, Placement, Program, ProgramPhase, ReleaseKind
+from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Program, ProgramPhase, ReleaseKind
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from environments import repositories, ssh
@@ -32,7 +32,7 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runti
     known = secrecy.secrets_of(deploy.target.application)
 
     def one(run: HostRun) -> None:
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), archive)
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), None if _is_held(run) else archive)
         if run.status == R.PENDING:
             runs.move(run, R.PREPARING, step="connecting")
         follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
@@ -43,16 +43,27 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runti
 
 def _prepare_text(job: Job) -> str:
     run, deploy = job.run, job.run.deploy
-    held = deploy.kind == Kind.ROLLBACK
+    held = _is_held(run)
     return host_program.prepare_program(
         place=recipes.place(deploy),
         release=recipes.release(deploy),
-        source=host_program.HeldSource() if held else _source(job),
+        source=host_program.HeldSource(pardon=True) if held else _source(job),
         linked_dirs=tuple(deploy.recipe["linked_dirs"]),
         linked_files=tuple(deploy.recipe["linked_files"]),
         steps=() if held else recipes.steps(deploy, run, Phase.PREPARE),
         facts=recipes.facts(deploy, run),
     )
+
+
+def _is_held(run: HostRun) -> bool:
+    """Whether the release already lies there: always for a rollback, after a late failure for a retry.
+
+    A release that is marked bad is then a person's own choice, and judged anew.
+    """
+    if run.deploy.kind == Kind.ROLLBACK:
+        return True
+    held = HeldRelease.objects.filter(placement__host=run.host, placement__target=run.deploy.target_id)
+    return run.deploy.kind == Kind.RETRY and held.filter(release=run.deploy.release).exists()
 
 
 def _source(job: Job) -> host_program.Source:

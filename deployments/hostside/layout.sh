@@ -116,7 +116,7 @@ stamp() {
 
 use_held() {
     need_release
-    [ ! -e "$record/bad" ] || fail release "release $release was marked bad on this host"
+    [ "$1" ] || [ ! -e "$record/bad" ] || fail release "release $release was marked bad on this host"
     IFS= read -r held_revision <"$record/revision" || held_revision=-
     [ "$held_revision" = "$revision" ] || fail release "release $release holds revision $held_revision, not $revision"
 }
