@@ -1,0 +1,1 @@
+"""The pricing API: the files of its repository (all but the Python package's own two) and their history."""

@@ -1,0 +1,5 @@
+CREATE TABLE product (
+  number INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  cents INTEGER NOT NULL CHECK (cents >= 0)
+);
