@@ -47,6 +47,8 @@ claim() {
     fi
     highest_fence
     [ "$fence" -ge "$seen" ] || refuse fence "$seen"
+    # A running program goes with its newest claim, and must never find the folder's fence above its own.
+    [ -z "$home" ] || [ ! -d "$home" ] || keep_line "$home/fence" "$fence" || refuse disk "cannot write $home/fence"
     [ "$fence" -eq "$seen" ] || keep_line "$state/fence" "$fence" || refuse disk "cannot write $state/fence"
 }
 

@@ -125,7 +125,6 @@ follow() {
 }
 
 attach() {
-    keep_line "$home/fence" "$fence" || refuse disk "cannot write $home/fence"
     leave_gate
     IFS= read -r stored_nonce <"$home/nonce" || stored_nonce=$nonce
     if [ -e "$home/result" ] && [ ! -e "$home/spool" ]; then

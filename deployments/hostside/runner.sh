@@ -81,7 +81,8 @@ bounded() {
     rm -f "$home/reason" "$home/session"
     ($prelude && new_session sh -c "$wrapper" deployer "$home/session" "$@") </dev/null 7>&- &
     leader=$!
-    watch "$leader" "$limit" "$silence" </dev/null 7>&- 8>&- 9>&- &
+    # A subshell that closes them itself: a shell keeps copies of what is closed for a function only.
+    (exec 7>&- 8>&- 9>&- </dev/null && watch "$leader" "$limit" "$silence") &
     watcher=$!
     wait "$leader" 2>/dev/null
     code=$?

@@ -6,7 +6,7 @@ root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=
 expand_root
 [ -z "${11}" ] || PATH=${11}:$PATH
 export PATH
-mask=022
+mask=022 home=
 state=$root/.deployer
 next=$state/next-$name
 reader= timer=
@@ -34,7 +34,7 @@ check_release() {
 
 # Exit code 0: the word came in time. The timer ends the reader by a signal, for read itself knows no time.
 await_word() {
-    (IFS= read -r word && [ "$word" = flip ]) <&3 &
+    (exec 9>&- && IFS= read -r word && [ "$word" = flip ]) <&3 &
     reader=$!
     (
         sleep "$seconds" &

@@ -1,0 +1,257 @@
+"""Hosts for tests of host programs: this machine, with the tools of other systems, by pipes instead of SSH."""
+
+import hashlib
+import io
+import os
+import select
+import shutil
+import subprocess
+import tarfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployments.host_program import (
+    ArchiveSource,
+    Call,
+    Entry,
+    Mark,
+    Place,
+    Release,
+    manifest_of,
+    parse_mark,
+    program_end,
+    start_command,
+    switch_command,
+)
+
+NONCE = "n0nce5eed"
+DEADLINE = 30.0
+_POSIX = (
+    "awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm sed sleep sort tail tar"
+    " test touch tr true uname wc"
+).split()
+# FreeBSD's and older macOS's: a link to a folder is followed, and -T is unknown.
+_MV = """#!/bin/sh
+case $1 in --* | -*T*) echo "usage: mv [-f | -i | -n] [-hv] source target" >&2; exit 64;; esac
+exec /bin/mv "$@"
+"""
+
+
+def make_tools(folder: Path, kind: str) -> str:
+    """A folder of tools as another system has them; what PATH is on a host of that kind."""
+    if kind in {"dash", "bash"}:
+        folder.mkdir()
+        (folder / "sh").symlink_to(f"/bin/{kind}")
+        return f"{folder}:/usr/bin:/bin"
+    folder.mkdir()
+    if kind == "busybox":
+        busybox = shutil.which("busybox")
+        assert busybox, "busybox is not installed"
+        for applet in subprocess.check_output([busybox, "--list"], text=True).split():
+            (folder / applet).symlink_to(busybox)
+        # Debian leaves this applet out; Alpine's has the same options that are used here.
+        if not (folder / "flock").exists():
+            (folder / "flock").symlink_to("/usr/bin/flock")
+        return str(folder)
+    assert kind == "perl"
+    (folder / "sh").symlink_to("/bin/dash")
+    for tool in [*_POSIX, "perl"]:
+        found = shutil.which(tool)
+        assert found, f"{tool} is not installed"
+        (folder / tool).symlink_to(found)
+    (folder / "mv").unlink()
+    (folder / "mv").write_text(_MV)
+    (folder / "mv").chmod(0o755)
+    return str(folder)
+
+
+def release(number: int = 1, revision: str = "a" * 40, *, by: str = "Ada Lovelace") -> Release:
+    return Release(f"202611220900{number:02d}-{revision[:7]}", revision, number, by)
+
+
+@dataclass
+class Tree:
+    """A tar.gz of files (text) and links (text that begins with "-> ")."""
+
+    data: bytes
+    source: ArchiveSource
+
+
+def tree(files: dict[str, str], *, manifest: str | None = None) -> Tree:
+    out, entries = io.BytesIO(), []
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, text in files.items():
+            info, data = tarfile.TarInfo(name), text.encode()
+            info.mode = 0o755 if name.endswith(".sh") else 0o644
+            if text.startswith("-> "):
+                info.type, info.linkname = tarfile.SYMTYPE, text[3:]
+                entries.append(Entry(path=name, link=text[3:]))
+                tar.addfile(info)
+                continue
+            info.size = len(data)
+            entries.append(Entry(path=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data)))
+            tar.addfile(info, io.BytesIO(data))
+    packed = out.getvalue()
+    text = manifest_of(entries) if manifest is None else manifest
+    return Tree(packed, ArchiveSource(hashlib.sha256(packed).hexdigest(), len(packed), text))
+
+
+class Channel:
+    """One exec channel: a process with pipes, read with a deadline."""
+
+    def __init__(self, command: str, path: str, *, shell: str = "sh", nonce: str = NONCE) -> None:
+        environment = {"PATH": path, "HOME": "/tmp", "LANG": "C.UTF-8", "HOST_TEST": "yes"}
+        executable = shutil.which(shell, path=path)
+        assert executable
+        self.nonce = nonce
+        self.data = b""
+        self.process = subprocess.Popen(
+            [executable, "-c", command], executable=executable, env=environment, cwd="/", stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
+        )  # fmt: skip
+
+    def send(self, data: str | bytes) -> None:
+        assert self.process.stdin
+        view = memoryview(data.encode() if isinstance(data, str) else data)
+        try:
+            while view:
+                view = view[self.process.stdin.write(view) or 0 :]
+        except BrokenPipeError:
+            pass
+
+    def read_some(self, deadline: float) -> bool:
+        """False at the end of the output."""
+        assert self.process.stdout
+        ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"nothing more came in time; so far: {self.data[-3000:]!r}"
+        more = os.read(self.process.stdout.fileno(), 1 << 16)
+        self.data += more
+        return bool(more)
+
+    def marks(self) -> list[Mark]:
+        found = (parse_mark(line + b"\n", self.nonce) for line in self.data.split(b"\n")[:-1])
+        return [mark for mark in found if mark]
+
+    def wait_for(self, *words: str, seconds: float = DEADLINE) -> Mark:
+        deadline = time.monotonic() + seconds
+        while True:
+            for mark in self.marks():
+                if mark.word in words:
+                    return mark
+            assert self.read_some(deadline), f"ended without {words}: {self.data.decode(errors='replace')}"
+
+    def wait_text(self, text: bytes, seconds: float = DEADLINE) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.data:
+            assert self.read_some(deadline), f"ended without {text!r}: {self.data!r}"
+
+    def to_end(self, seconds: float = DEADLINE) -> list[Mark]:
+        deadline = time.monotonic() + seconds
+        while self.read_some(deadline):
+            pass
+        self.process.wait(timeout=5)
+        return self.marks()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+    def close_input(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def close(self) -> list[Mark]:
+        self.close_input()
+        return self.to_end()
+
+
+@dataclass
+class Host:
+    place: Place
+    path: str
+    kind: str
+    channels: list[Channel] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        return Path(self.place.root)
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".deployer"
+
+    def run(self, command: str) -> Channel:
+        channel = Channel(command, self.path)
+        self.channels.append(channel)
+        return channel
+
+    def start(
+        self, program: str, *, name: str = "d1-prepare-1", fence: int = 1, offset: int = 0, archive: Tree | None = None
+    ) -> Channel:
+        """Up to `started`, `attached`, `done` or a refusal."""
+        call = Call(self.place, name, fence, NONCE, offset, archive.source if archive else None)
+        channel = self.run(start_command(call))
+        channel.send(program)
+        channel.send(program_end(NONCE))
+        if channel.wait_for("need", "have", "started", "attached", "done", "refused").word == "need":
+            assert archive
+            channel.send(archive.data)
+        channel.wait_for("started", "attached", "done", "refused")
+        return channel
+
+    def run_program(self, program: str, *, name: str = "d1-prepare-1", fence: int = 1, archive: Tree | None = None) -> Channel:
+        """To its end, and its spool forgotten."""
+        channel = self.start(program, name=name, fence=fence, archive=archive)
+        channel.wait_for("end", "refused", "done")
+        channel.send("stored\n")
+        channel.to_end()
+        return channel
+
+    def arm(self, to: Release, *, name: str = "d1-switch-1", fence: int = 1, seconds: int = 10) -> Channel:
+        return self.run(switch_command(self.place, name=name, fence=fence, nonce=NONCE, release=to, seconds=seconds))
+
+    def switch(self, to: Release, *, fence: int = 1) -> None:
+        channel = self.arm(to, fence=fence)
+        channel.wait_for("armed")
+        channel.send("flip\n")
+        channel.wait_for("switched")
+        channel.to_end()
+
+    def live(self) -> str:
+        return os.readlink(self.root / "current") if os.path.lexists(self.root / "current") else ""
+
+
+def processes_with(text: str | Path) -> list[str]:
+    """The living processes of this machine whose arguments or environment contain `text`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                arguments = (folder / "cmdline").read_bytes()
+                if str(text).encode() in arguments + (folder / "environ").read_bytes():
+                    found.append(f"{folder.name} {arguments!r}")
+            except OSError:
+                continue
+    return found
+
+
+def runner_of(host: "Host", name: str) -> int:
+    """The process id of a detached runner: its session's leader."""
+    for line in processes_with(f"programs/{name}/program"):
+        pid = int(line.split()[0])
+        if os.getsid(pid) == pid:
+            return pid
+    raise AssertionError(f"{name} does not run on {host.place.root}")
+
+
+def content_of(folder: Path) -> dict[str, str]:
+    """Every path below a folder with its content: to see that nothing was written."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_text(errors="replace")
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    } | {str(path.relative_to(folder)) + "/": "" for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()}

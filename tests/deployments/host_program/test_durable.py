@@ -1,0 +1,239 @@
+"""Programs that outlive their connection: started once, attached to, stopped, lost."""
+
+import hashlib
+import os
+import signal
+import stat
+
+import pytest
+
+from deployments.host_program import Call, HostStep, once_program, prepare_program, start_command
+from tests.conftest import Wait
+from tests.deployments.host_program.hosts import (
+    NONCE,
+    Host,
+    Mark,
+    Release,
+    Tree,
+    content_of,
+    processes_with,
+    runner_of,
+)
+
+
+def prepare(host: Host, release: Release, tree: Tree, *commands: str, limit: int = 60, silence: int = 0) -> str:
+    steps = [HostStep(f"step {n}", command, limit, silence) for n, command in enumerate(commands, 1)]
+    return prepare_program(host.place, release, tree.source, [], [], steps, {})
+
+
+def gate(host: Host) -> str:
+    """A command that goes on when the file `go` appears beside the host's folder."""
+    return "until [ -e ../../../go ]; do sleep 0.05; done"
+
+
+def open_gate(host: Host) -> None:
+    (host.root.parent / "go").touch()
+
+
+def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release) -> None:
+    program = prepare(any_host, first, shop, "echo one", "printf two")
+    channel = any_host.run_program(program, archive=shop)
+    assert [(mark.word, mark.args) for mark in channel.marks()] == [
+        ("need", "archive"),
+        ("have", "archive"),
+        ("started", ""),
+        ("step", "begin 1 step 1"),
+        ("step", "end 1 0"),
+        ("step", "begin 2 step 2"),
+        ("step", "end 2 0"),
+        ("end", "ok"),
+    ]
+    assert b"one\n" in channel.data
+    assert b"\ntwo\x1e" in channel.data
+    again = any_host.start(program, archive=shop)
+    assert again.to_end() == [Mark("done", "ok")]
+
+
+def test_a_second_start_attaches(any_host: Host, shop: Tree, first: Release) -> None:
+    program = prepare(any_host, first, shop, f"echo ran >> ../../../count; {gate(any_host)}; echo over")
+    one = any_host.start(program, archive=shop)
+    two = any_host.start(program, fence=2)
+    assert two.marks()[0] == Mark("attached", NONCE)
+    open_gate(any_host)
+    for channel in (one, two):
+        assert channel.wait_for("end").args == "ok"
+        assert b"over\n" in channel.data
+    assert (any_host.root.parent / "count").read_text() == "ran\n"
+
+
+def test_a_killed_loader_loses_no_byte(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
+    noise = "i=0; while [ $i -lt 3000 ]; do echo \"line $i $(( i * 7919 ))\"; i=$((i + 1)); done"
+    program = prepare(any_host, first, shop, f"{noise}; {gate(any_host)}; {noise}")
+    one = any_host.start(program, archive=shop)
+    one.wait_text(b"line 2999 ")
+    one.process.kill()
+    got = one.data[one.data.index(b"started\n") + 8 :]
+    open_gate(any_host)
+    two = any_host.start(program, offset=len(got), fence=2)
+    assert two.wait_for("end").args == "ok"
+    rest = two.data[two.data.index(b"\n") + 1 :]
+    numbers = [int(line.split()[1]) for line in (got + rest).split(b"\n") if line.startswith(b"line ")]
+    assert numbers == [*range(3000), *range(3000)]
+    assert got + rest == (any_host.state / "programs/d1-prepare-1/spool").read_bytes()
+
+
+def test_binary_output_is_whole(any_host: Host, shop: Tree, first: Release) -> None:
+    data = os.urandom(300_000).replace(b"\x1e", b"")
+    any_host.root.parent.joinpath("noise").write_bytes(data)
+    channel = any_host.start(prepare(any_host, first, shop, "cat ../../../noise"), archive=shop)
+    channel.wait_for("end")
+    begin = channel.data.index(b"begin 1 step 1\n") + len(b"begin 1 step 1\n")
+    got = channel.data[begin : channel.data.index(f"\x1e{NONCE} step end 1 0\n".encode())]
+    assert hashlib.sha256(got).hexdigest() == hashlib.sha256(data).hexdigest()
+
+
+def test_the_end_of_input_ends_the_loader_not_the_runner(
+    any_host: Host, shop: Tree, first: Release, eventually: Wait
+) -> None:
+    program = prepare(any_host, first, shop, gate(any_host))
+    channel = any_host.start(program, archive=shop)
+    channel.wait_for("step")
+    channel.close()
+    assert channel.process.returncode == 0
+    eventually(lambda: not processes_with("loader") and not _tails(any_host), 5)
+    runner_of(any_host, "d1-prepare-1")
+    open_gate(any_host)
+    assert any_host.start(program, fence=2).wait_for("end").args == "ok"
+
+
+def _tails(host: Host) -> list[str]:
+    """What follows a spool, or waits for a runner's end."""
+    return [line for line in processes_with(host.path) if "tail" in line or "/alive" in line]
+
+
+def test_nothing_lingers_after_the_end(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
+    any_host.run_program(prepare(any_host, first, shop, "echo x"), archive=shop)
+    eventually(lambda: not processes_with(any_host.path), 5)
+
+
+def test_a_fast_step_takes_no_second(host: Host, shop: Tree, first: Release) -> None:
+    channel = host.start(prepare(host, first, shop, *["true"] * 30), archive=shop)
+    assert channel.wait_for("end", seconds=15).args == "ok"
+
+
+def test_a_failing_step_ends_the_program(any_host: Host, shop: Tree, first: Release) -> None:
+    channel = any_host.start(prepare(any_host, first, shop, "echo bad; exit 7", "touch ../../../ran"), archive=shop)
+    assert channel.wait_for("end").args == "failed step"
+    assert Mark("step", "end 1 7") in channel.marks()
+    assert Mark("fail", 'step step "step 1" ended with exit code 7') in channel.marks()
+    assert not (any_host.root.parent / "ran").exists()
+
+
+def test_stop_ends_the_whole_tree_of_a_step(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
+    stubborn = "(trap '' TERM; sleep 371; sleep 371) & (sleep 372 &); sh -c 'sleep 373'; touch ../../../ran"
+    channel = any_host.start(prepare(any_host, first, shop, stubborn, "touch ../../../ran"), archive=shop)
+    eventually(lambda: all(processes_with(f"sleep\0{n}") for n in (371, 372, 373)), 10)
+    channel.send("stop\n")
+    assert channel.wait_for("end").args == "stopped"
+    assert not any(processes_with(f"sleep\0{n}") for n in (371, 372, 373))
+    assert not (any_host.root.parent / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "silence", "command", "kind"),
+    [
+        (2, 0, "while :; do echo x; sleep 0.2; done", "timeout"),
+        (60, 2, "echo x; sleep 374", "silence"),
+    ],
+)
+def test_limits_hold_on_the_host(
+    any_host: Host, shop: Tree, first: Release, limit: int, silence: int, command: str, kind: str
+) -> None:
+    program = prepare(any_host, first, shop, command, limit=limit, silence=silence)
+    channel = any_host.start(program, archive=shop)
+    channel.wait_for("end", seconds=20)
+    assert channel.marks()[-1] == Mark("end", f"failed {kind}")
+    assert any(mark.word == "fail" and '"step 1"' in mark.args and " 2 seconds" in mark.args for mark in channel.marks())
+    assert not processes_with("sleep\x00374")
+
+
+def test_a_noisy_step_outlives_its_silence_limit(host: Host, shop: Tree, first: Release) -> None:
+    command = "for i in 1 2 3 4 5 6 7; do echo $i; sleep 0.5; done"
+    channel = host.start(prepare(host, first, shop, command, silence=2), archive=shop)
+    assert channel.wait_for("end").args == "ok"
+
+
+def test_a_killed_runner_is_lost_and_its_step_ended(
+    any_host: Host, shop: Tree, first: Release, eventually: Wait
+) -> None:
+    program = prepare(any_host, first, shop, "echo before; sleep 375")
+    channel = any_host.start(program, archive=shop)
+    channel.wait_text(b"before\n")
+    os.kill(runner_of(any_host, "d1-prepare-1"), signal.SIGKILL)
+    channel.wait_for("lost")
+    assert not processes_with("sleep\x00375")
+    again = any_host.start(program)
+    marks = again.to_end()
+    assert marks[0] == Mark("attached", NONCE)
+    assert marks[-1] == Mark("lost")
+    assert b"before\n" in again.data
+
+
+def test_the_next_program_ends_the_step_of_a_killed_runner(any_host: Host, shop: Tree, first: Release) -> None:
+    """Nobody attached to the lost one: its step still holds the lock, and must not hold it for ever."""
+    channel = any_host.start(prepare(any_host, first, shop, "echo before; sleep 376"), archive=shop)
+    channel.wait_text(b"before\n")
+    channel.process.kill()
+    os.kill(runner_of(any_host, "d1-prepare-1"), signal.SIGKILL)
+    assert processes_with("sleep\x00376")
+    program = prepare(any_host, first, shop, "echo after")
+    channel = any_host.start(program, name="d1-prepare-2", fence=2, archive=shop)
+    assert channel.wait_for("end").args == "ok"
+    assert not processes_with("sleep\x00376")
+
+
+def test_a_result_without_an_end_mark_is_told(host: Host, shop: Tree, first: Release) -> None:
+    """A full disk can swallow the spool's last line."""
+    program = prepare(host, first, shop, "echo x")
+    host.start(program, archive=shop).wait_for("end")
+    spool = host.state / "programs/d1-prepare-1/spool"
+    spool.write_bytes(spool.read_bytes().replace(f"\x1e{NONCE} end ok\n".encode(), b""))
+    assert host.start(program).wait_for("end").args == "ok"
+
+
+def test_the_program_is_gone_once_it_runs_and_the_spool_is_private(host: Host, shop: Tree, first: Release) -> None:
+    channel = host.start(prepare(host, first, shop, gate(host)), archive=shop)
+    channel.wait_for("step")
+    folder = host.state / "programs/d1-prepare-1"
+    assert not (folder / "program").exists()
+    assert stat.S_IMODE((folder / "spool").stat().st_mode) == 0o600
+    assert stat.S_IMODE(host.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE(host.root.stat().st_mode) == 0o755
+
+
+def test_a_service_does_not_keep_the_lock(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
+    start = "sleep 377 >/dev/null 2>&1 & echo started it"
+    any_host.run_program(prepare(any_host, first, shop, start), archive=shop)
+    eventually(lambda: len(processes_with("sleep\x00377")) == 1, 5)
+    channel = any_host.start(once_program(any_host.place, first, [HostStep("next", "echo x")], {}), name="d1-once-1")
+    assert channel.wait_for("end").args == "ok"
+    assert not any(mark.word == "say" for mark in channel.marks()), "it had to wait for the lock"
+
+
+def test_a_program_cut_off_is_not_started(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
+    channel = any_host.run(start_command(Call(any_host.place, "d1-prepare-1", 1, NONCE)))
+    channel.send(prepare(any_host, first, shop, "echo x")[:5000])
+    assert channel.close() == []
+    assert not list((any_host.state / "programs").iterdir())
+
+
+def test_the_lock_is_awaited(any_host: Host, shop: Tree, first: Release) -> None:
+    one = any_host.start(prepare(any_host, first, shop, gate(any_host)), archive=shop)
+    one.wait_for("step")
+    two = any_host.start(prepare(any_host, first, shop, "echo x"), name="d1-prepare-2", archive=shop)
+    two.wait_for("say")
+    assert not any(mark.word == "step" for mark in two.marks())
+    open_gate(any_host)
+    assert two.wait_for("end").args == "ok"
+    assert one.wait_for("end").args == "ok"
+    assert content_of(any_host.root)
