@@ -10,20 +10,18 @@ Errors:
 """
 
 import secrets
-from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from deployments import blockers, live, log, recipes
+from deployments import blockers, live, log, recipes, releases
 from deployments.doorbell import ring
-from deployments.models import Deploy, HostRun, Kind, Placement, Release, ReleaseKind, Standing, Trigger
+from deployments.models import Deploy, HostRun, Kind, Release, Standing, Trigger
 from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, DeployStatus, RunStatus, sources
 from environments import access, repositories
-from environments.models import Application, Membership, Target, User
+from environments.models import Membership, Target, User
 from notifications import events
 
 S = DeployStatus
@@ -67,7 +65,7 @@ def request_deploy(
         _lock(target)
         return _begin(
             target=target,
-            release=_new_release(target, revision, ref),
+            release=releases.make(target, revision, ref),
             members=list(blockers.members(target)),
             by=by,
             trigger=trigger,
@@ -110,7 +108,7 @@ def roll_back(target: Target, *, to: Deploy | None = None, by: User | None, trig
     It is chosen by its id, so it is the same on every host. Raises CannotRollBack, Blocked, NotAllowed.
     """
     access.require(by, access.DEPLOY, target)
-    goal = to or last_good(target)
+    goal = to or releases.last_good(target)
     if goal is None:
         raise CannotRollBack(f"{target.slug} has no earlier good release to go back to.")
     if goal.target_id != target.pk or goal.release is None:
@@ -118,7 +116,7 @@ def roll_back(target: Target, *, to: Deploy | None = None, by: User | None, trig
     with transaction.atomic():
         _lock(target)
         members = list(blockers.members(target))
-        missing = lacking_hosts(goal.release, members)
+        missing = releases.lacking_hosts(goal.release, members)
         if missing:
             raise CannotRollBack(
                 f"{', '.join(missing)} no longer hold{'s' if len(missing) == 1 else ''} release {goal.release.name} of "
@@ -127,20 +125,6 @@ def roll_back(target: Target, *, to: Deploy | None = None, by: User | None, trig
         return _begin(
             target=target, release=goal.release, members=members, by=by, trigger=trigger, kind=Kind.ROLLBACK, of=goal
         )
-
-
-def last_good(target: Target) -> Deploy | None:
-    """The newest deploy that succeeded with another release than the one that is live, and which is not marked bad."""
-    standing = Standing.objects.filter(target=target).select_related("live").first()
-    current = standing.live.release_id if standing and standing.live else None
-    good = Deploy.objects.filter(target=target, status=S.SUCCEEDED, release__bad=False).exclude(release=current)
-    return good.select_related("release").order_by("-id").first()
-
-
-def lacking_hosts(release: Release, members: Sequence[Membership]) -> list[str]:
-    """Names of the hosts that do not hold the release any more."""
-    holding = set(Placement.objects.filter(held__release=release).values_list("host_id", flat=True))
-    return [member.host.name for member in members if member.host_id not in holding]
 
 
 def request_cancel(deploy: Deploy, *, by: User | None) -> None:
@@ -192,7 +176,7 @@ def end(deploy: Deploy, status: str, reason: str) -> bool:
         lines, sha256 = log.digest(deploy.pk)
         moved = _move(deploy, status, reason=reason, finished_at=timezone.now(), lines=lines, log_sha256=sha256)
         HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN).update(status=RunStatus.SKIPPED, claimed_by=None)
-        _judge_release(deploy, status)
+        releases.judge(deploy, status)
         _record(deploy, f"deploy.{status}", by=deploy.by, reason=reason)
         following = next_waiting(deploy.target)
         if following:
@@ -216,15 +200,6 @@ def _refuse_if_blocked(found: list[blockers.Blocker], target: Target, wait: bool
 def _lock(target: Target) -> None:
     """Hold the target's row to the end of the transaction: numbers, blockers and starts are decided one by one."""
     Target.objects.select_for_update().only("pk").get(pk=target.pk)
-
-
-def _new_release(target: Target, revision: str, ref: str) -> Release:
-    at: datetime = timezone.now()
-    while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
-        at += timedelta(seconds=1)
-    archive = target.application.distribution == Application.Distribution.ARCHIVE
-    kind = ReleaseKind.ARCHIVE if archive else ReleaseKind.TREE
-    return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
 
 
 def _begin(
@@ -263,42 +238,17 @@ def _begin(
                 by=by,
                 by_name=by.full_name if by else "the Deployer",
                 recipe=recipes.snapshot(target),
-                plan=_plan(target, members),
+                plan=recipes.waves(target, members),
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
         raise blockers.Blocked(target, blockers.blockers(target)) from None
-    HostRun.objects.bulk_create(_host_runs(deploy, members))
+    HostRun.objects.bulk_create(recipes.host_runs(deploy, members))
     Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     _record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
     log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else _headline(deploy))
     transaction.on_commit(lambda: ring(deploy.pk))
     return deploy
-
-
-def _plan(target: Target, members: list[Membership]) -> dict[str, Any]:
-    return {
-        "waves": [{"hosts": len(members)}],
-        "needed": target.needed,
-        "needed_per_region": target.needed_per_region,
-    }
-
-
-def _host_runs(deploy: Deploy, members: list[Membership]) -> list[HostRun]:
-    places = Placement.objects.filter(target=deploy.target, colour="").select_related("current")
-    now_there = {place.host_id: place.current.revision for place in places if place.current}
-    return [
-        HostRun(
-            deploy=deploy,
-            host=member.host,
-            host_name=member.host.name,
-            roles=member.roles,
-            region=member.host.zone.region.name if member.host.zone else "",
-            zone=member.host.zone.name if member.host.zone else "",
-            revision=now_there.get(member.host_id, ""),
-        )
-        for member in members
-    ]
 
 
 def _headline(deploy: Deploy) -> str:
@@ -315,18 +265,6 @@ def _move(deploy: Deploy, to: str, *, only_from: tuple[str, ...] = (), **fields:
         deploy.status = to
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
     return moved
-
-
-def _judge_release(deploy: Deploy, status: str) -> None:
-    """What this end says of the release and of where the target stands."""
-    went_live = deploy.runs.filter(status=RunStatus.LIVE).exists()
-    if went_live:
-        Standing.objects.filter(target=deploy.target).update(live=deploy)
-    if status == S.SUCCEEDED:
-        Release.objects.filter(deploys=deploy).update(bad=False)
-    elif status == S.FAILED and Placement.objects.filter(target=deploy.target, current=deploy.release_id).exists():
-        # it was switched to and then failed: a person may still choose it, nobody gets it unasked
-        Release.objects.filter(deploys=deploy).update(bad=True)
 
 
 def _record(deploy: Deploy, kind: str, *, by: User | None, **facts: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from deployments import host_program
 from deployments.models import Deploy, HostRun, Placement
-from environments.models import Phase, Target
+from environments.models import Membership, Phase, Target
 
 _FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
 _STEP_FIELDS = ("name", "command", "phase", "roles", "time_limit", "silence_limit", "sudo", "repeatable")
@@ -84,3 +84,30 @@ def facts(deploy: Deploy, run: HostRun) -> dict[str, str]:
         "DEPLOYER_REF": deploy.ref,
     }
     return values | ({"DEPLOYER_PORT": str(port)} if port else {})
+
+
+def waves(target: Target, members: list[Membership]) -> dict[str, Any]:
+    """The plan of a deploy to these hosts: together, which is one wave."""
+    return {
+        "waves": [{"hosts": len(members)}],
+        "needed": target.needed,
+        "needed_per_region": target.needed_per_region,
+    }
+
+
+def host_runs(deploy: Deploy, members: list[Membership]) -> list[HostRun]:
+    """A row per host, unsaved, with what serves there now."""
+    places = Placement.objects.filter(target=deploy.target, colour="").select_related("current")
+    now_there = {place.host_id: place.current.revision for place in places if place.current}
+    return [
+        HostRun(
+            deploy=deploy,
+            host=member.host,
+            host_name=member.host.name,
+            roles=member.roles,
+            region=member.host.zone.region.name if member.host.zone else "",
+            zone=member.host.zone.name if member.host.zone else "",
+            revision=now_there.get(member.host_id, ""),
+        )
+        for member in members
+    ]

@@ -1,10 +1,7 @@
 """Doors for messages: an id in, one call out."""
 
-import threading
-
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
-from django.db.models import Q
 
 from deployments import claims, doorbell, engine, plan
 from deployments.models import Deploy
@@ -12,7 +9,6 @@ from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
 
 _runtime: Runtime | None = None
-_swept = threading.Lock()
 
 
 @shared_task
@@ -47,7 +43,7 @@ def finish(**_: object) -> None:
 
 def sweep() -> None:
     """Continue what nobody rings for, straight on the database: the broker may be the very thing that is down."""
-    open_deploys = Deploy.objects.filter(Q(status__in=ACTIVE) | Q(status=DeployStatus.WAITING)).order_by("pk")
+    open_deploys = Deploy.objects.filter(status__in=(DeployStatus.WAITING, *ACTIVE)).order_by("pk")
     for deploy_id in open_deploys.values_list("pk", flat=True):
         engine.advance(deploy_id, offer=_do_here)
 

@@ -66,11 +66,8 @@ class Deploy(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["target", "id"],
-                condition=models.Q(status__in=(DeployStatus.WAITING, *ACTIVE)),
-                name="deploy_open",
-            ),
+            models.Index(fields=["status", "target"], name="deploy_by_status"),
+            models.Index(fields=["target", "-id"], name="deploy_by_target"),
         ]
 
     def __str__(self) -> str:

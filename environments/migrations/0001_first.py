@@ -5,244 +5,636 @@ import django.contrib.auth.validators
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import environments.validation
 from django.conf import settings
 from django.db import migrations, models
 
+import environments.validation
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Application',
+            name="Application",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('repository', models.CharField(max_length=500, validators=[environments.validation.validate_repository])),
-                ('default_branch', models.CharField(default='main', max_length=200, validators=[environments.validation.validate_ref])),
-                ('distribution', models.CharField(choices=[('archive', 'archive (streamed by the Deployer)'), ('git', 'git (fetched by each host)')], default='archive', max_length=8)),
-                ('deploy_key', models.TextField(blank=True, editable=False, help_text='Private SSH key for the repository, sealed.')),
-                ('https_user', models.CharField(blank=True, max_length=100)),
-                ('https_token', models.TextField(blank=True, editable=False, help_text='Token for an https repository, sealed.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "repository",
+                    models.CharField(max_length=500, validators=[environments.validation.validate_repository]),
+                ),
+                (
+                    "default_branch",
+                    models.CharField(default="main", max_length=200, validators=[environments.validation.validate_ref]),
+                ),
+                (
+                    "distribution",
+                    models.CharField(
+                        choices=[
+                            ("archive", "archive (streamed by the Deployer)"),
+                            ("git", "git (fetched by each host)"),
+                        ],
+                        default="archive",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "deploy_key",
+                    models.TextField(
+                        blank=True, editable=False, help_text="Private SSH key for the repository, sealed."
+                    ),
+                ),
+                ("https_user", models.CharField(blank=True, max_length=100)),
+                (
+                    "https_token",
+                    models.TextField(blank=True, editable=False, help_text="Token for an https repository, sealed."),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Environment',
+            name="Environment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('position', models.PositiveSmallIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(default=0)),
             ],
             options={
-                'ordering': ['position', 'name'],
+                "ordering": ["position", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('address', models.CharField(max_length=253, validators=[environments.validation.validate_address])),
-                ('port', models.PositiveIntegerField(default=22, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('transport', models.CharField(choices=[('ssh', 'SSH'), ('pull', 'pull (an agent asks)')], default='ssh', max_length=4)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("address", models.CharField(max_length=253, validators=[environments.validation.validate_address])),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        default=22,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "transport",
+                    models.CharField(
+                        choices=[("ssh", "SSH"), ("pull", "pull (an agent asks)")], default="ssh", max_length=4
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Region',
+            name="Region",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('role', models.CharField(choices=[('administrator', 'Administrator'), ('deployer', 'Deployer'), ('viewer', 'Viewer')], default='viewer', max_length=16)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("administrator", "Administrator"), ("deployer", "Deployer"), ("viewer", "Viewer")],
+                        default="viewer",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='GitHostKey',
+            name="GitHostKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(help_text='As in known_hosts: `host` or `[host]:port`.', max_length=260)),
-                ('algorithm', models.CharField(max_length=64)),
-                ('key', models.TextField(help_text='The public key, base64.')),
-                ('accepted_by', models.CharField(max_length=150)),
-                ('accepted_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("host", models.CharField(help_text="As in known_hosts: `host` or `[host]:port`.", max_length=260)),
+                ("algorithm", models.CharField(max_length=64)),
+                ("key", models.TextField(help_text="The public key, base64.")),
+                ("accepted_by", models.CharField(max_length=150)),
+                ("accepted_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('host', 'key'), name='git_host_key_once')],
+                "constraints": [models.UniqueConstraint(fields=("host", "key"), name="git_host_key_once")],
             },
         ),
         migrations.CreateModel(
-            name='HostKey',
+            name="HostKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('algorithm', models.CharField(help_text='As in known_hosts, e.g. ssh-ed25519.', max_length=64)),
-                ('key', models.TextField(help_text='The public key, base64.')),
-                ('accepted_by', models.CharField(max_length=150)),
-                ('accepted_at', models.DateTimeField(auto_now_add=True)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='environments.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("algorithm", models.CharField(help_text="As in known_hosts, e.g. ssh-ed25519.", max_length=64)),
+                ("key", models.TextField(help_text="The public key, base64.")),
+                ("accepted_by", models.CharField(max_length=150)),
+                ("accepted_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="keys", to="environments.host"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='KeyPair',
+            name="KeyPair",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public', models.TextField(help_text='One line as in authorized_keys.')),
-                ('private', models.TextField(editable=False)),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public", models.TextField(help_text="One line as in authorized_keys.")),
+                ("private", models.TextField(editable=False)),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('active', True)), fields=('active',), name='one_active_key_pair')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("active", True)), fields=("active",), name="one_active_key_pair"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('roles', models.JSONField(blank=True, default=list, validators=[environments.validation.validate_names])),
-                ('labels', models.JSONField(blank=True, default=dict)),
-                ('source', models.CharField(default='static', max_length=63)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='environments.environment')),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='environments.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "roles",
+                    models.JSONField(blank=True, default=list, validators=[environments.validation.validate_names]),
+                ),
+                ("labels", models.JSONField(blank=True, default=dict)),
+                ("source", models.CharField(default="static", max_length=63)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="environments.host"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Target',
+            name="Target",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(blank=True, default='', max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('root', models.CharField(help_text='The folder on the hosts, as /srv/shop.', max_length=500, validators=[environments.validation.validate_root])),
-                ('user', models.CharField(default='deploy', help_text='SSH user.', max_length=32, validators=[django.core.validators.RegexValidator('\\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\\Z', 'This is no user name of a host: letters, digits, dot, hyphen, underscore.')])),
-                ('path_prepend', models.JSONField(blank=True, default=list, validators=[environments.validation.validate_absolutes])),
-                ('shell', models.CharField(default='sh -c', max_length=200, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./=-]+)*\\Z', 'A shell wrapper is a program and its options in plain words, as `bash -lc`.')])),
-                ('umask', models.CharField(default='022', max_length=4, validators=[django.core.validators.RegexValidator('\\A[0-7]{3,4}\\Z', 'A umask has three or four octal digits, as 022.')])),
-                ('keep', models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MinValueValidator(2), django.core.validators.MaxValueValidator(100)])),
-                ('linked_dirs', models.JSONField(blank=True, default=list, validators=[environments.validation.validate_relatives])),
-                ('linked_files', models.JSONField(blank=True, default=list, validators=[environments.validation.validate_relatives])),
-                ('role', models.CharField(blank=True, default='', help_text='Only hosts with this role; empty: all.', max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('needed', models.PositiveSmallIntegerField(default=50, help_text='Percent of all hosts that must be prepared before any switches.', validators=[django.core.validators.MaxValueValidator(100)])),
-                ('needed_per_region', models.PositiveSmallIntegerField(default=0, help_text='The same within each region.', validators=[django.core.validators.MaxValueValidator(100)])),
-                ('last_number', models.PositiveIntegerField(default=0, editable=False)),
-                ('fence', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='targets', to='environments.application')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='targets', to='environments.environment')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='environments.target')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "root",
+                    models.CharField(
+                        help_text="The folder on the hosts, as /srv/shop.",
+                        max_length=500,
+                        validators=[environments.validation.validate_root],
+                    ),
+                ),
+                (
+                    "user",
+                    models.CharField(
+                        default="deploy",
+                        help_text="SSH user.",
+                        max_length=32,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\\Z",
+                                "This is no user name of a host: letters, digits, dot, hyphen, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "path_prepend",
+                    models.JSONField(blank=True, default=list, validators=[environments.validation.validate_absolutes]),
+                ),
+                (
+                    "shell",
+                    models.CharField(
+                        default="sh -c",
+                        max_length=200,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./=-]+)*\\Z",
+                                "A shell wrapper is a program and its options in plain words, as `bash -lc`.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "umask",
+                    models.CharField(
+                        default="022",
+                        max_length=4,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[0-7]{3,4}\\Z", "A umask has three or four octal digits, as 022."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "keep",
+                    models.PositiveSmallIntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(2),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                    ),
+                ),
+                (
+                    "linked_dirs",
+                    models.JSONField(blank=True, default=list, validators=[environments.validation.validate_relatives]),
+                ),
+                (
+                    "linked_files",
+                    models.JSONField(blank=True, default=list, validators=[environments.validation.validate_relatives]),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Only hosts with this role; empty: all.",
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "needed",
+                    models.PositiveSmallIntegerField(
+                        default=50,
+                        help_text="Percent of all hosts that must be prepared before any switches.",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                (
+                    "needed_per_region",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="The same within each region.",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                ("last_number", models.PositiveIntegerField(default=0, editable=False)),
+                ("fence", models.PositiveBigIntegerField(default=0, editable=False)),
+                (
+                    "application",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="targets",
+                        to="environments.application",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="targets",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="endpoints",
+                        to="environments.target",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['application__name', 'environment__position', 'name'],
+                "ordering": ["application__name", "environment__position", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Step',
+            name="Step",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('name', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('command', models.TextField(max_length=10000, validators=[environments.validation.validate_no_control])),
-                ('phase', models.CharField(choices=[('prepare', 'prepare (every host, before the switch)'), ('once', 'once before the switch (one host)'), ('restart', 'restart (after the switch)'), ('after', 'after the switch')], default='prepare', max_length=8)),
-                ('roles', models.JSONField(blank=True, default=list, help_text='Empty: all hosts.', validators=[environments.validation.validate_names])),
-                ('time_limit', models.PositiveIntegerField(default=600, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)])),
-                ('silence_limit', models.PositiveIntegerField(default=300, help_text='Seconds without a line.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)])),
-                ('sudo', models.BooleanField(default=False, help_text='Run by `sudo -n`.')),
-                ('repeatable', models.BooleanField(default=True, help_text='May run again when nobody knows whether it ran to its end.')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='environments.target')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "command",
+                    models.TextField(max_length=10000, validators=[environments.validation.validate_no_control]),
+                ),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[
+                            ("prepare", "prepare (every host, before the switch)"),
+                            ("once", "once before the switch (one host)"),
+                            ("restart", "restart (after the switch)"),
+                            ("after", "after the switch"),
+                        ],
+                        default="prepare",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "roles",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Empty: all hosts.",
+                        validators=[environments.validation.validate_names],
+                    ),
+                ),
+                (
+                    "time_limit",
+                    models.PositiveIntegerField(
+                        default=600,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                    ),
+                ),
+                (
+                    "silence_limit",
+                    models.PositiveIntegerField(
+                        default=300,
+                        help_text="Seconds without a line.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                    ),
+                ),
+                ("sudo", models.BooleanField(default=False, help_text="Run by `sudo -n`.")),
+                (
+                    "repeatable",
+                    models.BooleanField(
+                        default=True, help_text="May run again when nobody knows whether it ran to its end."
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="environments.target"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['target', 'position', 'id'],
+                "ordering": ["target", "position", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(help_text='SHA-256 of the token, in hex.', max_length=64, unique=True)),
-                ('machine', models.BooleanField(default=False, help_text='Deploys by this token count as automatic.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(help_text="SHA-256 of the token, in hex.", max_length=64, unique=True)),
+                ("machine", models.BooleanField(default=False, help_text="Deploys by this token count as automatic.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tokens", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Zone',
+            name="Zone",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='zones', to='environments.region')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "region",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="zones", to="environments.region"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['region__name', 'name'],
+                "ordering": ["region__name", "name"],
             },
         ),
         migrations.AddField(
-            model_name='host',
-            name='zone',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='hosts', to='environments.zone'),
+            model_name="host",
+            name="zone",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="hosts",
+                to="environments.zone",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['administrator', 'deployer', 'viewer'])), name='user_role_is_known'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["administrator", "deployer", "viewer"])), name="user_role_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hostkey',
-            constraint=models.UniqueConstraint(fields=('host', 'key'), name='host_key_once'),
+            model_name="hostkey",
+            constraint=models.UniqueConstraint(fields=("host", "key"), name="host_key_once"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('environment', 'host'), name='host_once_per_environment'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("environment", "host"), name="host_once_per_environment"),
         ),
         migrations.AddConstraint(
-            model_name='target',
-            constraint=models.UniqueConstraint(fields=('application', 'environment', 'name'), name='target_once'),
+            model_name="target",
+            constraint=models.UniqueConstraint(fields=("application", "environment", "name"), name="target_once"),
         ),
         migrations.AddConstraint(
-            model_name='target',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('name', ''), ('parent__isnull', True)), models.Q(models.Q(('name', ''), _negated=True), ('parent__isnull', False)), _connector='OR'), name='endpoint_has_name_and_parent'),
+            model_name="target",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("name", ""), ("parent__isnull", True)),
+                    models.Q(models.Q(("name", ""), _negated=True), ("parent__isnull", False)),
+                    _connector="OR",
+                ),
+                name="endpoint_has_name_and_parent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='step',
-            constraint=models.UniqueConstraint(fields=('target', 'name'), name='step_once_per_target'),
+            model_name="step",
+            constraint=models.UniqueConstraint(fields=("target", "name"), name="step_once_per_target"),
         ),
         migrations.AddConstraint(
-            model_name='zone',
-            constraint=models.UniqueConstraint(fields=('region', 'name'), name='zone_once_per_region'),
+            model_name="zone",
+            constraint=models.UniqueConstraint(fields=("region", "name"), name="zone_once_per_region"),
         ),
     ]

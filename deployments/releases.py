@@ -1,0 +1,51 @@
+"""Which release: a new one, the last good one, and what a deploy's end says of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+
+from deployments.models import Deploy, Placement, Release, ReleaseKind, Standing
+from deployments.states import DeployStatus, RunStatus
+from environments.models import Application, Membership, Target
+
+
+def make(target: Target, revision: str, ref: str) -> Release:
+    """A new release of `revision`; the target must be locked, for the name tells the second."""
+    at: datetime = timezone.now()
+    while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
+        at += timedelta(seconds=1)
+    archive = target.application.distribution == Application.Distribution.ARCHIVE
+    kind = ReleaseKind.ARCHIVE if archive else ReleaseKind.TREE
+    return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
+
+
+def last_good(target: Target) -> Deploy | None:
+    """The newest deploy that succeeded with a release from before the newest one that serves on any host."""
+    serving = Placement.objects.filter(target=target).aggregate(newest=Max("current"))["newest"]
+    if serving is None:
+        return None
+    good = Deploy.objects.filter(target=target, status=DeployStatus.SUCCEEDED, release__bad=False, release__lt=serving)
+    return good.select_related("release").order_by("-release", "-id").first()
+
+
+def lacking_hosts(release: Release, members: Sequence[Membership]) -> list[str]:
+    """Names of the hosts that do not hold the release any more."""
+    holding = set(Placement.objects.filter(held__release=release).values_list("host_id", flat=True))
+    return [member.host.name for member in members if member.host_id not in holding]
+
+
+def judge(deploy: Deploy, status: str) -> None:
+    """What this end says of the release and of where the target stands."""
+    went_live = deploy.runs.filter(status=RunStatus.LIVE).exists()
+    if went_live:
+        Standing.objects.filter(target=deploy.target).update(live=deploy)
+    if status == DeployStatus.SUCCEEDED:
+        Release.objects.filter(deploys=deploy).update(bad=False)
+    elif (
+        status == DeployStatus.FAILED
+        and Placement.objects.filter(target=deploy.target, current=deploy.release_id).exists()
+    ):
+        # it was switched to and then failed: a person may still choose it, nobody gets it unasked
+        Release.objects.filter(deploys=deploy).update(bad=True)
