@@ -47,7 +47,8 @@ def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
     shown = request.POST.get("revision", "")
     if shown and (now := repositories.resolve(target.application, ref)) != shown:
         raise RefMoved(
-            f"{ref} moved from {shown[:7]} to {now[:7]} since this page was opened. Nothing was deployed; look at the commits again."
+            f"{ref} moved from {shown[:7]} to {now[:7]} since this page was opened. "
+            "Nothing was deployed; look at the commits again."
         )
     return lifecycle.request_deploy(
         target=target, ref=ref, by=_person(request), trigger=Trigger.PAGE, wait=request.POST.get("wait") == "yes"

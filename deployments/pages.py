@@ -1,7 +1,9 @@
 """The pages that are read. Each reads by page_queries; page_actions holds what changes something."""
 
 import hashlib
+from dataclasses import fields, is_dataclass
 
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -19,9 +21,20 @@ from environments.models import Target
 REFS_SHOWN = 12
 
 
-def tag_of(*facts: object) -> str:
+def facts_of(value: object) -> object:
+    """What a page holds, as plain values: a model stands for its own columns, without asking the database for more."""
+    if isinstance(value, Model):
+        return {name: field for name, field in vars(value).items() if not name.startswith("_")}
+    if is_dataclass(value):
+        return [facts_of(getattr(value, field.name)) for field in fields(value)]
+    if isinstance(value, list | tuple):
+        return [facts_of(item) for item in value]
+    return value
+
+
+def tag_of(*parts: object) -> str:
     """A short digest of what a page shows; a page that asks again with the same one gets no second copy."""
-    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(repr(facts_of(parts)).encode(), digest_size=12).hexdigest()
 
 
 def answer(request: HttpRequest, template: str, context: dict[str, object], *, tag: str) -> HttpResponse:
@@ -137,7 +150,7 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     page = read_deploy(found)
     may = allows(request.user, DEPLOY, found.target)
     context = {"page": page, "deploy": found, "target": found.target, "may_deploy": may, "elapsed": elapsed(found)}
-    tag = tag_of(page, found.status, may)
+    tag = tag_of(page, may)
     return answer(request, "deployments/deploy.html", context, tag=tag)
 
 

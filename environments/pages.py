@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 
 from environments.models import User
 from notifications.events import record
@@ -34,13 +33,13 @@ class SignIn(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def form_valid(self, form: forms.Form) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         with transaction.atomic():
-            answer = super().form_valid(form)  # type: ignore[arg-type]  # LoginView's form, typed as its base
+            answer = super().form_valid(form)
             record("signed_in", self.request.user.get_username())
         return answer
 
-    def form_invalid(self, form: forms.Form) -> HttpResponse:
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         answer = super().form_invalid(form)
         answer.status_code = 422
         return answer
@@ -49,7 +48,7 @@ class SignIn(LoginView):
 class SignOut(LogoutView):
     """Ends the session; only by POST, so that no link and no picture signs anyone out."""
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         user = request.user
         with transaction.atomic():
             if isinstance(user, User):

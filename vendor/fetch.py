@@ -94,9 +94,10 @@ def write_third_party(*, packages: dict[str, Package], checksums: dict[str, str]
     lines = [
         "# Third-party files",
         "",
-        "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/`, unchanged but for the remark that names a source map,",
-        "each with the text of its licence; `python vendor/fetch.py --check` compares them with their checksums.",
-        "htmx 2 is served by the Python package django-htmx (0BSD and MIT); Python packages are listed in `requirements.txt`.",
+        "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/`, unchanged",
+        "but for the remark that names a source map, each with the text of its licence;",
+        "`python vendor/fetch.py --check` compares them with their checksums. htmx 2 is served by the Python package",
+        "django-htmx (0BSD and MIT); Python packages are listed in `requirements.txt`.",
         "",
         "| package | version | licence | what for |",
         "|---|---|---|---|",

@@ -42,7 +42,7 @@ def as_changes(commits: Sequence[repositories.Commit]) -> list[Change]:
 
 
 def read_range(*, application: Application, old: str, new: str, limit: int = SHOWN) -> Range:
-    """The commits in `new` that are not in `old`; all that lead to `new` when `old` is empty. Raises RepositoryError."""
+    """The commits in `new`, less those in `old` (which may be empty). Raises RepositoryError."""
     if old == new:
         return Range()
     if not old:

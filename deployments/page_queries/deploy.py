@@ -204,7 +204,7 @@ def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
 
 
 def _phase_state(deploy: Deploy, done: int, failed: int, total: int, begun: bool) -> str:
-    if failed and done + failed >= total or failed and deploy.status in FINAL:
+    if (failed and done + failed >= total) or (failed and deploy.status in FINAL):
         return "failed"
     if total and done == total:
         return "done"

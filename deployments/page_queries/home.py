@@ -42,7 +42,7 @@ class Home:
     """Everything that the first page shows."""
 
     headline: str
-    environments: list[Environment]
+    environments: Sequence[Environment]
     rows: list[Row]
     now: list[Now]
     more_now: int
@@ -77,13 +77,13 @@ def read_home(*, user: User) -> Home:
 
 
 def open_deploys_of() -> QuerySet[Deploy]:
-    """Deploys that wait or are under way, newest first.
+    """Deploys that wait or are under way, in the order of the partial index `deploy_open`: by target, oldest first.
 
-    The states stand in the text of the query, as they do in the partial index `deploy_open`: SQLite uses a partial
-    index only when it can see that the conditions are the same, and a bound parameter hides that.
+    The states stand in the text of the query as they do in the index: SQLite uses a partial index only when it can
+    see that the conditions are the same, and a bound parameter hides that.
     """
     states = ", ".join(f"'{status}'" for status in (DeployStatus.WAITING, *ACTIVE))
-    return Deploy.objects.extra(where=[f'"deployments_deploy"."status" IN ({states})']).order_by("-id")
+    return Deploy.objects.extra(where=[f'"deployments_deploy"."status" IN ({states})']).order_by("target_id", "id")
 
 
 def read_progress(deploys: list[int]) -> dict[int, Progress]:
@@ -97,7 +97,7 @@ def read_progress(deploys: list[int]) -> dict[int, Progress]:
 
 def _build_now(*, open_deploys: Sequence[Deploy], progress: dict[int, Progress]) -> list[Now]:
     """Active deploys before those that wait, at most SHOWN_NOW, each with a square per host."""
-    shown = sorted(open_deploys, key=lambda deploy: not deploy.is_active)[:SHOWN_NOW]
+    shown = sorted(open_deploys, key=lambda deploy: (not deploy.is_active, -deploy.pk))[:SHOWN_NOW]
     runs = HostRun.objects.filter(deploy__in=shown).order_by("deploy_id", "region", "zone", "host_name")
     squares: dict[int, list[Mark]] = defaultdict(list)
     for deploy_id, status in runs.values_list("deploy_id", "status"):

@@ -79,7 +79,7 @@ class TargetRow(NamedTuple):
 
 
 def read_targets() -> list[TargetRow]:
-    """One row per target with its pointers. Plain values: at 1,600 targets the objects would cost more than the query."""
+    """One row per target with its pointers. Plain values: 1,600 objects would cost more than the query."""
     rows = Target.objects.filter(name="").values_list(
         "pk",
         "application__name",
@@ -107,7 +107,7 @@ def build_rows(
     """The rows, the viewer's own applications first, both parts by name; so nothing moves when a state changes."""
     names = {environment.pk: environment.name for environment in environments}
     opened: dict[int, Deploy] = {}
-    for deploy in open_deploys:  # newest first: an active one wins over those that wait behind it
+    for deploy in open_deploys:  # oldest first; an active one wins over those that wait behind it
         if deploy.target_id not in opened or deploy.is_active:
             opened[deploy.target_id] = deploy
     rows = []

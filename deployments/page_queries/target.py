@@ -42,6 +42,8 @@ class Stage:
     """One environment of the application, as a station of its way to production."""
 
     target: Target
+    live: Deploy | None
+    latest: Deploy | None
     mark: Mark | None
     current: bool
     same: bool
@@ -82,7 +84,7 @@ def find_target(*, application: str, environment: str) -> Target:
 
 
 def read_target(*, target: Target, before: int | None = None) -> TargetPage:
-    """A fixed number of queries; the history comes by its key, a page at a time, from the deploys numbered below `before`."""
+    """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`."""
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
     member_list = list(members(target))
@@ -159,11 +161,11 @@ def _read_stages(target: Target) -> list[Stage]:
     before = ""
     for sibling in siblings.order_by("environment__position", "environment__name"):
         standing = getattr(sibling, "standing", None)
-        revision = standing.live.revision if standing and standing.live else ""
-        latest = standing.latest if standing else None
+        live, latest = (standing.live, standing.latest) if standing else (None, None)
+        revision = live.revision if live else ""
         loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)
         mark = mark_of_deploy(latest.status) if latest is not None and loud else None
-        found.append(Stage(sibling, mark, sibling.pk == target.pk, bool(revision) and revision == before))
+        found.append(Stage(sibling, live, latest, mark, sibling.pk == target.pk, bool(revision) and revision == before))
         before = revision
     return found
 

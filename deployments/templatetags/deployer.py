@@ -23,6 +23,8 @@ _SIGNS = {
     "needs_attention": "!",
 }
 
+NOTHING = "\N{EN DASH}"  # for what has not happened
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -56,7 +58,7 @@ def initials(name: str) -> str:
 def duration(value: timedelta | float | None) -> str:
     """`0:48`, `12:05`, `1:02:03`; a dash for what has not happened."""
     if value is None:
-        return "–"
+        return NOTHING
     seconds = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -66,7 +68,7 @@ def duration(value: timedelta | float | None) -> str:
 @register.simple_tag
 def took(deploy: Deploy) -> str:
     """How long a finished deploy took."""
-    return duration(deploy.finished_at - deploy.started_at) if deploy.finished_at and deploy.started_at else "–"
+    return duration(deploy.finished_at - deploy.started_at) if deploy.finished_at and deploy.started_at else NOTHING
 
 
 @register.filter
@@ -93,9 +95,9 @@ def age_of(seconds: float) -> str:
 
 @register.simple_tag
 def age(at: datetime | None, form: str = "") -> SafeString:
-    """A relative time; the exact one, in the viewer's zone, on hover. `form`: "" (`3 h`), "ago" (`3 h ago`), "clock" (`14:01:12`)."""
+    """A relative time, the exact one on hover. `form`: "" (`3 h`), "ago" (`3 h ago`) or "clock" (`14:01:12`)."""
     if at is None:
-        return SafeString("–")
+        return SafeString(NOTHING)
     words = age_of((timezone.now() - at).total_seconds())
     if form == "clock":
         words = f"{at:%H:%M:%S}"
@@ -114,7 +116,7 @@ def sign(status: str) -> str:
 @register.filter
 def zone(name: str, region: str) -> str:
     """What a zone's name adds to its region's: `a` of `eu-west-1a` in `eu-west-1`."""
-    return name.removeprefix(region).lstrip("-") or name or "–"
+    return name.removeprefix(region).lstrip("-") or name or NOTHING
 
 
 @register.filter
