@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from deployments import claims, doorbell, lifecycle, log, phases, plan, recipes, runs
 from deployments.models import Deploy, Kind, Program, ProgramPhase, Worker
@@ -61,7 +61,6 @@ def picture(deploy: Deploy) -> plan.Picture:
     """All that the plan needs, in four queries whatever the number of hosts."""
     rows = list(deploy.runs.all())
     free = set(claims.free(deploy.runs.all()).values_list("pk", flat=True))
-    cancelled = deploy.cancelled_at
     return plan.Picture(
         status=deploy.status,
         runs=[plan.Run(row.pk, row.wave, row.status, row.pk in free, row.region, row.host_name) for row in rows],
@@ -69,8 +68,13 @@ def picture(deploy: Deploy) -> plan.Picture:
         needed_per_region=deploy.plan.get("needed_per_region", 0),
         once=_once_state(deploy),
         once_runs=recipes.once_runs(deploy, rows),
-        overdue=cancelled is not None and timezone.now() - cancelled > timedelta(seconds=CANCEL_SECONDS),
+        overdue=deploy.cancelled_at is not None and _overdue(deploy),
     )
+
+
+def _overdue(deploy: Deploy) -> bool:
+    limit = Now() - timedelta(seconds=CANCEL_SECONDS)
+    return Deploy.objects.filter(pk=deploy.pk, cancelled_at__lt=limit).exists()
 
 
 def _once_state(deploy: Deploy) -> Literal["none", "open", "ok", "failed"]:

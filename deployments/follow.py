@@ -53,6 +53,7 @@ class Job:
     recorder: log.Recorder
     known_secrets: frozenset[str]
     stop: threading.Event
+    leaving: threading.Event
     archive: Archive | None = None
 
 
@@ -115,7 +116,7 @@ def _talk_until_end(job: Job, program: Program, text: str) -> None:
         try:
             return _talk(job, program, text)
         except ssh.HostUnreachable:
-            if job.stop.is_set() or time.monotonic() > give_up:
+            if job.stop.is_set() or job.leaving.is_set() or time.monotonic() > give_up:
                 raise
             job.stop.wait(1)
 
@@ -131,6 +132,8 @@ def _talk(job: Job, program: Program, text: str) -> None:
         channel.send((text + host_program.program_end(program.nonce)).encode())
         while not talk.done:
             data = channel.receive(LISTEN_SECONDS)
+            if job.leaving.is_set():
+                raise ClaimLost(f"This worker ends; another goes on with {run.host_name}.")
             _stop_if_asked(job, channel, talk)
             if data is None:
                 continue

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from deployments import blockers, live, log, recipes, releases
@@ -136,7 +137,7 @@ def request_cancel(deploy: Deploy, *, by: User | None) -> None:
             HostRun.objects.filter(deploy=deploy).update(status=RunStatus.CANCELLED)
             _record(deploy, "deploy.cancelled", by=by)
             log.say(deploy, f"Cancelled by {name} while it waited.")
-        elif _move(deploy, S.CANCELLING, cancelled_at=timezone.now()):
+        elif _move(deploy, S.CANCELLING, cancelled_at=Now()):
             _record(deploy, "deploy.cancelling", by=by)
             log.say(deploy, f"{name} cancels this deploy.")
         elif not Deploy.objects.filter(pk=deploy.pk, status=S.CANCELLING).exists():

@@ -32,8 +32,12 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runti
     known = secrecy.secrets_of(deploy.target.application)
 
     def one(run: HostRun) -> None:
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), None if _is_held(run) else archive)
+        job = Job(
+            run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving, None if _is_held(run) else archive
+        )
         if run.status == R.PENDING:
+            if job.stop.is_set():
+                raise Stopped
             runs.move(run, R.PREPARING, step="connecting")
         follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
         runs.prepared(run)
@@ -87,7 +91,7 @@ def _once(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
     known = secrecy.secrets_of(deploy.target.application)
 
     def one(run: HostRun) -> None:
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
         follow.carry_out(
             job,
             ProgramPhase.ONCE,
@@ -116,7 +120,7 @@ def _finish(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtim
     known = secrecy.secrets_of(deploy.target.application)
 
     def one(run: HostRun) -> None:
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
         follow.carry_out(job, ProgramPhase.FINISH, lambda: _finish_text(run))
         runs.move(run, R.LIVE, step="live")
 
@@ -149,7 +153,7 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
         running = phase and Program.objects.filter(run=run, phase=phase, result="").exists()
         if not running or text is None:
             raise Stopped
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk))
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
         follow.carry_out(job, phase, lambda: text(job))
         raise Stopped
 

@@ -103,6 +103,9 @@ def _tell(run: HostRun, to: RunStatus, fields: dict[str, Any]) -> None:
         error=error,
     )
 
+    if str(fields.get("error_kind", "")).startswith("host-key"):
+        events.record("host.key_refused", "", deploy=run.deploy_id, host=run.host_name, error=error)
+
 
 def release_of(deploy: Deploy) -> Release:
     if deploy.release is None:

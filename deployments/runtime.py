@@ -32,6 +32,7 @@ class Runtime:
         self._watched: Counter[int] = Counter()
         self._orphans: list[HostRun] = []
         self._ended = threading.Event()
+        self.leaving = threading.Event()
         self.pool = ThreadPoolExecutor(HOST_THREADS, thread_name_prefix="host")
         self._batches = ThreadPoolExecutor(8, thread_name_prefix="batch")
         self._begun: set[tuple[int, str]] = set()
@@ -46,9 +47,16 @@ class Runtime:
         ):
             threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True).start()
 
+    def leave(self) -> None:
+        """Follow programs no longer; they go on, and others attach at once to what this worker lets go."""
+        self.leaving.set()
+
     def end(self) -> None:
-        """Let go of everything in peace, so that others go on at once."""
+        """The last of this process."""
+        self.leave()
         self._ended.set()
+        for pool in (self.pool, self._batches):
+            pool.shutdown(wait=False, cancel_futures=True)
         claims.retire(self.worker)
 
     @contextmanager

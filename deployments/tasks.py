@@ -1,7 +1,7 @@
 """Doors for messages: an id in, one call out."""
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from deployments import claims, doorbell, engine, plan
 from deployments.models import Deploy
@@ -33,6 +33,12 @@ def current_runtime() -> Runtime:
 @worker_ready.connect
 def begin(**_: object) -> None:
     current_runtime().start(sweep)
+
+
+@worker_shutting_down.connect
+def leave(**_: object) -> None:
+    if _runtime is not None:
+        _runtime.leave()
 
 
 @worker_shutdown.connect
