@@ -11,4 +11,6 @@ class OneLine(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\r", "").replace("\n", " | ")
+        lines = super().format(record).splitlines()
+        # The rows of ^ under the lines of a traceback say nothing once they stand beside them.
+        return " | ".join(line.strip() for line in lines if line.strip(" ^~"))

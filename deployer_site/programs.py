@@ -52,7 +52,9 @@ def worker(number: int) -> Program:
     name = f"worker-{number}"
     # Workers find each other in the database; what they would tell each other by the broker is noise.
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", settings.LOG_LEVEL)
-    return Program(name=name, command=(*celery, *threads, "-n", f"{name}@%h", *quiet))
+    # Nobody can press Ctrl-C at a worker: it has no terminal.
+    hide = ("Hitting Ctrl+C again",)
+    return Program(name=name, command=(*celery, *threads, "-n", f"{name}@%h", *quiet), hide=hide)
 
 
 def beat() -> Program:

@@ -154,7 +154,7 @@ class Supervisor:
 
     def _say(self, program: Program, lines: Sequence[str]) -> None:
         for line in lines:
-            if not any(phrase in line for phrase in program.hide):
+            if line.strip() and not any(phrase in line for phrase in program.hide):
                 self._console.say(line, name=program.name)
 
 
