@@ -28,26 +28,34 @@ APPLICATIONS = ("storefront", "pricing-api")
 SPARE = 20  # ports between one use and the next within a block; at least the number of hosts
 
 
-def run_fleet(demo: DemoFolder, say: Callable[[str], None]) -> None:
+def run_fleet(demo: DemoFolder, say: Callable[[str], None], listening: Callable[[Fleet], None] | None = None) -> None:
     """Run the fleet until a signal comes or the parent is gone; FleetError or NoFreePort when it cannot start.
 
-    `say` gets one line for each thing that whoever watches the fleet should know.
+    `say` gets one line for each thing that whoever watches the fleet should know; `listening` is called, in a
+    thread of its own, once all hosts listen.
     """
     parent = os.getppid()
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     with locked(demo) as lock, _sockets() as sockets, guarded(demo, lock, sockets) as guardian:
-        asyncio.run(FleetRunner(demo, sockets, say).run(parent, guardian))
+        asyncio.run(FleetRunner(demo, sockets, say, listening).run(parent, guardian))
 
 
 class FleetRunner:
     """Opens the hosts' listeners and the service manager, and keeps them until the end."""
 
-    def __init__(self, demo: DemoFolder, sockets: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        demo: DemoFolder,
+        sockets: Path,
+        say: Callable[[str], None],
+        listening: Callable[[Fleet], None] | None,
+    ) -> None:
         self._demo = demo
         self._socket = sockets / "service"
         self._hosts = demo_hosts()
         self._environments = {host.name: host_environment(demo, host, self._socket) for host in self._hosts}
         self._say = say
+        self._listening = listening
         self._manager = ServiceManager(demo, self._environments, say)
 
     async def run(self, parent: int, guardian: "subprocess.Popen[bytes]") -> None:
@@ -61,9 +69,12 @@ class FleetRunner:
         before = read_fleet(self._demo)
         known = before.hosts if before else {}
         rows = [await self._open(host, index, known.get(host.name)) for index, host in enumerate(self._hosts)]
-        write_fleet(self._demo, Fleet(os.getpid(), {row.name: row for row in rows}))
+        fleet = Fleet(os.getpid(), {row.name: row for row in rows})
+        write_fleet(self._demo, fleet)
         self._say(f"{len(rows)} hosts in {len({row.zone for row in rows})} zones listen on {LOOPBACK}.")
         starting = asyncio.create_task(self._manager.start_enabled())
+        if self._listening:
+            await asyncio.to_thread(self._listening, fleet)
         reason = await wait_for_end(ended, parent, guardian)
         self._say(f"The demo fleet ends: {reason}.")
         starting.cancel()

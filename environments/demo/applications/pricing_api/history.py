@@ -19,8 +19,8 @@ COMMITS = (
     Commit(ELIF, 41.0, "Answer what things cost", (Take(SERVER), Take(PRICES), Take("README.md"))),
     Commit(DEV, 38.4, "Refuse an impossible price before it goes live", (Take("bin/check-prices"),)),
     Commit(ELIF, 36.8, "Check every host after the switch", (Take(SMOKE),)),
+    Commit(BRUNO, 34.6, "Write price changes down", (Take("bin/migrate"), Take("migrations/0001_price_log.sh"))),
     Commit(AMINA, 33.5, "Mugs are cheaper now", (Edit(PRICES, "1250", "1190"),), tag="v1.0"),
-    Commit(BRUNO, 30.1, "Write price changes down", (Take("bin/migrate"), Take("migrations/0001_price_log.sh"))),
     Commit(
         CARLA, 28.6, "Add the red mug", (Edit(PRICES, '"mug, blue": 1190', '"mug, blue": 1190,\n  "mug, red": 1190'),)
     ),

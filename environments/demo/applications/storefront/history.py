@@ -59,8 +59,9 @@ COMMITS = (
         "host still serves the release before.",
         (Take("bin/smoke"),),
     ),
+    Commit(ELIF, 30.6, "Create the table of products", (Take("bin/migrate"), Take("migrations/0001_products.sql"))),
+    Commit(DEV, 30.0, "Warm the cache after a release", (Take("bin/warm-cache"),)),
     Commit(DEV, 29.2, "Show what is on offer this week", (Edit(HOME, "<dl>", PRODUCTS),), tag="v1.0"),
-    Commit(ELIF, 27.4, "Create the table of products", (Take("bin/migrate"), Take("migrations/0001_products.sql"))),
     Commit(AMINA, 26.3, "Use the colours of our brand", (Edit(CSS, "color: #222222;", "color: #2e282a;"),)),
     Commit(
         BRUNO,
@@ -96,7 +97,6 @@ COMMITS = (
             Edit(HOME, "80</li>", "80: 2.19 EUR</li>"),
         ),
     ),
-    Commit(DEV, 15.6, "Warm the cache after a release", (Take("bin/warm-cache"),)),
     Commit(
         AMINA,
         13.1,

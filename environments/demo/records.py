@@ -1,0 +1,125 @@
+"""The demo in the database: its places, hosts with pinned keys, applications and targets. Each is made once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments.demo.fleet_file import Fleet, FleetHost
+from environments.demo.geography import PRODUCTION, STAGING
+from environments.demo.hosts import SERVICE_COMMAND, USER
+from environments.demo.repositories import PRICING_API, STOREFRONT
+from environments.models import (
+    Application,
+    Environment,
+    Host,
+    HostKey,
+    Membership,
+    Phase,
+    Region,
+    Step,
+    Target,
+    Zone,
+)
+
+SOURCE = "demo"
+ACCEPTED_BY = "the demo"
+ENVIRONMENTS = (STAGING, PRODUCTION)
+
+
+@dataclass(frozen=True)
+class DemoApplication:
+    """How an application of the demo gets to its hosts. Steps: name, phase, command."""
+
+    distribution: str
+    steps: tuple[tuple[str, Phase, str], ...]
+    linked_dirs: tuple[str, ...] = ()
+
+
+APPLICATIONS = {
+    STOREFRONT: DemoApplication(
+        Application.Distribution.ARCHIVE,
+        (
+            ("compile-assets", Phase.PREPARE, "bin/compile-assets"),
+            ("migrate", Phase.ONCE, "bin/migrate"),
+            ("restart", Phase.RESTART, f"{SERVICE_COMMAND} restart {STOREFRONT}"),
+            ("smoke", Phase.AFTER, "bin/smoke"),
+            ("warm-cache", Phase.AFTER, "bin/warm-cache"),
+        ),
+        linked_dirs=("uploads",),
+    ),
+    PRICING_API: DemoApplication(
+        Application.Distribution.GIT,
+        (
+            ("check-prices", Phase.PREPARE, "bin/check-prices"),
+            ("migrate", Phase.ONCE, "bin/migrate"),
+            ("restart", Phase.RESTART, f"{SERVICE_COMMAND} restart {PRICING_API}"),
+            ("smoke", Phase.AFTER, "bin/smoke"),
+        ),
+    ),
+}
+
+
+def make_hosts(fleet: Fleet) -> None:
+    """The environments, regions, zones and hosts; a host that listens elsewhere now is corrected."""
+    for position, name in enumerate(ENVIRONMENTS, start=1):
+        Environment.objects.get_or_create(name=name, defaults={"position": position})
+    for row in fleet.hosts.values():
+        region, _ = Region.objects.get_or_create(name=row.region)
+        zone, _ = Zone.objects.get_or_create(region=region, name=row.zone)
+        host, made = Host.objects.get_or_create(
+            name=row.name, defaults={"address": row.address, "port": row.port, "zone": zone}
+        )
+        if made:
+            place = Environment.objects.get(name=row.environment)
+            Membership.objects.create(environment=place, host=host, roles=["web"], source=SOURCE)
+        _pin(host, row)
+    correct_ports(fleet)
+
+
+def correct_ports(fleet: Fleet) -> list[str]:
+    """Write down where the demo's hosts listen now; the names of those whose port was another one."""
+    moved = []
+    for row in fleet.hosts.values():
+        demo_host = Host.objects.filter(name=row.name, memberships__source=SOURCE)
+        if Host.objects.filter(pk__in=demo_host).exclude(port=row.port).update(port=row.port):
+            moved.append(row.name)
+    return moved
+
+
+def make_applications(repositories: Mapping[str, Path]) -> None:
+    """The applications, and a target of each in both environments."""
+    for name, demo in APPLICATIONS.items():
+        application, _ = Application.objects.get_or_create(
+            name=name,
+            defaults={"repository": repositories[name].resolve().as_uri(), "distribution": demo.distribution},
+        )
+        for environment in Environment.objects.filter(name__in=ENVIRONMENTS):
+            _make_target(application, environment, demo)
+
+
+def demo_targets() -> list[Target]:
+    """The targets that the demo deploys first; fewer when a person has removed some."""
+    return list(Target.objects.filter(application__name__in=APPLICATIONS, environment__name__in=ENVIRONMENTS, name=""))
+
+
+def _make_target(application: Application, environment: Environment, demo: DemoApplication) -> None:
+    target, made = Target.objects.get_or_create(
+        application=application,
+        environment=environment,
+        name="",
+        defaults={"root": f"~/srv/{application.name}", "user": USER, "linked_dirs": list(demo.linked_dirs)},
+    )
+    if made:
+        Step.objects.bulk_create(
+            Step(target=target, position=position, name=name, phase=phase, command=command, time_limit=120,
+                 silence_limit=60)
+            for position, (name, phase, command) in enumerate(demo.steps, start=1)
+        )  # fmt: skip
+
+
+def _pin(host: Host, row: FleetHost) -> None:
+    # The demo made this key itself a moment ago, so nobody has to be asked; a key of an emptied folder is replaced.
+    algorithm, key = row.host_key.split()[:2]
+    if not host.keys.filter(key=key).exists() and host.memberships.filter(source=SOURCE).exists():
+        host.keys.filter(accepted_by=ACCEPTED_BY).delete()
+        HostKey.objects.create(host=host, algorithm=algorithm, key=key, accepted_by=ACCEPTED_BY)
