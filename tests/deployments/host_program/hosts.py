@@ -15,11 +15,13 @@ from deployments.host_program import (
     ArchiveSource,
     Call,
     Entry,
+    HostStep,
     Mark,
     Place,
     Release,
     manifest_of,
     parse_mark,
+    prepare_program,
     program_end,
     start_command,
     switch_command,
@@ -95,6 +97,12 @@ def tree(files: dict[str, str], *, manifest: str | None = None) -> Tree:
     packed = out.getvalue()
     text = manifest_of(entries) if manifest is None else manifest
     return Tree(packed, ArchiveSource(hashlib.sha256(packed).hexdigest(), len(packed), text))
+
+
+def prepare(host: "Host", to: Release, held: Tree, *commands: str, limit: int = 60, silence: int = 0) -> str:
+    """A program that lays an archive out and runs steps in it."""
+    steps = [HostStep(f"step {n}", command, limit, silence) for n, command in enumerate(commands, 1)]
+    return prepare_program(host.place, to, held.source, [], [], steps, {})
 
 
 class Channel:
@@ -220,6 +228,14 @@ class Host:
         channel.send("flip\n")
         channel.wait_for("switched")
         channel.to_end()
+
+    @property
+    def gate(self) -> str:
+        """A command for a step: it goes on when `open_gate` is called."""
+        return "until [ -e ../../../go ]; do sleep 0.05; done"
+
+    def open_gate(self) -> None:
+        (self.root.parent / "go").touch()
 
     def live(self) -> str:
         return os.readlink(self.root / "current") if os.path.lexists(self.root / "current") else ""

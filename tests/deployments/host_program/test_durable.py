@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from deployments.host_program import Call, HostStep, once_program, prepare_program, start_command
+from deployments.host_program import Call, HostStep, once_program, start_command
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import (
     NONCE,
@@ -15,24 +15,10 @@ from tests.deployments.host_program.hosts import (
     Mark,
     Release,
     Tree,
-    content_of,
+    prepare,
     processes_with,
     runner_of,
 )
-
-
-def prepare(host: Host, release: Release, tree: Tree, *commands: str, limit: int = 60, silence: int = 0) -> str:
-    steps = [HostStep(f"step {n}", command, limit, silence) for n, command in enumerate(commands, 1)]
-    return prepare_program(host.place, release, tree.source, [], [], steps, {})
-
-
-def gate(host: Host) -> str:
-    """A command that goes on when the file `go` appears beside the host's folder."""
-    return "until [ -e ../../../go ]; do sleep 0.05; done"
-
-
-def open_gate(host: Host) -> None:
-    (host.root.parent / "go").touch()
 
 
 def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release) -> None:
@@ -55,11 +41,11 @@ def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release)
 
 
 def test_a_second_start_attaches(any_host: Host, shop: Tree, first: Release) -> None:
-    program = prepare(any_host, first, shop, f"echo ran >> ../../../count; {gate(any_host)}; echo over")
+    program = prepare(any_host, first, shop, f"echo ran >> ../../../count; {any_host.gate}; echo over")
     one = any_host.start(program, archive=shop)
     two = any_host.start(program, fence=2)
     assert two.marks()[0] == Mark("attached", NONCE)
-    open_gate(any_host)
+    any_host.open_gate()
     for channel in (one, two):
         assert channel.wait_for("end").args == "ok"
         assert b"over\n" in channel.data
@@ -68,12 +54,12 @@ def test_a_second_start_attaches(any_host: Host, shop: Tree, first: Release) -> 
 
 def test_a_killed_loader_loses_no_byte(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
     noise = "i=0; while [ $i -lt 3000 ]; do echo \"line $i $(( i * 7919 ))\"; i=$((i + 1)); done"
-    program = prepare(any_host, first, shop, f"{noise}; {gate(any_host)}; {noise}")
+    program = prepare(any_host, first, shop, f"{noise}; {any_host.gate}; {noise}")
     one = any_host.start(program, archive=shop)
     one.wait_text(b"line 2999 ")
     one.process.kill()
     got = one.data[one.data.index(b"started\n") + 8 :]
-    open_gate(any_host)
+    any_host.open_gate()
     two = any_host.start(program, offset=len(got), fence=2)
     assert two.wait_for("end").args == "ok"
     rest = two.data[two.data.index(b"\n") + 1 :]
@@ -95,14 +81,14 @@ def test_binary_output_is_whole(any_host: Host, shop: Tree, first: Release) -> N
 def test_the_end_of_input_ends_the_loader_not_the_runner(
     any_host: Host, shop: Tree, first: Release, eventually: Wait
 ) -> None:
-    program = prepare(any_host, first, shop, gate(any_host))
+    program = prepare(any_host, first, shop, any_host.gate)
     channel = any_host.start(program, archive=shop)
     channel.wait_for("step")
     channel.close()
     assert channel.process.returncode == 0
     eventually(lambda: not processes_with("loader") and not _tails(any_host), 5)
     runner_of(any_host, "d1-prepare-1")
-    open_gate(any_host)
+    any_host.open_gate()
     assert any_host.start(program, fence=2).wait_for("end").args == "ok"
 
 
@@ -202,7 +188,7 @@ def test_a_result_without_an_end_mark_is_told(host: Host, shop: Tree, first: Rel
 
 
 def test_the_program_is_gone_once_it_runs_and_the_spool_is_private(host: Host, shop: Tree, first: Release) -> None:
-    channel = host.start(prepare(host, first, shop, gate(host)), archive=shop)
+    channel = host.start(prepare(host, first, shop, host.gate), archive=shop)
     channel.wait_for("step")
     folder = host.state / "programs/d1-prepare-1"
     assert not (folder / "program").exists()
@@ -228,12 +214,11 @@ def test_a_program_cut_off_is_not_started(any_host: Host, shop: Tree, first: Rel
 
 
 def test_the_lock_is_awaited(any_host: Host, shop: Tree, first: Release) -> None:
-    one = any_host.start(prepare(any_host, first, shop, gate(any_host)), archive=shop)
+    one = any_host.start(prepare(any_host, first, shop, any_host.gate), archive=shop)
     one.wait_for("step")
     two = any_host.start(prepare(any_host, first, shop, "echo x"), name="d1-prepare-2", archive=shop)
     two.wait_for("say")
     assert not any(mark.word == "step" for mark in two.marks())
-    open_gate(any_host)
+    any_host.open_gate()
     assert two.wait_for("end").args == "ok"
     assert one.wait_for("end").args == "ok"
-    assert content_of(any_host.root)

@@ -1,0 +1,177 @@
+"""The archive on its way to a host, and what is laid out from it."""
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deployments.host_program import (
+    ArchiveSource,
+    Call,
+    Entry,
+    HeldSource,
+    HostStep,
+    manifest_of,
+    prepare_program,
+    program_end,
+    start_command,
+)
+from tests.deployments.host_program.hosts import NONCE, Host, Mark, Release, Tree, prepare, release, tree
+
+
+def archives(host: Host) -> set[str]:
+    return set(os.listdir(host.state / "archives"))
+
+
+def test_files_links_and_modes_are_laid_out(any_host: Host, first: Release) -> None:
+    held = tree({"a b/c'd.txt": "x\n", "-rf": "y", "$(id)": "z", "run.sh": "#!/bin/sh\n", "e": "", "l": "-> a b/c'd.txt"})
+    assert any_host.run_program(prepare(any_host, first, held), archive=held).marks()[-1] == Mark("end", "ok")
+    path = any_host.root / "releases" / first.name
+    assert {name: (path / name).read_text() for name in ("a b/c'd.txt", "-rf", "$(id)", "e")} == {
+        "a b/c'd.txt": "x\n",
+        "-rf": "y",
+        "$(id)": "z",
+        "e": "",
+    }
+    assert os.readlink(path / "l") == "a b/c'd.txt"
+    assert os.access(path / "run.sh", os.X_OK)
+    assert (path / "REVISION").read_text() == first.revision + "\n"
+    assert (any_host.state / "releases" / first.name / "prepared").exists()
+
+
+def test_a_revision_file_of_the_tree_stays(host: Host, first: Release) -> None:
+    held = tree({"REVISION": "our own\n"})
+    host.run_program(prepare(host, first, held), archive=held)
+    assert (host.root / "releases" / first.name / "REVISION").read_text() == "our own\n"
+
+
+def test_an_archive_travels_once_and_three_are_kept(any_host: Host) -> None:
+    held = [tree({"n": str(n)}) for n in range(5)]
+    for n, one in enumerate(held, 1):
+        any_host.run_program(prepare(any_host, release(n), one), name=f"d{n}-prepare-1", archive=one)
+    assert held[4].source.sha256 in archives(any_host)
+    assert len(archives(any_host)) == 3
+    again = any_host.start(prepare(any_host, release(6), held[4]), name="d6-prepare-1", archive=held[4])
+    assert not any(mark.word == "need" for mark in again.marks())
+    assert again.wait_for("end").args == "ok"
+
+
+def test_a_changed_archive_is_refused(any_host: Host, shop: Tree, first: Release) -> None:
+    bent = replace(shop, data=shop.data[:-1] + bytes([shop.data[-1] ^ 1]))
+    mark = any_host.start(prepare(any_host, first, shop), archive=bent).to_end()[-1]
+    assert mark.word == "refused"
+    assert mark.args.startswith("archive ")
+    assert archives(any_host) == set()
+    assert not list((any_host.state / "programs").iterdir())
+
+
+def test_half_an_archive_never_gets_its_name(any_host: Host, shop: Tree, first: Release) -> None:
+    channel = any_host.run(start_command(Call(any_host.place, "d1-prepare-1", 1, NONCE, 0, shop.source)))
+    channel.send(prepare(any_host, first, shop) + program_end(NONCE))
+    channel.wait_for("need")
+    channel.send(shop.data[: len(shop.data) // 2])
+    assert channel.close()[-1].args.startswith("archive it came only in part")
+    assert archives(any_host) == set()
+    assert any_host.run_program(prepare(any_host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
+
+
+def wrong(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [Entry("a", wrong("other")), Entry("l", link="a")],
+        [Entry("a", wrong("a")), Entry("l", link="elsewhere")],
+        [Entry("a", wrong("a")), Entry("l", link="a"), Entry("missing", wrong("x"))],
+        [Entry("a", wrong("a"))],
+    ],
+    ids=["content", "link", "missing", "besides"],
+)
+def test_what_differs_from_the_manifest_is_removed_again(any_host: Host, first: Release, entries: list[Entry]) -> None:
+    held = tree({"a": "a", "l": "-> a"}, manifest=manifest_of(entries))
+    channel = any_host.start(prepare(any_host, first, held, "touch ../../../ran"), archive=held)
+    assert channel.wait_for("end").args == "failed manifest"
+    assert not (any_host.root / "releases" / first.name).exists()
+    assert not (any_host.state / "releases" / first.name).exists()
+    assert not (any_host.root.parent / "ran").exists()
+
+
+def test_openssl_alone_can_verify(host: Host, shop: Tree, first: Release) -> None:
+    folder = host.root.parent / "openssl"
+    folder.mkdir()
+    for source in (Path("/usr/bin"), Path("/bin")):
+        for tool in source.iterdir():
+            if tool.name not in {"sha256sum", "shasum", "perl"} and not (folder / tool.name).exists():
+                (folder / tool.name).symlink_to(tool)
+    host.path = str(folder)
+    assert host.run_program(prepare(host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
+    bad = tree({"a": "a"}, manifest=manifest_of([Entry("a", wrong("b"))]))
+    channel = host.run_program(prepare(host, release(2), bad), name="d2-prepare-1", archive=bad)
+    assert channel.marks()[-1] == Mark("end", "failed manifest")
+
+
+def test_a_file_emptied_by_a_full_disk_is_noticed(any_host: Host, shop: Tree, first: Release) -> None:
+    channel = any_host.run_program(prepare(any_host, first, shop, ": > index.html; : > new"), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "failed manifest")
+    assert any("./index.html has become empty" in mark.args for mark in channel.marks())
+    assert not (any_host.state / "releases" / first.name / "prepared").exists()
+
+
+def test_unfinished_releases_are_removed_and_others_stay(any_host: Host, shop: Tree) -> None:
+    any_host.run_program(prepare(any_host, release(1), shop, "exit 1"), archive=shop)
+    foreign = any_host.root / "releases" / "20200101000000-abcdef0"
+    foreign.mkdir()
+    (foreign / "x").write_text("not ours")
+    any_host.run_program(prepare(any_host, release(2), shop), name="d2-prepare-1", archive=shop)
+    channel = any_host.run_program(prepare(any_host, release(3), shop), name="d3-prepare-1", archive=shop)
+    assert channel.marks()[-1] == Mark("end", "ok")
+    names = {release(2).name, release(3).name, foreign.name}
+    assert {path.name for path in (any_host.root / "releases").iterdir()} == names
+    assert (foreign / "x").read_text() == "not ours"
+
+
+def test_a_foreign_folder_of_the_same_name_is_not_touched(host: Host, shop: Tree, first: Release) -> None:
+    path = host.root / "releases" / first.name
+    path.mkdir(parents=True)
+    (path / "x").write_text("not ours")
+    channel = host.run_program(prepare(host, first, shop), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "failed release")
+    assert (path / "x").read_text() == "not ours"
+
+
+def test_the_live_release_is_not_laid_out_again(host: Host, shop: Tree, first: Release) -> None:
+    host.run_program(prepare(host, first, shop), archive=shop)
+    host.switch(first)
+    channel = host.run_program(prepare(host, first, shop), name="d2-prepare-1", archive=shop)
+    assert channel.marks()[-1] == Mark("end", "failed release")
+    assert (host.root / "current" / "index.html").read_text() == "<h1>Shop</h1>\n"
+
+
+@pytest.mark.parametrize(
+    ("bad", "pardon", "end"), [(False, False, "ok"), (True, False, "failed release"), (True, True, "ok")]
+)
+def test_a_held_release_is_taken_if_it_is_good(
+    host: Host, shop: Tree, first: Release, bad: bool, pardon: bool, end: str
+) -> None:
+    host.run_program(prepare(host, first, shop), archive=shop)
+    if bad:
+        (host.state / "releases" / first.name / "bad").write_text("deploy 1\n")
+    program = prepare_program(host.place, first, HeldSource(pardon), [], [], [HostStep("x", "cat index.html")], {})
+    assert host.run_program(program, name="d2-prepare-1").marks()[-1] == Mark("end", end)
+
+
+def test_an_unknown_release_cannot_be_held(host: Host, shop: Tree, first: Release) -> None:
+    program = prepare_program(host.place, first, HeldSource(), [], [], [], {})
+    assert host.run_program(program).marks()[-1] == Mark("end", "failed release")
+
+
+def test_an_archive_that_is_none_fails_as_such(host: Host, first: Release) -> None:
+    data = b"no archive at all"
+    held = Tree(data, ArchiveSource(hashlib.sha256(data).hexdigest(), len(data), manifest_of([])))
+    channel = host.run_program(prepare(host, first, held), archive=held)
+    assert channel.marks()[-1] == Mark("end", "failed archive")
+    assert not (host.root / "releases" / first.name).exists()
