@@ -1,0 +1,85 @@
+"""Retries and rollbacks: new deploys that answer an earlier one, chosen by what the database knows."""
+
+import pytest
+
+from deployments import lifecycle
+from deployments.models import HeldRelease, Placement, Release
+from deployments.runs import release_of
+from environments.access import NotAllowed
+from environments.models import Host, User
+from tests.deployments.conftest import MakeFleetTarget
+from tests.deployments.ended import counts, end, request
+from tests.deployments.fleet import FleetTarget
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_a_retry_is_for_the_hosts_that_did_not_make_it(place: FleetTarget) -> None:
+    deploy = request(place)
+    with pytest.raises(lifecycle.NothingToRetry, match="wait for its end"):
+        lifecycle.retry(deploy, by=place.by)
+    end(deploy, "partial", live=1)
+    again = lifecycle.retry(deploy, by=place.by)
+    assert (again.kind, again.of, again.release, again.number) == ("retry", deploy, deploy.release, 2)
+    assert [run.host_name for run in again.runs.all()] == list(place.homes)[1:]
+
+
+def test_what_succeeded_has_nothing_to_retry(place: FleetTarget, viewer: User) -> None:
+    deploy = end(request(place))
+    before = counts()
+    with pytest.raises(lifecycle.NothingToRetry, match="No host of #1 is left"):
+        lifecycle.retry(deploy, by=place.by)
+    with pytest.raises(NotAllowed):
+        lifecycle.retry(deploy, by=viewer)
+    assert counts() == before
+
+
+def test_a_rollback_goes_to_the_last_good_release(place: FleetTarget) -> None:
+    good = end(request(place, "v1"))
+    bad = end(request(place))
+    Release.objects.filter(pk=release_of(bad).pk).update(bad=True)
+    end(request(place))
+    back = lifecycle.roll_back(place.target, by=place.by)
+    assert (back.kind, back.of, back.release, back.revision) == ("rollback", good, good.release, good.revision)
+
+
+def test_a_rollback_to_one_that_a_person_names(place: FleetTarget) -> None:
+    first = end(request(place, "v1"))
+    end(request(place))
+    end(request(place))
+    assert lifecycle.roll_back(place.target, to=first, by=place.by).release == first.release
+
+
+def test_there_may_be_nothing_to_go_back_to(place: FleetTarget, make_place: MakeFleetTarget, viewer: User) -> None:
+    other = end(request(make_place(hosts=3)))
+    end(request(place))
+    before = counts()
+    with pytest.raises(lifecycle.CannotRollBack, match="no earlier good release"):
+        lifecycle.roll_back(place.target, by=place.by)
+    with pytest.raises(lifecycle.CannotRollBack, match="left no release on"):
+        lifecycle.roll_back(place.target, to=other, by=place.by)
+    with pytest.raises(NotAllowed):
+        lifecycle.roll_back(place.target, by=viewer)
+    assert counts() == before
+
+
+def test_a_rollback_is_refused_when_a_host_no_longer_holds_the_release(place: FleetTarget) -> None:
+    first = end(request(place, "v1"))
+    end(request(place))
+    HeldRelease.objects.filter(release=first.release, placement__host__name="web-02").delete()
+    before = counts()
+    with pytest.raises(
+        lifecycle.CannotRollBack, match=r"^web-02 no longer holds release .*of #1\. Deploy \w{7} instead"
+    ):
+        lifecycle.roll_back(place.target, by=place.by)
+    assert counts() == before
+
+
+def test_a_release_that_served_and_failed_is_marked_bad_until_it_succeeds(place: FleetTarget) -> None:
+    deploy = request(place)
+    host = Host.objects.get(name="web-01")
+    Placement.objects.create(host=host, target=place.target, current=deploy.release)
+    lifecycle.end(deploy, "failed", "It would not start.")
+    assert Release.objects.get(pk=release_of(deploy).pk).bad
+    lifecycle.end(lifecycle.retry(deploy, by=place.by), "succeeded", "It does now.")
+    assert not Release.objects.get(pk=release_of(deploy).pk).bad
