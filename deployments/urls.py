@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from deployments import page_actions, pages
+from deployments import log_text, page_actions, pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("deploys/<int:deploy_id>", pages.deploy, name="deploy"),
+    path("deploys/<int:deploy_id>/log.txt", log_text.log_text, name="log-text"),
     path("deploys/<int:deploy_id>/commits", pages.deploy_commits, name="deploy-commits"),
     path("deploys/<int:deploy_id>/cancel", page_actions.cancel, name="cancel"),
     path("deploys/<int:deploy_id>/retry", page_actions.retry, name="retry"),

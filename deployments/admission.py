@@ -1,0 +1,95 @@
+"""Who may open a WebSocket. Browsers send our cookie from any site, so a session counts only with our own Origin."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+from django.http.request import split_domain_port, validate_host
+
+from environments import access, tokens
+from environments.models import User
+from notifications import events
+
+
+class NotAdmitted(Exception):
+    """`str()` says why, for the log of the web process; the one who asked learns only that it was refused."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What someone came with: kept to ask again, while the socket is open, whether it still holds."""
+
+    session: str = ""
+    token: str = ""
+
+    def holds(self, permission: str) -> bool:
+        return access.allows(self.user(), permission)
+
+    def user(self) -> User | None:
+        """Whose it is now; None when it opens nothing any more."""
+        if self.token:
+            found = tokens.find(self.token)
+            return found.user if found else None
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session)
+        # it also finds out whether the password has changed since
+        user = get_user(request)
+        return user if isinstance(user, User) else None
+
+
+def admit(scope: dict[str, Any], permission: str) -> Ticket:
+    """The ticket of who opens this socket. Raises NotAdmitted."""
+    headers = _headers(scope)
+    origin, credentials = headers.get("origin"), headers.get("authorization")
+    ticket = _by_session(headers, origin) if credentials is None else _by_token(credentials, origin)
+    user = ticket.user()
+    if user is None:
+        raise NotAdmitted("nobody is signed in with these credentials")
+    if not access.allows(user, permission):
+        events.record("permission.refused", user.username, permission=permission, method="WS", path=scope["path"][:500])
+        raise NotAdmitted(f"{user.username} may not {permission}")
+    return ticket
+
+
+def _by_token(credentials: str, origin: str | None) -> Ticket:
+    if origin is not None:
+        raise NotAdmitted(f"a bearer token together with the Origin {origin!r}; browsers use their session")
+    scheme, _, plain = credentials.partition(" ")
+    if scheme.lower() != "bearer" or not plain.strip():
+        raise NotAdmitted("credentials of another kind than Bearer")
+    return Ticket(token=plain.strip())
+
+
+def _by_session(headers: dict[str, str], origin: str | None) -> Ticket:
+    if origin is None:
+        raise NotAdmitted("neither a bearer token nor an Origin")
+    if not is_own_origin(origin, headers.get("host", "")):
+        raise NotAdmitted(f"the foreign Origin {origin!r}")
+    session = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
+    if not session:
+        raise NotAdmitted("no session")
+    return Ticket(session=session)
+
+
+def is_own_origin(origin: str, host: str) -> bool:
+    """BASE_URL's own, or that of the request's Host where it is one of ours; the scheme is always BASE_URL's."""
+    base = urlsplit(settings.BASE_URL)
+    if origin == f"{base.scheme}://{base.netloc}":
+        return True
+    domain, _port = split_domain_port(host)
+    return origin == f"{base.scheme}://{host}" and bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _headers(scope: dict[str, Any]) -> dict[str, str]:
+    """By lower-case name. Raises NotAdmitted when one that decides comes twice."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1").lower()
+        if name in found and name in {"origin", "authorization", "host", "cookie"}:
+            raise NotAdmitted(f"two {name} headers")
+        found[name] = raw_value.decode("latin-1")
+    return found

@@ -1,0 +1,58 @@
+"""Who asks: a bearer token, or the session of our own pages. Each operation says as data what it needs."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from deployments.api.problems import CsrfRefused, Unauthenticated
+from environments import access, tokens
+from environments.models import User
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person or machine that has shown who it is."""
+
+    user: User
+    machine: bool = False
+
+
+class Needs(AuthBase):
+    """`auth=Needs(VIEW)`: the operation runs only for who has that permission."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_description = "A token made by `manage.py token USERNAME`. Our own pages may use their session instead."
+
+    def __init__(self, permission: str) -> None:
+        if permission not in access.PERMISSIONS:
+            raise ValueError(f"{permission!r} is no permission.")
+        self.permission = permission
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = identify(request)
+        access.require(caller.user, self.permission)
+        return caller
+
+
+def identify(request: HttpRequest) -> Caller:
+    """Raises Unauthenticated, CsrfRefused."""
+    credentials = request.headers.get("Authorization")
+    if credentials is not None:
+        return _by_token(credentials)
+    if not isinstance(request.user, User) or not request.user.is_active:
+        raise Unauthenticated("Send `Authorization: Bearer TOKEN`. `manage.py token USERNAME` makes a token.")
+    if check_csrf(request) is not None:
+        raise CsrfRefused("A session may change something only from our own pages, with their CSRF token.")
+    return Caller(request.user)
+
+
+def _by_token(credentials: str) -> Caller:
+    scheme, _, plain = credentials.partition(" ")
+    token = tokens.find(plain.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        raise Unauthenticated("These credentials open nothing: the token is wrong, revoked, or its user is disabled.")
+    return Caller(token.user, machine=token.machine)

@@ -1,0 +1,101 @@
+"""Deploys: their history, their log, and what can be done about them."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import Query, Router, Status
+
+from deployments import lifecycle
+from deployments.api.auth import Needs
+from deployments.api.paging import MOST_ID, Cursor, Id, Name, Username, page
+from deployments.api.problems import NotFound
+from deployments.api.representation import deploys, represent, summarize
+from deployments.api.schemas import DeployOut, DeploySummary, Page, ProblemOut
+from deployments.api.targets import MADE, caller_of, made, trigger_of
+from deployments.log_reading import pieces
+from deployments.models import Deploy, Kind
+from deployments.states import DeployStatus
+from environments.access import DEPLOY, VIEW
+from environments.models import Target
+
+router = Router(tags=["deploys"])
+
+
+@router.get("/deploys", auth=Needs(VIEW), response=Page[DeploySummary], summary="Deploys, the newest first")
+def list_deploys(
+    request: HttpRequest,
+    application: Name | None = None,
+    environment: Name | None = None,
+    status: DeployStatus | None = None,
+    kind: Kind | None = None,
+    by: Username | None = None,
+    cursor: Cursor = "",
+) -> dict[str, Any]:
+    rows = deploys()
+    places = {"application__name": application, "environment__name": environment}
+    wanted = {field: value for field, value in places.items() if value}
+    if wanted:
+        # a handful of ids: the index by target serves them, a join over the whole history does not
+        rows = rows.filter(target__in=list(Target.objects.filter(**wanted).values_list("pk", flat=True)))
+    facts = {"status": status, "kind": kind, "by__username": by}
+    rows = rows.filter(**{field: value for field, value in facts.items() if value})
+    return page(rows, key="pk", cursor=cursor, represent=summarize, newest_first=True)
+
+
+@router.get("/deploys/{deploy_id}", auth=Needs(VIEW), response=DeployOut, summary="One deploy and its hosts")
+def read_deploy(request: HttpRequest, deploy_id: Id) -> dict[str, Any]:
+    return represent(find_deploy(deploy_id))
+
+
+@router.get(
+    "/deploys/{deploy_id}/log",
+    auth=Needs(VIEW),
+    summary="The stored lines of a log, one JSON object per line",
+    openapi_extra={"responses": {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}},
+)
+def read_log(
+    request: HttpRequest,
+    deploy_id: Id,
+    start: Annotated[int, Query(alias="from", ge=1, le=MOST_ID, description="The first line's `n`.")] = 1,
+    host: Name | None = None,
+) -> StreamingHttpResponse:
+    find_deploy(deploy_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    lines = _ndjson(deploy_id, start, host or "")
+    return StreamingHttpResponse(lines, content_type="application/x-ndjson", headers=headers)
+
+
+@router.post(
+    "/deploys/{deploy_id}/cancel", auth=Needs(DEPLOY), response={202: DeployOut, 409: ProblemOut}, summary="Stop it"
+)
+def cancel(request: HttpRequest, deploy_id: Id) -> Status[Any]:
+    lifecycle.request_cancel(find_deploy(deploy_id), by=caller_of(request).user)
+    return Status(202, represent(find_deploy(deploy_id)))
+
+
+@router.post(
+    "/deploys/{deploy_id}/retry",
+    auth=Needs(DEPLOY),
+    response=MADE,
+    summary="The same release once more, on the hosts that did not make it",
+)
+def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id) -> Status[Any]:
+    failed = find_deploy(deploy_id)
+    deploy = lifecycle.retry(failed, by=caller_of(request).user, trigger=trigger_of(request))
+    return made(response, deploy)
+
+
+def find_deploy(deploy_id: int) -> Deploy:
+    """Raises NotFound."""
+    found = deploys().select_related("release").filter(pk=deploy_id).first()
+    if found is None:
+        raise NotFound(f"There is no deploy {deploy_id}.")
+    return found
+
+
+async def _ndjson(deploy_id: int, start: int, host: str) -> AsyncIterator[str]:
+    async for lines in pieces(deploy_id, start=start, host=host):
+        yield "".join(json.dumps(asdict(line)) + "\n" for line in lines)

@@ -1,0 +1,162 @@
+"""Every refusal of the API as `application/problem+json` (RFC 9457).
+
+Errors of the API itself; those of the verbs are in the table below:
+
+    Problem
+    ├── Unauthenticated    401  no credentials, or such that open nothing
+    ├── CsrfRefused        403  a session without its CSRF token, or from another site
+    ├── NotFound           404
+    ├── Unacceptable       400  a body or parameter that cannot be understood
+    ├── WrongMediaType     415
+    └── TooLarge           413
+"""
+
+import json
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja.errors import HttpError, ValidationError
+
+from deployments.api.representation import represent_blockers
+from deployments.blockers import Blocked
+from deployments.lifecycle import CannotRollBack, LifecycleError, NothingToCancel, NothingToRetry
+from environments.access import NotAllowed
+from environments.repositories import RefNotFound, RepositoryError
+from environments.sealed import CannotOpen
+from notifications import events
+
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    status = 400
+    kind = "unacceptable"
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+
+class Unauthenticated(Problem):
+    status = 401
+    kind = "unauthenticated"
+
+
+class CsrfRefused(Problem):
+    status = 403
+    kind = "csrf"
+
+
+class NotFound(Problem):
+    status = 404
+    kind = "not-found"
+
+
+class Unacceptable(Problem):
+    pass
+
+
+class WrongMediaType(Problem):
+    status = 415
+    kind = "wrong-media-type"
+
+
+class TooLarge(Problem):
+    status = 413
+    kind = "too-large"
+
+
+TITLES = {
+    "unauthenticated": "Sign in first",
+    "not-allowed": "Not allowed",
+    "csrf": "Not from our own page",
+    "not-found": "Not found",
+    "method-not-allowed": "This method does nothing here",
+    "unacceptable": "The request cannot be understood",
+    "wrong-media-type": "The body must be JSON",
+    "too-large": "The request is too large",
+    "blocked": "The target cannot be deployed now",
+    "nothing-to-cancel": "Nothing to cancel",
+    "nothing-to-retry": "Nothing to retry",
+    "cannot-roll-back": "Cannot roll back",
+    "not-possible": "Not possible now",
+    "ref-not-found": "No such branch, tag or commit",
+    "repository": "The repository could not be read",
+    "sealed": "A stored secret cannot be opened",
+    "database": "The database does not answer",
+    "broken": "The Deployer made a mistake",
+}
+
+# What the verbs raise, nearest class first.
+REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+    (Blocked, 409, "blocked"),
+    (NothingToCancel, 409, "nothing-to-cancel"),
+    (NothingToRetry, 409, "nothing-to-retry"),
+    (CannotRollBack, 409, "cannot-roll-back"),
+    (LifecycleError, 409, "not-possible"),
+    (RefNotFound, 400, "ref-not-found"),
+    (RepositoryError, 502, "repository"),
+    (CannotOpen, 500, "sealed"),
+)
+
+
+def problem(status: int, kind: str, detail: str, **more: Any) -> HttpResponse:
+    """One answer of RFC 9457; `kind` is a word for machines, `detail` the sentence for people."""
+    facts = {"type": f"urn:deployer:{kind}", "title": TITLES[kind], "status": status, "detail": detail, "kind": kind}
+    headers = {"Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        headers["Retry-After"] = "5"
+    return HttpResponse(json.dumps(facts | more), "application/problem+json", status, headers=headers)
+
+
+def answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    """What the API answers to an error, whichever it is."""
+    assert isinstance(error, Exception)  # the framework's type also allows a class
+    if isinstance(error, HttpError) and isinstance(error.__cause__, Problem):
+        error = error.__cause__  # the body's parser raised it; the framework has wrapped it
+    if isinstance(error, Problem):
+        return problem(error.status, error.kind, error.detail)
+    if isinstance(error, ValidationError):
+        return _misunderstood(error)
+    if isinstance(error, NotAllowed):
+        return _refused(request, error)
+    if isinstance(error, Http404):
+        return problem(404, "not-found", "There is nothing at this address.")
+    if isinstance(error, RequestDataTooBig):
+        return problem(413, "too-large", "The body is larger than any request here needs. Nothing was changed.")
+    for kind_of_error, status, kind in REFUSALS:
+        if isinstance(error, kind_of_error):
+            more = {"blockers": represent_blockers(error.blockers)} if isinstance(error, Blocked) else {}
+            return problem(status, kind, str(error), **more)
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("The database failed during %s %s: %s", request.method, request.path, error)
+        return problem(503, "database", "The database does not answer. Nothing is known to have changed; ask again.")
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return problem(500, "broken", "Something failed that never should. The web process's log says what.")
+
+
+def _misunderstood(error: ValidationError) -> HttpResponse:
+    errors = [{"where": list(map(str, item["loc"])), "what": str(item["msg"])} for item in error.errors]
+    if all(item["loc"][0] == "path" for item in error.errors):
+        return problem(404, "not-found", "There is nothing at this address.")
+    told = "; ".join(f"{'.'.join(item['where'][1:]) or 'body'}: {item['what']}" for item in errors)
+    return problem(400, "unacceptable", f"{told}. Nothing was changed.", errors=errors)
+
+
+def _refused(request: HttpRequest, error: NotAllowed) -> HttpResponse:
+    target = error.target
+    events.record(
+        "permission.refused",
+        error.user.username if error.user else "",
+        application=target.application.name if target else "",
+        environment=target.environment.name if target else "",
+        permission=error.permission,
+        method=request.method or "",
+        path=request.path[:500],
+    )
+    return problem(403, "not-allowed", str(error))

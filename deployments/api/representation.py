@@ -1,0 +1,83 @@
+"""A deploy as data: the same for the API, the WebSocket's status and whoever else tells of deploys."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from deployments.blockers import Blocker, blockers
+from deployments.models import Deploy, HostRun
+from deployments.states import DeployStatus
+
+HOST_FIELDS = ("host_name", "region", "zone", "status", "step", "revision", "error")
+
+
+def deploys() -> QuerySet[Deploy]:
+    """Deploys with all that `summarize` needs, in one query."""
+    return Deploy.objects.select_related("target__application", "target__environment", "by").defer("plan", "recipe")
+
+
+def represent(deploy: Deploy) -> dict[str, Any]:
+    """Everything about one of `deploys()`: its hosts, and what it waits for. One query, four more while it waits."""
+    waiting = deploy.status == DeployStatus.WAITING
+    return {
+        **summarize(deploy),
+        "blockers": represent_blockers(_waits_for(deploy)) if waiting else [],
+        "hosts": _represent_hosts(deploy),
+    }
+
+
+def summarize(deploy: Deploy) -> dict[str, Any]:
+    """A deploy without its hosts and blockers, as lists have it. No query on one of `deploys()`."""
+    return {
+        "id": deploy.pk,
+        "number": deploy.number,
+        "application": deploy.target.application.name,
+        "environment": deploy.target.environment.name,
+        "kind": deploy.kind,
+        "trigger": deploy.trigger,
+        "automatic": deploy.automatic,
+        "of": deploy.of_id,
+        "status": deploy.status,
+        "reason": deploy.reason,
+        "ref": deploy.ref,
+        "revision": deploy.revision,
+        "by": deploy.by.username if deploy.by else "",
+        "by_name": deploy.by_name,
+        "requested_at": represent_time(deploy.requested_at),
+        "started_at": represent_time(deploy.started_at),
+        "finished_at": represent_time(deploy.finished_at),
+        "url": absolute(reverse("deploy", args=[deploy.pk])),
+        "log": {"lines": deploy.lines, "sha256": deploy.log_sha256},
+    }
+
+
+def represent_blockers(found: Iterable[Blocker]) -> list[dict[str, Any]]:
+    """Blockers with addresses that work outside of our pages, as in a terminal or a chat."""
+    return [{**blocker.facts(), "url": absolute(blocker.url)} for blocker in found]
+
+
+def represent_time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds") if at else None
+
+
+def absolute(path: str) -> str:
+    return f"{settings.BASE_URL}{path}" if path else ""
+
+
+def _represent_hosts(deploy: Deploy) -> list[dict[str, Any]]:
+    runs = HostRun.objects.filter(deploy=deploy).order_by("region", "zone", "host_name").values_list(*HOST_FIELDS)
+    return [dict(zip(("host", *HOST_FIELDS[1:]), run, strict=True)) for run in runs]
+
+
+def _waits_for(deploy: Deploy) -> list[Blocker]:
+    """What blocks its target, then who stands before it in the queue."""
+    found = blockers(deploy.target)
+    ahead = Deploy.objects.filter(target=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
+    for earlier in ahead.order_by("number").only("number", "by_name")[:20]:
+        address = reverse("deploy", args=[earlier.pk])
+        found.append(Blocker("queue", f"#{earlier.number} waits before it.", who=earlier.by_name, url=address))
+    return found

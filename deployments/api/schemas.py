@@ -1,0 +1,146 @@
+"""What goes in and out of the API, as its OpenAPI description tells it."""
+
+from typing import Annotated, Generic, TypeVar
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from deployments.api.paging import Id
+
+Item = TypeVar("Item")
+
+
+class Page(Schema, Generic[Item]):
+    items: list[Item]
+    next: Annotated[str | None, Field(description="Pass it as `cursor` to read on; null at the end.")]
+
+
+class ApplicationOut(Schema):
+    name: str
+    repository: str
+    default_branch: str
+    distribution: str
+    environments: list[str]
+
+
+class EnvironmentOut(Schema):
+    name: str
+    position: int
+    applications: list[str]
+
+
+class HostPlace(Schema):
+    name: str
+    roles: list[str]
+
+
+class HostOut(Schema):
+    name: str
+    address: str
+    port: int
+    transport: str
+    region: str
+    zone: str
+    environments: list[HostPlace]
+
+
+class LogOut(Schema):
+    lines: int
+    sha256: Annotated[str, Field(description="Of all texts, each followed by a newline; empty until the deploy ends.")]
+
+
+class DeploySummary(Schema):
+    id: int
+    number: int
+    application: str
+    environment: str
+    kind: str
+    trigger: str
+    automatic: bool
+    of: Annotated[int | None, Field(description="The deploy that this one retries or rolls back to.")]
+    status: str
+    reason: str
+    ref: str
+    revision: str
+    by: Annotated[str, Field(description="User name; empty for the Deployer itself.")]
+    by_name: str
+    requested_at: str
+    started_at: str | None
+    finished_at: str | None
+    url: str
+    log: LogOut
+
+
+class BlockerOut(Schema):
+    kind: str
+    text: str
+    who: str
+    until: str
+    url: str
+
+
+class HostRunOut(Schema):
+    host: str
+    region: str
+    zone: str
+    status: str
+    step: str
+    revision: str
+    error: str
+
+
+class DeployOut(DeploySummary):
+    blockers: Annotated[list[BlockerOut], Field(description="While it waits: what for.")]
+    hosts: list[HostRunOut]
+
+
+class TargetSummary(Schema):
+    application: str
+    environment: str
+    url: str
+    live: Annotated[DeploySummary | None, Field(description="What put a release live last.")]
+    latest: DeploySummary | None
+
+
+class TargetHost(Schema):
+    host: str
+    region: str
+    zone: str
+    roles: list[str]
+    port: int | None
+    release: str
+    revision: Annotated[str, Field(description="What this host runs now; empty: nothing of ours.")]
+    switched_at: str | None
+
+
+class TargetOut(TargetSummary):
+    blockers: Annotated[list[BlockerOut], Field(description="What keeps it from being deployed now.")]
+    hosts: list[TargetHost]
+
+
+class _Strict(Schema):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Ref = Annotated[str, Field(max_length=200, description="Branch, tag or commit; by default the application's branch.")]
+Wait = Annotated[bool, Field(description="Wait for its turn instead of being refused while something blocks it.")]
+Goal = Annotated[Id | None, Field(description="The deploy whose release to go back to; by default the last good one.")]
+
+
+class StartDeploy(_Strict):
+    ref: Ref = ""
+    wait: Wait = False
+
+
+class RollBack(_Strict):
+    to: Goal = None
+
+
+class ProblemOut(Schema):
+    """RFC 9457. `kind` is a word for machines; some kinds carry more, as `blockers` with `blocked`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    kind: str

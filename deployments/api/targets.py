@@ -1,0 +1,163 @@
+"""Targets: where they stand, and deploying to them."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Router, Status
+
+from deployments import lifecycle
+from deployments.api.auth import Caller, Needs
+from deployments.api.paging import Cursor, Name, page
+from deployments.api.problems import NotFound, Unacceptable
+from deployments.api.representation import (
+    absolute,
+    deploys,
+    represent,
+    represent_blockers,
+    represent_time,
+    summarize,
+)
+from deployments.api.schemas import DeployOut, Page, ProblemOut, RollBack, StartDeploy, TargetOut, TargetSummary
+from deployments.blockers import blockers, members
+from deployments.models import Deploy, Placement, Standing, Trigger
+from environments.access import DEPLOY, VIEW
+from environments.models import Target
+
+router = Router(tags=["targets"])
+MADE: Any = {201: DeployOut, 409: ProblemOut}
+
+
+@router.get("/targets", auth=Needs(VIEW), response=Page[TargetSummary], summary="Targets and what is live there")
+def list_targets(
+    request: HttpRequest, application: Name | None = None, environment: Name | None = None, cursor: Cursor = ""
+) -> dict[str, Any]:
+    wanted = {"application__name": application, "environment__name": environment}
+    rows = _targets().filter(**{field: value for field, value in wanted.items() if value})
+    return page(rows, key="pk", cursor=cursor, represent=_summarize)
+
+
+@router.get(
+    "/targets/{application}/{environment}",
+    auth=Needs(VIEW),
+    response=TargetOut,
+    summary="One target, and what each of its hosts runs",
+)
+def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
+    target = find_target(application, environment)
+    return {**_summarize(target), "blockers": represent_blockers(blockers(target)), "hosts": _hosts(target)}
+
+
+@router.post("/targets/{application}/{environment}/deploys", auth=Needs(DEPLOY), response=MADE, summary="Deploy")
+def start_deploy(
+    request: HttpRequest,
+    response: HttpResponse,
+    application: Name,
+    environment: Name,
+    payload: StartDeploy | None = None,
+) -> Status[Any]:
+    asked = payload or StartDeploy()
+    target = find_target(application, environment)
+    caller = caller_of(request)
+    deploy = lifecycle.request_deploy(
+        target=target,
+        ref=asked.ref or target.application.default_branch,
+        by=caller.user,
+        trigger=trigger_of(request),
+        automatic=caller.machine,
+        wait=asked.wait,
+    )
+    return made(response, deploy)
+
+
+@router.post(
+    "/targets/{application}/{environment}/rollback",
+    auth=Needs(DEPLOY),
+    response=MADE,
+    summary="Make an earlier release live again",
+)
+def roll_back(
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: RollBack | None = None
+) -> Status[Any]:
+    target = find_target(application, environment)
+    wanted = payload.to if payload else None
+    goal = Deploy.objects.select_related("release").filter(pk=wanted).first() if wanted else None
+    if wanted and goal is None:
+        raise Unacceptable(f"There is no deploy {wanted} to go back to. Nothing was changed.")
+    deploy = lifecycle.roll_back(target, to=goal, by=caller_of(request).user, trigger=trigger_of(request))
+    return made(response, deploy)
+
+
+def find_target(application: str, environment: str) -> Target:
+    """Raises NotFound."""
+    found = _targets().filter(application__name=application, environment__name=environment).first()
+    if found is None:
+        raise NotFound(f"There is no target {application}/{environment}.")
+    return found
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    caller: Caller = request.auth  # type: ignore[attr-defined]  # Needs has put it there
+    return caller
+
+
+def trigger_of(request: HttpRequest) -> str:
+    return Trigger.CLI if request.headers.get("X-Deployer-Client") == "cli" else Trigger.API
+
+
+def made(response: HttpResponse, deploy: Deploy) -> Status[Any]:
+    """201, and where the new deploy is found."""
+    response["Location"] = reverse("api:read_deploy", args=[deploy.pk])
+    return Status(201, represent(deploys().get(pk=deploy.pk)))
+
+
+def _targets() -> QuerySet[Target]:
+    return Target.objects.filter(name="").select_related(
+        "application", "environment", "standing__live__by", "standing__latest__by"
+    )
+
+
+def _summarize(target: Target) -> dict[str, Any]:
+    standing: Standing | None = getattr(target, "standing", None)
+    names = [target.application.name, target.environment.name]
+    return {
+        "application": names[0],
+        "environment": names[1],
+        "url": absolute(reverse("target", args=names)),
+        "live": _of(target, standing.live if standing else None),
+        "latest": _of(target, standing.latest if standing else None),
+    }
+
+
+def _of(target: Target, deploy: Deploy | None) -> dict[str, Any] | None:
+    if deploy is None:
+        return None
+    deploy.target = target  # known already: no query
+    return summarize(deploy)
+
+
+def _hosts(target: Target) -> list[dict[str, Any]]:
+    """What each host really runs, not what history says."""
+    placements = Placement.objects.filter(target=target, colour="").select_related("current")
+    places = {place.host_id: place for place in placements}
+    return [
+        {
+            "host": member.host.name,
+            "region": member.host.zone.region.name if member.host.zone else "",
+            "zone": member.host.zone.name if member.host.zone else "",
+            "roles": member.roles,
+            **_runs(places.get(member.host_id)),
+        }
+        for member in members(target)
+    ]
+
+
+def _runs(place: Placement | None) -> dict[str, Any]:
+    current = place.current if place else None
+    return {
+        "port": place.port if place else None,
+        "release": current.name if current else "",
+        "revision": current.revision if current else "",
+        "switched_at": represent_time(place.switched_at) if place else None,
+    }

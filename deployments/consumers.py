@@ -1,0 +1,216 @@
+"""The live log of a deploy over a WebSocket: level-triggered, so a reconnect, a late visitor and an end are one path.
+
+Words on the channel layer only say that there may be something new. What is sent is always read from the database,
+from this reader's own next line on; with the layer down the same reader looks once a second.
+
+Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong; 4403 not allowed (any more);
+4404 no such deploy.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from deployments import live
+from deployments.admission import NotAdmitted, Ticket, admit
+from deployments.frames import shared
+from deployments.log_reading import READERS
+from environments.access import VIEW
+from environments.validation import NAME
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0  # the net under the words
+LOOK_SECONDS_ALONE = 1.0  # while there are no words
+STATUS_SECONDS = 0.2
+PERMIT_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+FRESH_SECONDS = 0.5
+MOST_N = 2**63 - 1
+LAYER_TROUBLE = (OSError, RedisError, TimeoutError)
+
+
+class WrongParameter(ValueError):
+    """The address of the socket asks for something that cannot be."""
+
+
+def read_parameters(query: bytes) -> tuple[int, str]:
+    """`from` and `host` of the address. Raises WrongParameter."""
+    values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    if set(values) - {"from", "host"} or any(len(given) > 1 for given in values.values()):
+        raise WrongParameter("The parameters are from=N and host=NAME, once each.")
+    start, host = values.get("from", ["1"])[0], values.get("host", [""])[0]
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", start) or int(start) > MOST_N:
+        raise WrongParameter("from=N is the number of the first line, 1 or more.")
+    if host and not re.fullmatch(NAME, host):
+        raise WrongParameter("host=NAME is the name of a host.")
+    return int(start), host
+
+
+class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels carries no types
+    """One reader: it sends what is stored, waits for a word, sends what is new."""
+
+    # Channels' own link to the layer ends the socket when the layer breaks; `_listen` survives that.
+    channel_layer_alias = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._word = asyncio.Event()
+        self._layer_works = False
+        self._permitted_until = time.monotonic() + PERMIT_SECONDS
+        self._changed_at = time.monotonic()  # when we heard, or must suppose, that the status has changed
+        self._told_at = 0.0
+        self._told = ""
+
+    async def connect(self) -> None:
+        self.deploy_id: int = self.scope["url_route"]["kwargs"]["deploy_id"]
+        self._ticket: Ticket
+        try:
+            self._ticket = await _in_thread(admit, self.scope, VIEW)
+        except NotAdmitted as refusal:
+            log.warning("A WebSocket of %s was refused: %s", self.scope["path"], refusal)
+            await self.close(code=4403)
+            return
+        await self.accept()
+        try:
+            self._next, self._host = read_parameters(self.scope["query_string"])
+        except WrongParameter as wrong:
+            await self.close(code=4400, reason=str(wrong))
+            return
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._serve())]
+        for task in self._tasks:
+            task.add_done_callback(self._tell_failure)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Nothing is expected from a reader."""
+        await self.close(code=1008)
+
+    async def disconnect(self, code: int) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self) -> None:
+        code = 1011
+        try:
+            code = await self._follow()
+        finally:
+            await self.close(code=code)
+
+    async def _follow(self) -> int:
+        """Send until the end; the close code."""
+        while True:
+            self._word.clear()
+            try:
+                if time.monotonic() >= self._permitted_until and not await self._still_permitted():
+                    return 4403
+                # in this order: the lines of a deploy that is over are all stored
+                last = await self._send_status()
+                if last is None:
+                    return 4404
+                all_sent = await self._send_lines()
+            except (OperationalError, InterfaceError) as trouble:
+                log.warning("Reading deploy %s for a page failed, trying again: %s", self.deploy_id, trouble)
+                self._hear(changed=True)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if last and all_sent:
+                await self.send(text_data=last)
+                return 1000
+            if all_sent:
+                await self._wait()
+
+    async def _still_permitted(self) -> bool:
+        self._permitted_until = time.monotonic() + PERMIT_SECONDS
+        return bool(await _in_thread(self._ticket.holds, VIEW))
+
+    async def _send_status(self) -> str | None:
+        """Tell the status if it may have changed, but not too often.
+
+        Returns the last frame of the socket if the deploy is over, "" if it is not, None if there is no such deploy.
+        """
+        if self._changed_at <= self._told_at or time.monotonic() < self._told_at + STATUS_SECONDS:
+            return ""
+        since, self._told_at = self._changed_at, time.monotonic()
+        found = await shared().snapshot(self.deploy_id, since)
+        if found is None:
+            return None
+        if found.frame != self._told:
+            self._told = found.frame
+            await self.send(text_data=found.frame)
+        return found.end
+
+    async def _send_lines(self) -> bool:
+        """Send what is stored; False when it is time to ask again whether this reader may."""
+        while time.monotonic() < self._permitted_until:
+            found = await shared().lines(self.deploy_id, self._next, self._host, time.monotonic())
+            if not found.frames:
+                return True
+            for frame in found.frames:
+                await self.send(text_data=frame)
+            self._next = found.following
+        self._hear(changed=True)
+        return False
+
+    async def _wait(self) -> None:
+        """For a word, or until it is time to look without one."""
+        now = time.monotonic()
+        if self._changed_at > self._told_at:
+            rest = self._told_at + STATUS_SECONDS - now
+        else:
+            rest = min(LOOK_SECONDS if self._layer_works else LOOK_SECONDS_ALONE, self._permitted_until - now)
+        try:
+            async with asyncio.timeout(max(rest, 0.01)):
+                await self._word.wait()
+        except TimeoutError:
+            # without a word, a status that somebody else has just read will do
+            self._changed_at = max(self._changed_at, time.monotonic() - FRESH_SECONDS)
+
+    async def _listen(self) -> None:
+        """Take words from the channel layer, for as long as the socket lives, whatever becomes of the layer."""
+        layer: Any = get_channel_layer()
+        group = live.group(self.deploy_id)
+        while True:
+            channel = ""
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(group, channel)
+                self._layer_works = True
+                self._hear(changed=True)  # what was said before we listened
+                while True:
+                    word = await layer.receive(channel)
+                    self._hear(changed=bool(word.get("changed")))
+            except LAYER_TROUBLE as trouble:
+                log.info("No words about deploy %s for now: %s", self.deploy_id, trouble)
+                self._layer_works = False
+                self._hear(changed=True)
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                if channel:
+                    with suppress(*LAYER_TROUBLE):
+                        await layer.group_discard(group, channel)
+
+    def _tell_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            self._layer_works = False
+            log.error("A live log of deploy %s broke", self.deploy_id, exc_info=task.exception())
+
+    def _hear(self, *, changed: bool) -> None:
+        if changed:
+            self._changed_at = time.monotonic()
+        self._word.set()
+
+
+async def _in_thread(work: Any, *arguments: Any) -> Any:
+    return await database_sync_to_async(work, thread_sensitive=False, executor=READERS)(*arguments)

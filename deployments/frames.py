@@ -1,0 +1,149 @@
+"""Frames of a live log, made once for all who watch: whoever asks for the same lines or status shares the answer."""
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Coroutine, Hashable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
+
+from channels.db import database_sync_to_async
+
+from deployments.api.representation import deploys, represent
+from deployments.log import Line
+from deployments.log_reading import READERS, read_piece
+from deployments.models import Deploy
+from deployments.states import FINAL
+
+FRAME_LINES = 500
+FRAME_CHARACTERS = 200_000  # of text; with names and numbers a frame stays near 256 KB
+KEPT_READINGS = 32
+
+Answer = TypeVar("Answer")
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Some frames in order; the next one begins at `following`."""
+
+    frames: tuple[str, ...]
+    following: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A deploy's status as a frame; with `end`, the last frame of the socket, when the deploy is over."""
+
+    frame: str
+    end: str
+
+
+@dataclass
+class Shared:
+    """The answers of one event loop.
+
+    Stored lines never change, so frames "from n" stay right for ever. That there are none, and a status, is only an
+    answer for who asked before it was read: both go by `since`, a time on the monotonic clock.
+    """
+
+    _pieces: "OrderedDict[tuple[int, str, int], _Reading[Lines]]" = field(default_factory=OrderedDict)
+    _snapshots: "OrderedDict[int, _Reading[Snapshot | None]]" = field(default_factory=OrderedDict)
+
+    async def lines(self, deploy_id: int, start: int, host: str, since: float) -> Lines:
+        """Frames from `n = start` on; no frames: at `since` there were no more."""
+        key = (deploy_id, host, start)
+        while True:
+            piece = self._pieces.get(key)
+            if piece is None or piece.failed:
+                piece = _Reading(_read_lines(deploy_id, start, host))
+                _keep(self._pieces, key, piece)
+            found = await piece.answer()
+            if found.frames:
+                return found
+            if self._pieces.get(key) is piece:
+                del self._pieces[key]
+            if piece.begun >= since:
+                return found
+
+    async def snapshot(self, deploy_id: int, since: float) -> Snapshot | None:
+        """The status as it was at `since` or later; None when the deploy is gone."""
+        reading = self._snapshots.get(deploy_id)
+        if reading is None or reading.failed or reading.begun < since:
+            reading = _Reading(_read_snapshot(deploy_id))
+            _keep(self._snapshots, deploy_id, reading)
+        return await reading.answer()
+
+
+class _Reading(Generic[Answer]):
+    """A read under way or done. Whoever awaits it may leave; it goes on for the others."""
+
+    def __init__(self, read: Coroutine[Any, Any, Answer]) -> None:
+        self.begun = time.monotonic()
+        self._task = asyncio.ensure_future(read)
+
+    @property
+    def failed(self) -> bool:
+        return self._task.done() and (self._task.cancelled() or self._task.exception() is not None)
+
+    async def answer(self) -> Answer:
+        return await asyncio.shield(self._task)
+
+
+def _keep(readings: OrderedDict[Key, Any], key: Key, reading: Any) -> None:
+    readings[key] = reading
+    readings.move_to_end(key)
+    while len(readings) > KEPT_READINGS:
+        readings.popitem(last=False)
+
+
+_shared: dict[int, tuple[asyncio.AbstractEventLoop, Shared]] = {}
+
+
+def shared() -> Shared:
+    """The answers that everybody on this event loop shares."""
+    loop = asyncio.get_running_loop()
+    kept = _shared.get(id(loop))
+    if kept is None or kept[0] is not loop:
+        for key in [key for key, (other, _) in _shared.items() if other.is_closed()]:
+            del _shared[key]
+        kept = _shared[id(loop)] = (loop, Shared())
+    return kept[1]
+
+
+async def _read_lines(deploy_id: int, start: int, host: str) -> Lines:
+    lines = await read_piece(deploy_id, start, host)
+    if not lines:
+        return Lines((), start)
+    return Lines(tuple(_frame(part) for part in _parts(lines)), lines[-1].n + 1)
+
+
+def _frame(lines: Sequence[Line]) -> str:
+    return json.dumps({"lines": [asdict(line) for line in lines]}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """At most FRAME_LINES lines and FRAME_CHARACTERS characters each, but one line at least."""
+    parts, first, size = [], 0, 0
+    for index, line in enumerate(lines):
+        if index > first and (index - first >= FRAME_LINES or size + len(line.text) > FRAME_CHARACTERS):
+            parts.append(lines[first:index])
+            first, size = index, 0
+        size += len(line.text)
+    return [*parts, lines[first:]]
+
+
+async def _read_snapshot(deploy_id: int) -> Snapshot | None:
+    read = database_sync_to_async(_snapshot_of, thread_sensitive=False, executor=READERS)
+    found: Snapshot | None = await read(deploy_id)
+    return found
+
+
+def _snapshot_of(deploy_id: int) -> Snapshot | None:
+    deploy: Deploy | None = deploys().filter(pk=deploy_id).first()
+    if deploy is None:
+        return None
+    end = {"status": deploy.status, "lines": deploy.lines, "sha256": deploy.log_sha256}
+    frame = json.dumps({"status": represent(deploy)})
+    return Snapshot(frame, json.dumps({"end": end}) if deploy.status in FINAL else "")
