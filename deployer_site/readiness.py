@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 
 import redis
 from django.conf import settings
@@ -17,14 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deployments import claims
-
-if find_spec("deployments.demo"):
-    demo_state = import_module("deployments.demo").demo_state
-else:
-
-    def demo_state() -> tuple[bool, str]:
-        return True, "x"
-
+from deployments.demo import demo_state
 
 ANSWER_SECONDS = 1.5
 REDIS_SECONDS = 0.5

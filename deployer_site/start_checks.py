@@ -94,5 +94,5 @@ def check_port(host: str, port: int) -> None:
     if not is_free(host, port):
         raise PortTaken(
             f"Port {port} on {host} is taken by another program (or {host} is not an address of this machine). Stop "
-            f"that program, or start on another port: PORT={port + 1 if port < 65535 else 8000} make up"
+            f"that program, or start on another port with PORT={port + 1 if port < 65535 else 8000}."
         )

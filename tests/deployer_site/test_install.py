@@ -51,7 +51,8 @@ def test_without_python_it_says_what_to_install(checkout: Path, machine: Path) -
     refused = install(checkout, machine)
     assert refused.returncode == 2
     assert refused.stderr.strip() == (
-        "The Deployer needs Python 3.11 or newer; this machine has no python3. Install a newer Python and run this again."
+        "The Deployer needs Python 3.11 or newer; this machine has no python3. "
+        "Install a newer Python and run this again."
     )
     assert not (checkout / ".venv").exists()
 

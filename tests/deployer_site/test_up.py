@@ -111,7 +111,7 @@ def test_a_taken_port_is_refused_before_anything_is_done(copy: Copy, tmp_path: P
     refused = try_to_start(tmp_path / "var", copy.port)
     assert refused.returncode == 1
     assert f"Port {copy.port} on 127.0.0.1 is taken" in refused.stderr
-    assert f"PORT={copy.port + 1} make up" in refused.stderr
+    assert f"PORT={copy.port + 1}." in refused.stderr
     assert not (tmp_path / "var" / "deployer.sqlite3").exists()
 
 
