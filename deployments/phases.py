@@ -108,8 +108,8 @@ def _once(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
 
 
 def _switch(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
-    items = switching.switch(deploy, taken, runtime.pool, runtime.stop_event(deploy.pk))
-    switching.record(items)
+    items = switching.switch(deploy, taken, runtime.stop_event(deploy.pk))
+    switching.record(deploy, items)
     for item in items:
         if item.failure is not None:
             with _told(item.run):

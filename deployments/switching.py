@@ -4,13 +4,13 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
 
-from deployments import host_program, recipes, runs
+from deployments import host_program, log, recipes, runs
 from deployments.follow import Fenced, ProgramFailed
 from deployments.host_program import Mark, parse_mark
 from deployments.models import Deploy, HostRun
@@ -20,6 +20,7 @@ from environments import ssh
 ARM_SECONDS = 8.0  # a host waits 10 s for the word, and the first is armed before the last
 ANSWER_SECONDS = 10.0
 ASK_SECONDS = 20.0
+THREADS_MOST = 256
 
 
 @dataclass
@@ -34,15 +35,17 @@ class Armed:
     failure: Exception | None = None
     told: bool = False
     switched: bool = False
+    switched_at: float = 0.0  # on this process's monotonic clock
 
 
-def switch(deploy: Deploy, taken: Sequence[HostRun], pool: Executor, stop: threading.Event) -> list[Armed]:
+def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> list[Armed]:
     """Switch all of `taken` together. Each item of the answer tells how its host ended.
 
     Nothing is written to the database here but through `runs`; raises nothing for single hosts.
     """
     items = [Armed(run) for run in taken]
-    with ExitStack() as stack:
+    # threads of its own: an armed host must not wait for its turn behind another deploy's long steps
+    with ThreadPoolExecutor(min(len(items), THREADS_MOST), thread_name_prefix="switch") as pool, ExitStack() as stack:
         lock = threading.Lock()
         list(pool.map(lambda item: _arm(item, stack, lock), items))
         ready = [item for item in items if item.channel is not None and item.failure is None]
@@ -50,10 +53,8 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], pool: Executor, stop: threa
             return items
         for item in ready:
             _tell(item)
-        answers: list[Future[None]] = [pool.submit(_hear, item) for item in ready]
-        for answer in answers:
-            answer.result()
-    list(pool.map(_ask, [item for item in items if item.told and not item.switched and item.failure is None]))
+        list(pool.map(_hear, ready))
+        list(pool.map(_ask, [item for item in items if item.told and not item.switched and item.failure is None]))
     return items
 
 
@@ -123,7 +124,7 @@ def _hear(item: Armed) -> None:
     except (ssh.HostUnreachable, ProgramFailed):
         return
     if mark.word == "switched":
-        item.switched = True
+        item.switched, item.switched_at = True, time.monotonic()
     else:
         item.failure = _refusal(item.run, mark)
 
@@ -183,9 +184,13 @@ def _next_mark(item: Armed, channel: ssh.Channel, seconds: float) -> Mark:
         item.buffer += data
 
 
-def record(items: Sequence[Armed]) -> None:
+def record(deploy: Deploy, items: Sequence[Armed]) -> None:
     """Write what happened on each host, in one transaction. Raises ClaimLost."""
+    through = [item for item in items if item.switched]
+    times = [item.switched_at for item in through if item.switched_at]
     with transaction.atomic():
-        for item in items:
-            if item.switched:
-                runs.switched(item.run, item.previous)
+        for item in through:
+            runs.switched(item.run, item.previous)
+        if times:
+            within = (max(times) - min(times)) * 1000
+            log.say(deploy, f"{len(through)} of {len(items)} hosts switched, within {within:.0f} ms.")
