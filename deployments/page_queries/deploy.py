@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
+from deployments.blockers import blockers
 from deployments.models import Deploy, HostRun
+from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, Mark, mark_of_deploy, mark_of_run, tell_hosts
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
 
@@ -58,17 +60,6 @@ class PhaseBar:
     total: int
 
 
-@dataclass(slots=True)
-class Trouble:
-    """What went wrong, told once for all hosts to which the same happened."""
-
-    title: str
-    hosts: list[str]
-    happened: str
-    means: str
-    todo: str
-
-
 class Earlier(NamedTuple):
     """A deploy before this one."""
 
@@ -110,7 +101,7 @@ def find_deploy(deploy_id: int) -> Deploy:
 
 
 def read_deploy(deploy: Deploy) -> DeployPage:
-    """Three queries: the host runs, the deploys before this one, those that answer it."""
+    """Three queries: the host runs, the deploys before this one, those that answer it. A few more while it waits."""
     runs = list(deploy.runs.order_by("region", "zone", "host_name"))
     earlier = _read_earlier(deploy)
     counts = Counter(run.status for run in runs)
@@ -119,13 +110,13 @@ def read_deploy(deploy: Deploy) -> DeployPage:
     return DeployPage(
         deploy=deploy,
         mark=mark_of_deploy(deploy.status),
-        sentence=deploy.reason if deploy.status == DeployStatus.WAITING and deploy.reason else tell_hosts(counts),
+        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else tell_hosts(counts),
         live=counts[_R.LIVE],
         total=len(runs),
         phases=_build_phases(deploy, runs),
         regions=regions,
         zones=sum(len(region.zones) for region in regions),
-        troubles=_build_troubles(runs),
+        troubles=build_troubles(deploy, runs),
         missed=len(runs) - counts[_R.LIVE] if final else 0,
         expected=None if final else _expect(earlier),
         replaces=next((past for past in earlier if past.status in WENT_LIVE), None),
@@ -134,6 +125,15 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
         went_live=any(run.revision == deploy.revision for run in runs),
     )
+
+
+def _tell_waiting(deploy: Deploy) -> str:
+    """What it waits for, all of it."""
+    reasons = [blocker.text for blocker in blockers(deploy.target)]
+    ahead = Deploy.objects.filter(target_id=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
+    if numbers := list(ahead.order_by("number").values_list("number", flat=True)[:5]):
+        reasons.append(", ".join(f"#{number}" for number in numbers) + " before it in the line.")
+    return " ".join(reasons) or "Its turn is next; a worker takes it in a moment."
 
 
 def _read_earlier(deploy: Deploy) -> list[Earlier]:
@@ -211,41 +211,6 @@ def _phase_state(deploy: Deploy, done: int, failed: int, total: int, begun: bool
     if not begun or deploy.status in FINAL:
         return "wait"
     return "run"
-
-
-_GENERAL_MEANING = {
-    _R.FAILED: "This host did not come to run the new release as it should.",
-    _R.UNREACHABLE: "The host did not answer. What runs there goes on; nothing more was sent to it.",
-    _R.UNKNOWN: "Nobody knows how far the host came; it may run either release.",
-}
-
-
-def _build_troubles(runs: Sequence[HostRun]) -> list[Trouble]:
-    """One card per failure, not per host."""
-    groups: dict[tuple[str, str, str, str], list[HostRun]] = {}
-    for run in runs:
-        if run.status in BROKEN:
-            groups.setdefault((run.status, run.step, run.error_kind, run.error.replace(run.host_name, "")), []).append(
-                run
-            )
-    return [_trouble(members) for members in groups.values()]
-
-
-def _trouble(members: Sequence[HostRun]) -> Trouble:
-    run = members[0]
-    names = [member.host_name for member in members]
-    where = names[0] if len(names) == 1 else f"{len(names)} hosts"
-    verb = {_R.FAILED: f"{run.step.capitalize() or 'It'} failed on", _R.UNREACHABLE: "No answer from"}.get(
-        RunStatus(run.status), "Nobody knows about"
-    )
-    parts = [part.strip() for part in run.error.split("\n") if part.strip()]
-    happened = parts[0] if parts else mark_of_run(run.status).words.capitalize() + "."
-    means = parts[1] if len(parts) > 1 else _GENERAL_MEANING[RunStatus(run.status)]
-    todo = (
-        " ".join(parts[2:])
-        or "Read the last lines of this host in the log, mend the cause, then retry the failed hosts."
-    )
-    return Trouble(f"{verb} {where}", names, happened, means, todo)
 
 
 def elapsed(deploy: Deploy) -> timedelta | None:

@@ -77,13 +77,8 @@ def read_home(*, user: User) -> Home:
 
 
 def open_deploys_of() -> QuerySet[Deploy]:
-    """Deploys that wait or are under way, in the order of the partial index `deploy_open`: by target, oldest first.
-
-    The states stand in the text of the query as they do in the index: SQLite uses a partial index only when it can
-    see that the conditions are the same, and a bound parameter hides that.
-    """
-    states = ", ".join(f"'{status}'" for status in (DeployStatus.WAITING, *ACTIVE))
-    return Deploy.objects.extra(where=[f'"deployments_deploy"."status" IN ({states})']).order_by("target_id", "id")
+    """Deploys that wait or are under way: by target, oldest first. Found by their index, whatever the history."""
+    return Deploy.objects.filter(status__in=(DeployStatus.WAITING, *ACTIVE)).order_by("target_id", "id")
 
 
 def read_progress(deploys: list[int]) -> dict[int, Progress]:
@@ -109,12 +104,18 @@ def _build_now(*, open_deploys: Sequence[Deploy], progress: dict[int, Progress])
             squares=squares[deploy.pk][:SHOWN_SQUARES],
             more=max(0, len(squares[deploy.pk]) - SHOWN_SQUARES),
             progress=progress[deploy.pk],
-            sentence=deploy.reason
-            if deploy.status == DeployStatus.WAITING and deploy.reason
-            else tell_hosts(progress[deploy.pk].counts),
+            sentence=_tell_now(deploy, open_deploys, progress[deploy.pk]),
         )
         for deploy in shown
     ]
+
+
+def _tell_now(deploy: Deploy, open_deploys: Sequence[Deploy], progress: Progress) -> str:
+    """Where its hosts are; for one that waits, which deploys are before it."""
+    if deploy.status != DeployStatus.WAITING:
+        return tell_hosts(progress.counts)
+    ahead = [it for it in open_deploys if it.target_id == deploy.target_id and it.number < deploy.number]
+    return "For " + ", ".join(f"#{it.number}" for it in ahead) + " to end." if ahead else "Its turn is next."
 
 
 def _tell_headline(*, open_deploys: Sequence[Deploy], targets: Sequence[TargetRow]) -> str:

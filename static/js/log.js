@@ -47,8 +47,10 @@ function connect() {
     if (!take(JSON.parse(event.data))) socket.close(); // a gap: ask again from where we are
     if (over) socket.close();
   });
-  socket.addEventListener("close", function () {
+  socket.addEventListener("close", function (event) {
     if (over) return;
+    if (event.code === 4403) return location.reload(); // signed out, or no longer allowed: the page says which
+    if (event.code === 4400 || event.code === 4404) return tell("not to be had; reload the page");
     tell("not connected, trying again");
     setTimeout(connect, wait * (0.75 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);

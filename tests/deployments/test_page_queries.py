@@ -1,0 +1,303 @@
+"""What the pages read: words, marks, and a number of queries that the history does not change."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from deployments.models import Deploy, HeldRelease, Kind
+from deployments.page_queries.commits import read_preview
+from deployments.page_queries.deploy import find_deploy, read_deploy
+from deployments.page_queries.home import open_deploys_of, read_home
+from deployments.page_queries.target import PAGE, find_target, read_target
+from deployments.page_queries.troubles import build_troubles
+from deployments.page_queries.words import mark_of_deploy, mark_of_run, tell_deploy, tell_hosts
+from deployments.states import DeployStatus, RunStatus
+from environments.models import Application, Target
+from tests import builders
+
+S, R = DeployStatus, RunStatus
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def queries_of(read: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as caught:
+        read()
+    return len(caught)
+
+
+def make_shop() -> tuple[Target, Target]:
+    """One application in staging (2 hosts) and production (3 hosts)."""
+    shop = builders.make_application(name="shop")
+    staging = builders.make_environment(name="staging", position=1)
+    production = builders.make_environment(name="production", position=2)
+    return (
+        builders.make_target(application=shop, environment=staging, hosts=2),
+        builders.make_target(application=shop, environment=production, hosts=3),
+    )
+
+
+def fail(deploy: Deploy, error: str, *, kind: str = "step", **fields: object) -> None:
+    builders.make_run(deploy=deploy, status=R.FAILED, error_kind=kind, error=error, step="smoke", **fields)
+
+
+class TestWords:
+    def test_every_state_has_a_mark_and_words(self) -> None:
+        assert {mark_of_deploy(status).words for status in S.values}
+        assert all(tell_deploy(status) for status in S.values)
+        assert len({mark_of_run(status).words for status in R.values}) == len(R.values)
+
+    @pytest.mark.parametrize(
+        ("counts", "sentence"),
+        [
+            ({R.LIVE: 12}, "All 12 hosts are live."),
+            ({R.LIVE: 1}, "The only host is live."),
+            ({R.LIVE: 7, R.FAILED: 1}, "7 of 8 hosts live, 1 failed."),
+            ({R.PREPARING: 2, R.PREPARED: 4}, "0 of 6 hosts live, 2 preparing, 4 prepared."),
+            ({}, "No hosts yet."),
+        ],
+    )
+    def test_it_tells_hosts_in_a_sentence_with_numbers(self, counts: dict[str, int], sentence: str) -> None:
+        assert tell_hosts(Counter(counts)) == sentence
+
+
+class TestHome:
+    def test_it_shows_what_is_live_and_who_put_it_there(self) -> None:
+        staging, production = make_shop()
+        ada = builders.make_user(username="ada", first_name="Ada", last_name="Nwosu")
+        builders.make_deploy(target=staging, by=ada, revision="a" * 40)
+        home = read_home(user=ada)
+        first, second = home.rows[0].cells
+        assert first is not None
+        assert second is not None
+        assert (first.revision, first.ref, first.who) == ("a" * 40, "main", "Ada Nwosu")
+        assert (second.revision, second.mark) == ("", None)
+        assert [environment.name for environment in home.environments] == ["staging", "production"]
+        assert production.slug == "shop/production"
+
+    def test_it_joins_cells_with_the_same_revision(self) -> None:
+        staging, production = make_shop()
+        for target in (staging, production):
+            builders.make_deploy(target=target)
+        row = read_home(user=builders.make_user()).rows[0]
+        assert [cell.same for cell in row.cells if cell] == [False, True]
+        assert row.calm
+
+    def test_a_partial_deploy_is_an_alarm_with_numbers(self) -> None:
+        _, production = make_shop()
+        deploy = builders.make_deploy(target=production, status=S.PARTIAL)
+        builders.make_run(deploy=deploy)
+        fail(deploy, "no")
+        row = read_home(user=builders.make_user()).rows[0]
+        cell = row.cells[1]
+        assert cell is not None
+        assert (cell.alarm, cell.words, row.attention) == (True, "1 of 2 hosts", True)
+
+    def test_a_running_deploy_shows_where_it_goes_and_how_far_it_is(self) -> None:
+        staging, _ = make_shop()
+        builders.make_deploy(target=staging, revision="a" * 40)
+        running = builders.make_deploy(target=staging, status=S.RUNNING, revision="b" * 40)
+        builders.make_run(deploy=running)
+        builders.make_run(deploy=running, status=R.PREPARED)
+        waiting = builders.make_deploy(target=staging, status=S.WAITING)
+        home = read_home(user=builders.make_user())
+        cell = home.rows[0].cells[0]
+        assert cell is not None
+        assert (cell.revision, cell.going_to, cell.words) == ("a" * 40, "b" * 40, "1 of 2")
+        assert [item.deploy for item in home.now] == [running, waiting]
+        assert home.now[1].sentence == f"For #{running.number} to end."
+        assert home.headline == "One deploy under way, one waits."
+
+    def test_ones_own_applications_come_first(self) -> None:
+        ada = builders.make_user()
+        for name in ("alpha", "beta", "gamma"):
+            target = builders.make_target(application=builders.make_application(name=name))
+            builders.make_deploy(target=target, by=ada if name == "beta" else None)
+        assert [row.application for row in read_home(user=ada).rows] == ["beta", "alpha", "gamma"]
+
+    def test_the_queries_do_not_grow_with_the_history(self) -> None:
+        staging, production = make_shop()
+        ada = builders.make_user()
+        for target in (staging, production):
+            builders.make_deploy(target=target, by=ada, status=S.PARTIAL)
+        builders.make_deploy(target=production, by=ada, status=S.RUNNING)
+        few = queries_of(lambda: read_home(user=ada))
+        for number in range(20):
+            deploy = builders.make_deploy(target=staging, by=ada, status=S.PARTIAL if number % 2 else S.SUCCEEDED)
+            builders.make_run(deploy=deploy)
+        assert few <= 8  # and two for the session and its person
+        assert queries_of(lambda: read_home(user=ada)) == few
+
+    def test_open_deploys_are_found_by_their_index(self) -> None:
+        if connection.vendor == "postgresql":  # which reads a table of one page as a whole, unless told not to
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = open_deploys_of().explain()
+        assert "deploy_by_status" in plan
+        assert "SCAN deployments_deploy" not in plan
+
+
+class TestTarget:
+    def test_the_history_comes_a_page_at_a_time(self) -> None:
+        target, _ = make_shop()
+        for _ in range(PAGE + 3):
+            builders.make_deploy(target=target)
+        page = read_target(target=target)
+        assert [past.deploy.number for past in page.history][:2] == [PAGE + 3, PAGE + 2]
+        assert page.older == 4
+        older = read_target(target=target, before=page.older)
+        assert [past.deploy.number for past in older.history] == [3, 2, 1]
+        assert older.older is None
+
+    def test_a_release_that_every_host_holds_can_be_rolled_back_to(self) -> None:
+        target, _ = make_shop()
+        first, second = (builders.make_deploy(target=target) for _ in range(2))
+        for membership in target.environment.memberships.all():
+            placement = builders.make_placement(host=membership.host, target=target, current=second.release)
+            for deploy in (first, second):
+                assert deploy.release
+                HeldRelease.objects.create(placement=placement, release=deploy.release)
+        found = find_target(application="shop", environment="staging")
+        actions = {past.deploy.number: past.action for past in read_target(target=found).history}
+        assert actions == {1: "rollback", 2: "redeploy"}
+        HeldRelease.objects.filter(release=first.release)[0].delete()
+        actions = {past.deploy.number: past.action for past in read_target(target=found).history}
+        assert actions == {1: "redeploy", 2: "redeploy"}
+
+    def test_a_bad_release_is_no_choice_for_a_rollback(self) -> None:
+        target = builders.make_target(hosts=1)
+        first, second = (builders.make_deploy(target=target) for _ in range(2))
+        assert first.release
+        first.release.bad = True
+        first.release.save()
+        membership = target.environment.memberships.get()
+        placement = builders.make_placement(host=membership.host, target=target, current=second.release)
+        HeldRelease.objects.create(placement=placement, release=first.release)
+        found = find_target(application=target.application.name, environment=target.environment.name)
+        assert [past.action for past in read_target(target=found).history] == ["redeploy", "redeploy"]
+
+    def test_a_host_that_runs_something_else_is_drift(self) -> None:
+        target, _ = make_shop()
+        old = builders.make_release(target=target, revision="c" * 40)
+        live = builders.make_deploy(target=target)
+        one, two = (membership.host for membership in target.environment.memberships.order_by("id"))
+        builders.make_placement(host=one, target=target, current=live.release)
+        builders.make_placement(host=two, target=target, current=old)
+        page = read_target(target=find_target(application="shop", environment="staging"))
+        assert (page.headline, page.drift) == ("on 1 of 2 hosts", 1)
+        assert [host.mark.words for host in page.regions[0].hosts] == ["live", "differs"]
+
+    def test_the_button_knows_what_blocks_it(self) -> None:
+        target, _ = make_shop()
+        running = builders.make_deploy(target=target, status=S.RUNNING)
+        page = read_target(target=target)
+        assert [blocker.text for blocker in page.blockers] == [f"#{running.number} is running."]
+        assert page.history[0].action == ""
+
+    def test_an_address_without_a_target_is_none(self) -> None:
+        make_shop()
+        with pytest.raises(Target.DoesNotExist):
+            find_target(application="shop", environment="nowhere")
+
+    def test_the_queries_do_not_grow_with_the_history(self) -> None:
+        target, _ = make_shop()
+        builders.make_deploy(target=target, status=S.PARTIAL)
+        few = queries_of(lambda: read_target(target=find_target(application="shop", environment="staging")))
+        for _ in range(30):
+            builders.make_run(deploy=builders.make_deploy(target=target, status=S.PARTIAL))
+        assert queries_of(lambda: read_target(target=find_target(application="shop", environment="staging"))) == few
+
+
+class TestDeploy:
+    def test_hosts_stand_in_their_zones_and_regions(self) -> None:
+        deploy = builders.make_deploy(status=S.RUNNING)
+        for region, zone, name in [("us-east", "a", "u1"), ("eu-west", "b", "e2"), ("eu-west", "a", "e1")]:
+            host = builders.make_host(name=name, zone=builders.make_zone(region=region, zone=zone))
+            builders.make_run(deploy=deploy, host=host)
+        page = read_deploy(find_deploy(deploy.pk))
+        grid = [(r.name, [(z.name, [s.run.host_name for s in z.squares]) for z in r.zones]) for r in page.regions]
+        assert grid == [("eu-west", [("a", ["e1"]), ("b", ["e2"])]), ("us-east", [("a", ["u1"])])]
+
+    def test_the_phases_count_what_failed_where_it_failed(self) -> None:
+        deploy = builders.make_deploy(status=S.PARTIAL)
+        builders.make_run(deploy=deploy, revision=deploy.revision)
+        fail(deploy, "late", revision=deploy.revision)
+        fail(deploy, "early")
+        prepare, switch, finish = read_deploy(find_deploy(deploy.pk)).phases
+        assert (prepare.done, prepare.failed, prepare.state) == (2, 1, "failed")
+        assert (switch.done, switch.failed) == (2, 0)
+        assert (finish.done, finish.failed, finish.state) == (1, 1, "failed")
+
+    def test_one_failure_on_many_hosts_is_told_once(self) -> None:
+        deploy = builders.make_deploy(status=S.FAILED)
+        for name in ("e1", "e2"):
+            left = "What it served before is still current."
+            error = f'{name}: step "smoke" ended with exit code 3. {left}'
+            fail(deploy, error, host=builders.make_host(name=name))
+        (trouble,) = build_troubles(deploy, list(deploy.runs.all()))
+        assert (trouble.title, trouble.hosts) == ("Smoke failed on 2 hosts", ["e1", "e2"])
+        assert trouble.happened == 'Step "smoke" ended with exit code 3.'
+        assert trouble.means == "This host was not switched: it serves what it served before."
+        assert "retry" in trouble.todo
+
+    def test_a_host_that_is_switched_is_said_to_be(self) -> None:
+        deploy = builders.make_deploy(status=S.FAILED)
+        fail(deploy, "e1: it answers 500. The new release 0123456 is current there.", revision=deploy.revision)
+        (trouble,) = build_troubles(deploy, list(deploy.runs.all()))
+        assert trouble.happened.endswith("it answers 500.")
+        assert "switched to the new release" in trouble.means
+
+    def test_a_host_without_an_answer_is_not_said_to_have_failed(self) -> None:
+        deploy = builders.make_deploy(status=S.FAILED)
+        host = builders.make_host(name="e1")
+        builders.make_run(deploy=deploy, host=host, status=R.UNREACHABLE, error_kind="unreachable", error="No route.")
+        (trouble,) = build_troubles(deploy, list(deploy.runs.all()))
+        assert trouble.title == "No answer from e1"
+
+    def test_it_knows_what_it_replaces_and_how_long_that_takes(self) -> None:
+        target = builders.make_target()
+        now = timezone.now()
+        for revision, seconds in (("a" * 40, 10), ("b" * 40, 30), ("c" * 40, 20)):
+            at = now - timedelta(seconds=seconds)
+            builders.make_deploy(target=target, revision=revision, started_at=at, finished_at=now)
+        builders.make_deploy(target=target, status=S.FAILED, revision="d" * 40)
+        running = builders.make_deploy(target=target, status=S.RUNNING)
+        page = read_deploy(find_deploy(running.pk))
+        assert page.replaces is not None
+        assert (page.replaces.revision, page.expected) == ("c" * 40, timedelta(seconds=20))
+
+    def test_a_deploy_that_waits_says_for_what(self) -> None:
+        target = builders.make_target(hosts=1)
+        first = builders.make_deploy(target=target, status=S.RUNNING)
+        second = builders.make_deploy(target=target, status=S.WAITING)
+        third = builders.make_deploy(target=target, status=S.WAITING)
+        sentence = read_deploy(find_deploy(third.pk)).sentence
+        assert f"#{first.number} is running." in sentence
+        assert f"#{second.number} before it" in sentence
+
+    def test_a_partial_deploy_is_resolved_by_its_retry(self) -> None:
+        target = builders.make_target()
+        partial = builders.make_deploy(target=target, status=S.PARTIAL)
+        retry = builders.make_deploy(target=target, kind=Kind.RETRY, of=partial)
+        assert read_deploy(find_deploy(partial.pk)).answers == [retry]
+
+    def test_the_queries_do_not_grow_with_the_history(self) -> None:
+        target = builders.make_target(hosts=1)
+        deploy = builders.make_deploy(target=target)
+        builders.make_run(deploy=deploy)
+        few = queries_of(lambda: read_deploy(find_deploy(deploy.pk)))
+        for _ in range(30):
+            builders.make_run(deploy=builders.make_deploy(target=target, of=deploy))
+        assert queries_of(lambda: read_deploy(find_deploy(deploy.pk))) == few
+        last = Deploy.objects.order_by("-pk")[0]
+        assert queries_of(lambda: read_deploy(find_deploy(last.pk))) == few
+
+
+def test_a_preview_says_why_it_cannot_tell() -> None:
+    application = Application(name="shop", repository="file:///etc")
+    preview = read_preview(application=application, ref="main", live="")
+    assert "REPOSITORY_ROOTS" in preview.error
