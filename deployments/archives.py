@@ -17,6 +17,7 @@ from deployments import host_program
 from environments import repositories
 from environments.models import Application
 
+KEPT = 20
 _BLOCK = 1 << 18
 
 
@@ -72,6 +73,15 @@ def _make(application: Application, revision: str, path: Path, facts: Path) -> N
     text = json.dumps({"sha256": sha.hexdigest(), "size": size, "manifest": manifest})
     facts.with_suffix(".new").write_text(text)
     os.replace(facts.with_suffix(".new"), facts)
+    _prune(path.parent)
+
+
+def _prune(folder: Path) -> None:
+    """Old archives go; one that is wanted again is made again."""
+    by_age = sorted(folder.glob("*.json"), key=lambda facts: facts.stat().st_mtime, reverse=True)
+    for facts in by_age[KEPT:]:
+        facts.unlink()
+        facts.with_suffix(".tar.gz").unlink(missing_ok=True)
 
 
 def _gzipped(plain: Path) -> Iterator[bytes]:

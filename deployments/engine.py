@@ -108,7 +108,7 @@ def run_batch(deploy_id: int, work: str, run_ids: Sequence[int], *, worker: Work
     try:
         if fitting and (work != "switch" or len(fitting) == len(run_ids)):
             with runtime.watching(deploy.pk), _recorder(deploy) as recorder:
-                phases.WORK[work](deploy, fitting, recorder, runtime)
+                phases.carry_out(work, deploy, fitting, recorder, runtime)
     finally:
         for run in taken:
             runtime.let_go(run)

@@ -136,6 +136,7 @@ def _talk(job: Job, program: Program, text: str) -> None:
                 raise ClaimLost(f"This worker ends; another goes on with {run.host_name}.")
             _stop_if_asked(job, channel, talk)
             if data is None:
+                connection.close()  # quiet for now: what marks have opened is given back
                 continue
             if data == b"":
                 raise ssh.HostUnreachable(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from deployments import archives, follow, host_program, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
@@ -15,20 +15,34 @@ from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from environments import repositories, ssh
 from environments.models import Phase
+from environments.sealed import CannotOpen
 
 logger = logging.getLogger(__name__)
 R = RunStatus
 
 
+def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    """One phase on all of `taken`. Whatever goes wrong ends in their rows, but for a database that is away."""
+    try:
+        _WORK[work](deploy, taken, recorder, runtime)
+    except (DatabaseError, ClaimLost):
+        raise
+    except (CannotOpen, archives.ArchiveFailed, repositories.RepositoryError) as error:
+        for run in taken:
+            _write(run, R.FAILED, work, f"{error} {_what_is_left(run)}")
+    except Exception as error:
+        # a mistake of ours must end the deploy: left as it is, every sweep would make it again
+        logger.exception("%s of deploy %s went wrong", work, deploy.pk)
+        for run in taken:
+            _write(
+                run, R.FAILED, "internal", f"The Deployer made a mistake ({type(error).__name__}); its log tells more."
+            )
+
+
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
     archive = None
     if deploy.kind != Kind.ROLLBACK and runs.release_of(deploy).kind == ReleaseKind.ARCHIVE:
-        try:
-            archive = archives.ensure_archive(deploy.target.application, deploy.revision)
-        except (repositories.RepositoryError, archives.ArchiveFailed) as error:
-            for run in taken:
-                runs.move(run, R.FAILED, error_kind="archive", error=str(error), step="archive")
-            return
+        archive = archives.ensure_archive(deploy.target.application, deploy.revision)
     known = secrecy.secrets_of(deploy.target.application)
 
     def one(run: HostRun) -> None:
@@ -160,7 +174,7 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
     _each(taken, one, runtime.pool)
 
 
-WORK: dict[str, Callable[[Deploy, list[HostRun], log.Recorder, Runtime], None]] = {
+_WORK: dict[str, Callable[[Deploy, list[HostRun], log.Recorder, Runtime], None]] = {
     "prepare": _prepare,
     "once": _once,
     "switch": _switch,
@@ -198,6 +212,8 @@ def _told(run: HostRun) -> Iterator[None]:
         _write(run, R.UNREACHABLE, error.kind, f"{error} {_what_is_left(run)}")
     except ssh.SSHError as error:
         _write(run, R.FAILED, error.kind, str(error))
+    except (repositories.RepositoryError, host_program.HostProgramError) as error:
+        _write(run, R.FAILED, "recipe", f"{error} {_what_is_left(run)}")
     except ProgramFailed as error:
         _write(
             run,

@@ -77,7 +77,8 @@ def _arm(item: Armed, stack: ExitStack, lock: threading.Lock) -> None:
         mark = _next_mark(item, channel, ARM_SECONDS)
         if mark.word != "armed":
             raise _refusal(run, mark)
-        item.previous = "" if mark.args == "-" else mark.args
+        # after a crash the host may have switched already; what it left then is in its row
+        item.previous = run.previous if mark.args in ("-", recipes.release(run.deploy).name) else mark.args
         item.channel = channel
     except (ssh.SSHError, ProgramFailed) as error:
         item.failure = error
