@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from contextlib import contextmanager
 
 from django.db import DatabaseError, connection
@@ -31,12 +31,8 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: log.Rec
         for run in taken:
             _write(run, R.FAILED, work, f"{error} {_what_is_left(run)}")
     except Exception as error:
-        # a mistake of ours must end the deploy: left as it is, every sweep would make it again
-        logger.exception("%s of deploy %s went wrong", work, deploy.pk)
         for run in taken:
-            _write(
-                run, R.FAILED, "internal", f"The Deployer made a mistake ({type(error).__name__}); its log tells more."
-            )
+            _our_mistake(run, error)
 
 
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
@@ -193,7 +189,9 @@ def _each(taken: list[HostRun], one: Callable[[HostRun], None], pool: Executor) 
         finally:
             connection.close()
 
-    for future in [pool.submit(guarded, run) for run in taken]:
+    futures = [pool.submit(guarded, run) for run in taken]
+    wait(futures)  # all of them, before anything is let go
+    for future in futures:
         future.result()
 
 
@@ -221,6 +219,16 @@ def _told(run: HostRun) -> Iterator[None]:
             error.kind,
             f"{run.host_name}: {error}. {_what_is_left(run)}",
         )
+    except DatabaseError:
+        raise
+    except Exception as error:
+        _our_mistake(run, error)
+
+
+def _our_mistake(run: HostRun, error: Exception) -> None:
+    """It must end the host run: left as it is, every sweep would make the mistake again."""
+    logger.error("Deploy %s went wrong on %s.", run.deploy_id, run.host_name, exc_info=error)
+    _write(run, R.FAILED, "internal", f"The Deployer made a mistake ({type(error).__name__}); its log tells more.")
 
 
 def _write(run: HostRun, to: RunStatus, kind: str, text: str) -> None:
