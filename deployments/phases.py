@@ -30,7 +30,7 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: log.Rec
     except (CannotOpen, archives.ArchiveFailed, repositories.RepositoryError) as error:
         for run in taken:
             _write(run, R.FAILED, work, f"{error} {_what_is_left(run)}")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see _our_mistake
         for run in taken:
             _our_mistake(run, error)
 
@@ -221,7 +221,7 @@ def _told(run: HostRun) -> Iterator[None]:
         )
     except DatabaseError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see _our_mistake
         _our_mistake(run, error)
 
 
