@@ -96,7 +96,7 @@ def host_environment(demo: DemoFolder, host: DemoHost, service_socket: Path) -> 
         "LOGNAME": USER,
         "SHELL": "/bin/sh",
         "PATH": os.pathsep.join((str(demo.programs), *SYSTEM_PATH)),
-        "LANG": "C.UTF-8",
+        "LANG": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "DEMO_HOST": host.name,
         "DEMO_SERVICE_SOCKET": str(service_socket),
