@@ -243,7 +243,10 @@ def _begin(
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
-        raise blockers.Blocked(target, blockers.blockers(target)) from None
+        found = blockers.blockers(target)
+        if not found:
+            raise  # another constraint: "blocked by nothing" would hide it
+        raise blockers.Blocked(target, found) from None
     HostRun.objects.bulk_create(recipes.host_runs(deploy, members))
     Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     _record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)

@@ -1,6 +1,7 @@
 """The verbs of a deploy: what they change, and that a refused one changes nothing."""
 
 import pytest
+from django.db import IntegrityError
 
 from deployments import lifecycle, log
 from deployments.blockers import Blocked
@@ -183,3 +184,10 @@ def test_numbers_only_rise_and_have_no_gaps(place: FleetTarget) -> None:
             request(place, "nonsense")
         assert end(request(place)).number == number
     assert Target.objects.get(pk=place.target.pk).last_number == 4
+
+
+def test_a_number_that_was_given_before_is_not_told_as_blocked(place: FleetTarget) -> None:
+    end(request(place))
+    Target.objects.filter(pk=place.target.pk).update(last_number=0)
+    with pytest.raises(IntegrityError):
+        request(place)
