@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +72,14 @@ def hosts_that_nobody_runs(count: int) -> tuple[FleetHost, ...]:
         )
         for n in range(1, count + 1)
     )
+
+
+def closed_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 def step(name: str, command: str, phase: str = "prepare", **fields: Any) -> dict[str, Any]:
