@@ -5,7 +5,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Hashable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from channels.db import database_sync_to_async
@@ -120,7 +120,7 @@ async def _read_lines(deploy_id: int, start: int, host: str) -> Lines:
 
 
 def _frame(lines: Sequence[Line]) -> str:
-    return json.dumps({"lines": [asdict(line) for line in lines]}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({"lines": [vars(line) for line in lines]}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -98,4 +97,4 @@ def find_deploy(deploy_id: int) -> Deploy:
 
 async def _ndjson(deploy_id: int, start: int, host: str) -> AsyncIterator[str]:
     async for lines in pieces(deploy_id, start=start, host=host):
-        yield "".join(json.dumps(asdict(line)) + "\n" for line in lines)
+        yield "".join(json.dumps(vars(line)) + "\n" for line in lines)
