@@ -40,7 +40,7 @@ class PermissionMiddleware:
         match = request.resolver_match
         assert isinstance(match, ResolverMatch)
         permission = declared_need(match.func, match.namespaces, match.route)
-        if permission == access.ANYONE or access.allows(request.user, permission):  # type: ignore[arg-type]
+        if permission == access.ANYONE or access.allows(request.user, permission):
             return None
         if not request.user.is_authenticated:
             return ask_to_sign_in(request)

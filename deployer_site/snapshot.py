@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 
 @contextmanager
@@ -17,10 +17,15 @@ def snapshot() -> Iterator[None]:
         return
     # Our transactions take the write lock at their begin; one that only reads must not keep the others out.
     connection.ensure_connection()
-    usual = connection.transaction_mode
-    connection.transaction_mode = "DEFERRED"
+    usual = vars(connections[DEFAULT_DB_ALIAS])["transaction_mode"]
+    _begin_with("DEFERRED")
     try:
         with transaction.atomic():
             yield
     finally:
-        connection.transaction_mode = usual
+        _begin_with(usual)
+
+
+def _begin_with(mode: str) -> None:
+    # Django documents the option, and keeps it here once connected; the stubs do not know it.
+    setattr(connections[DEFAULT_DB_ALIAS], "transaction_mode", mode)  # noqa: B010

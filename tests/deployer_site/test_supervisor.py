@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def lifeline() -> Iterator[Lifeline]:
 
 
 @asynccontextmanager
-async def running(lifeline: Lifeline, folder: Path, programs: list[Program]) -> Awaitable[Stage]:
+async def running(lifeline: Lifeline, folder: Path, programs: list[Program]) -> AsyncIterator[Stage]:
     printed = io.StringIO()
     supervisor = Supervisor(console=Console(printed), lifeline=lifeline)
     supervisor.keep(programs)
