@@ -208,7 +208,9 @@ def _phase_state(deploy: Deploy, done: int, failed: int, total: int, begun: bool
         return "failed"
     if total and done == total:
         return "done"
-    if not begun or deploy.status in FINAL:
+    if deploy.status in FINAL:
+        return "done" if done else "wait"
+    if not begun:
         return "wait"
     return "run"
 

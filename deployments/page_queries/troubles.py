@@ -79,7 +79,7 @@ def _build(deploy: Deploy, members: Sequence[HostRun]) -> Trouble:
     elif run.status == _R.UNKNOWN:
         title = f"Nobody knows what happened on {where}"
     else:
-        title = f"{run.step.capitalize() or 'Deploy'} failed on {where}"
+        title = f"Failed at {run.step or 'its start'} on {where}"
     switched = run.revision == deploy.revision
     left = _LEFT.search(run.error)
     means = _MEANING.get(_R(run.status)) or (_AFTER if switched else _BEFORE)

@@ -54,10 +54,10 @@ _TOLD: dict[str, str] = {
     _D.CANCELLING: "is being stopped with",
     _D.WATCHING: "deployed and watches",
     _D.SUCCEEDED: "deployed",
-    _D.PARTIAL: "deployed, to some hosts only,",
+    _D.PARTIAL: "partly deployed",
     _D.FAILED: "could not deploy",
     _D.CANCELLED: "was stopped with",
-    _D.NEEDS_ATTENTION: "deployed, with an unclear end,",
+    _D.NEEDS_ATTENTION: "deployed, with an unclear end:",
 }
 
 BROKEN = (_R.FAILED, _R.UNREACHABLE, _R.UNKNOWN)

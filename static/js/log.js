@@ -65,6 +65,7 @@ function chooseHost(name) {
   one.hidden = !name;
   one.setAttribute("aria-pressed", String(Boolean(name)));
   panel.querySelector("[data-all-hosts]").setAttribute("aria-pressed", String(!name));
+  for (const raw of panel.querySelectorAll("a[data-raw]")) raw.search = name ? "?host=" + encodeURIComponent(name) : "";
   markHosts();
 }
 

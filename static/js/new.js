@@ -1,6 +1,6 @@
 // Choosing what goes out: a combobox over branches, tags and commits; htmx brings the choices and what each would do.
 (function () {
-  let active = -1, timer = 0;
+  let active = -1, timer = 0, chosen = "";
 
   const field = () => document.getElementById("ref");
   const choices = () => document.querySelector(".dp-choices");
@@ -31,7 +31,7 @@
   }
 
   function choose(ref) {
-    field().value = ref;
+    chosen = field().value = ref;
     open(false);
     const address = new URL(location.href);
     address.searchParams.set("ref", ref);
@@ -55,6 +55,11 @@
   }
 
   addEventListener("DOMContentLoaded", function () {
+    chosen = field().value;
+    // What is chosen already is no question: then all there is is shown.
+    document.addEventListener("htmx:configRequest", function (event) {
+      if (event.detail.elt === field() && field().value.trim() === chosen) event.detail.parameters.ref = "";
+    });
     field().addEventListener("input", look);
     field().addEventListener("keydown", key);
     field().addEventListener("click", () => choices().hidden && look());
@@ -74,7 +79,7 @@
         choose(option.dataset.ref);
       } else if (!event.target.closest("[data-pick]") && !choices().hidden) {
         open(false);
-        if (field().value.trim() !== (new URLSearchParams(location.search).get("ref") || field().defaultValue)) choose(field().value.trim());
+        if (field().value.trim() !== chosen) choose(field().value.trim());
       }
     });
     document.addEventListener("htmx:afterSwap", (event) => event.target.id === "refs" && activate(-1));

@@ -239,7 +239,7 @@ class TestDeploy:
             error = f'{name}: step "smoke" ended with exit code 3. {left}'
             fail(deploy, error, host=builders.make_host(name=name))
         (trouble,) = build_troubles(deploy, list(deploy.runs.all()))
-        assert (trouble.title, trouble.hosts) == ("Smoke failed on 2 hosts", ["e1", "e2"])
+        assert (trouble.title, trouble.hosts) == ("Failed at smoke on 2 hosts", ["e1", "e2"])
         assert trouble.happened == 'Step "smoke" ended with exit code 3.'
         assert trouble.means == "This host was not switched: it serves what it served before."
         assert "retry" in trouble.todo

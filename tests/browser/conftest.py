@@ -1,0 +1,114 @@
+"""A real browser at a real installation: `manage.py up` with its demo, started once for all of these tests."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.conftest import Wait
+from tests.deployer_site.copies import Copy
+
+MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+READY_SECONDS = 120.0
+OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=15_000)
+
+
+class Site:
+    """The running installation, and who may sign in to it."""
+
+    def __init__(self, copy: Copy) -> None:
+        self.base = f"http://localhost:{copy.port}"
+        rows = (line.split() for line in (copy.folder / "demo-users.txt").read_text().splitlines())
+        self.people = {role: (name, password) for name, password, role in rows}
+
+    def sign_in(self, page: Page, role: str = "deployer", *, to: str = "/") -> None:
+        name, password = self.people[role]
+        page.goto(f"{self.base}/signin?next={to}")
+        page.get_by_label("User name").fill(name)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(self.base + to)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    found = next(filter(None, map(shutil.which, NAMES)), MAC if Path(MAC).exists() else None)
+    assert found, "No Chromium on this machine; `make test` says how to install it."
+    return {**browser_type_launch_args, "executable_path": found, "args": list(QUIET)}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[Site]:
+    """The installation, once the demo's first deploys are over."""
+    copy = Copy(tmp_path_factory.mktemp("browser") / "var", eventually=eventually, DEMO="1")
+    try:
+        copy.wait_until_ready()
+        eventually(lambda: copy.get("/readyz")[0] == 200, READY_SECONDS)
+        yield Site(copy)
+    finally:
+        copy.stop()
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
+    """Opens pages in fresh contexts. Afterwards: no error in any console, and not one request to another origin."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def open_one(*, width: int = 1440, theme: str = "light", **options: Any) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if theme == "dark" else "light",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(site.base) else None)
+        page.on("websocket", lambda it: wrong.append(it.url) if not it.url.startswith(f"ws{site.base[4:]}/") else None)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: the folder PICTURES (as for docs/pictures), else a temporary one."""
+    folder = Path(os.environ["PICTURES"]) if "PICTURES" in os.environ else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def deploy(site: Site, page: Page, application: str, environment: str, ref: str) -> int:
+    """Click a deploy of `ref`; the deploy's id. The page is then the deploy's."""
+    page.goto(f"{site.base}/{application}/{environment}/deploy?ref={ref}")
+    page.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
+    page.wait_for_url(re.compile(r"/deploys/\d+$"))
+    return int(page.url.rsplit("/", 1)[1])
+
+
+def wait_for_end(page: Page) -> None:
+    """Until the log's last word, and the page's after it."""
+    expect(page.locator("[data-count]")).to_contain_text("sha256", timeout=90_000)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)

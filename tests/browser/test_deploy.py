@@ -1,0 +1,142 @@
+"""A person deploys, watches, and sees what became of it: with a real browser, a real fleet and a real service."""
+
+import hashlib
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.browser.conftest import OpenPage, Site, deploy, wait_for_end
+
+pytestmark = pytest.mark.browser
+
+
+def numbers(page: Page) -> list[int]:
+    """The numbers of all lines that the page holds, by scrolling through them."""
+    found: set[int] = set()
+    box = page.locator(".dp-log")
+    height = box.evaluate("box => box.scrollHeight")
+    for top in range(0, height, 400):
+        box.evaluate("(box, top) => { box.scrollTop = top; }", top)
+        page.wait_for_function(
+            "top => { const seen = document.querySelector('.dp-log-seen'), box = document.querySelector('.dp-log');"
+            " return new DOMMatrix(seen.style.transform).f <= Math.min(top, box.scrollHeight - box.clientHeight); }",
+            arg=top,
+        )
+        rows = page.locator(".dp-log-seen > li").evaluate_all("rows => rows.map(row => row.id.slice(1))")
+        assert len(rows) == len(set(rows))
+        found |= set(map(int, rows))
+    return sorted(found)
+
+
+def test_it_deploys_to_twelve_hosts_and_shows_all_of_it(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page, to="/storefront/production/")
+    page.get_by_role("link", name="Deploy", exact=True).click()
+    expect(page.get_by_role("heading", name=re.compile("commits go out"))).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
+    page.wait_for_url(re.compile(r"/deploys/\d+$"))
+    expect(page.locator("[data-host]")).to_have_count(12)
+    wait_for_end(page)
+    expect(page.locator("[data-host][data-state=live]")).to_have_count(12)
+    expect(page.locator(".dp-lead")).to_have_text(re.compile("Succeeded. All 12 hosts are live."))
+    expect(page).to_have_title(re.compile("^✓ storefront to production #"))
+    assert "succeeded" in (page.locator("link[rel=icon]").get_attribute("href") or "")
+    end = page.locator("[data-count]").inner_text()
+    stated = re.fullmatch(r"([\d,]+) lines, sha256 ([0-9a-f]{64})", end)
+    assert stated
+    count = int(stated[1].replace(",", ""))
+    page.locator("[data-follow]").click()
+    assert numbers(page) == list(range(1, count + 1))
+    raw = page.request.get(f"{page.url.split('#', maxsplit=1)[0]}/log.txt?plain=1").body()
+    assert raw.count(b"\n") == count
+    assert hashlib.sha256(raw).hexdigest() == stated[2]
+
+
+def test_a_lost_connection_loses_and_doubles_nothing(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    asked: list[str] = []
+
+    def cut(socket: WebSocketRoute) -> None:
+        """The first three connections break after one frame with lines; what comes after it is lost."""
+        asked.append(socket.url)
+        server = socket.connect_to_server()
+        seen: list[bool] = []
+
+        def pass_on(message: str | bytes) -> None:
+            if len(asked) <= 3 and any(seen):
+                socket.close(code=4000)
+                return
+            socket.send(message)
+            seen.append(bool(json.loads(message).get("lines")))
+
+        server.on_message(pass_on)
+
+    page.route_web_socket(re.compile("/ws/"), cut)
+    site.sign_in(page)
+    deploy(site, page, "pricing-api", "staging", "main")
+    wait_for_end(page)
+    assert len(asked) >= 4
+    starts = [int(address.rsplit("=", 1)[1]) for address in asked]
+    assert starts == sorted(set(starts))
+    stated = re.match(r"[\d,]+", page.locator("[data-count]").inner_text())
+    assert stated
+    page.locator("[data-follow]").click()
+    assert numbers(page) == list(range(1, int(stated[0].replace(",", "")) + 1))
+
+
+def test_a_failure_says_what_happened_what_it_means_and_what_to_do(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page)
+    number = deploy(site, page, "storefront", "production", "fix/product-pictures")
+    wait_for_end(page)
+    card = page.locator(".dp-err")
+    for word in ("What happened", "What it means", "What to do", "exit code", "retry"):
+        expect(card).to_contain_text(word)
+    host = card.locator("[data-show]").first
+    name = host.inner_text()
+    host.click()
+    expect(page.locator(f"#host-{name}")).to_have_attribute("aria-pressed", "true")
+    shown = page.locator(".dp-log-seen > li > b").all_inner_texts()
+    assert set(shown) == {name}
+    expect(page.get_by_role("button", name=re.compile(r"Retry failed hosts \(\d+\)"))).to_be_visible()
+    page.goto(site.base)
+    expect(page.locator('tr[data-name="storefront"] td.dp-alarm')).to_contain_text("of 12 hosts")
+    page.goto(f"{site.base}/deploys/{number}")
+    page.get_by_role("button", name=re.compile("Roll back to")).click()
+    page.wait_for_url(
+        lambda address: re.search(r"/deploys/\d+$", address) is not None and not address.endswith(f"/{number}")
+    )
+    wait_for_end(page)
+    expect(page.locator("[data-host][data-state=live]")).to_have_count(12)
+
+
+def test_a_deploy_can_be_cancelled(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page)
+    deploy(site, page, "storefront", "staging", "feature/dark-mode")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    wait_for_end(page)
+    expect(page.locator(".dp-lead")).to_contain_text(re.compile("Cancelled|Succeeded"))
+
+
+def test_the_choice_of_a_ref_works_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page, to="/storefront/staging/deploy")
+    expect(page.locator("#plan h2").first).to_be_visible()
+    field = page.get_by_role("combobox")
+    field.focus()
+    field.fill("dark")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("feature/dark-mode")
+    expect(page.get_by_role("heading", name=re.compile("stay behind"))).to_be_visible()
+    field.fill("no-such-branch")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("This cannot go out")
+    page.locator("[data-open]").click()
+    assert page.get_by_role("option").count() >= 0
