@@ -159,9 +159,7 @@ class PersonAdmin(ByRole, UserAdmin[User]):
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
         ("Access", {"fields": ["role", "is_active", "last_login", "date_joined"]}),
     ]
-    add_fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["username", "usable_password", "password1", "password2", "role"]})
-    ]
+    add_fieldsets: Any = [(None, {"fields": ["username", "usable_password", "password1", "password2", "role"]})]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal: ClassVar[Any] = []
 

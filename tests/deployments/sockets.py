@@ -1,0 +1,55 @@
+"""A WebSocket to the application itself, without a server between."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+
+from deployer_site.asgi import application
+
+ORIGIN = (b"origin", settings.BASE_URL.encode())
+
+
+class Socket:
+    """What a browser or script sees of a live log."""
+
+    def __init__(self, path: str, *headers: tuple[bytes, bytes]) -> None:
+        self.communicator = WebsocketCommunicator(application, path, headers=[(b"host", b"localhost"), *headers])
+
+    async def open(self) -> tuple[bool, int | None]:
+        accepted, code = await self.communicator.connect(timeout=10)
+        return accepted, code
+
+    async def frame(self, seconds: float = 10) -> dict[str, Any]:
+        """The next frame; `{"close": code}` when the socket is closed."""
+        said = await self.communicator.receive_output(timeout=seconds)
+        if said["type"] == "websocket.close":
+            return {"close": said.get("code")}
+        frame: dict[str, Any] = json.loads(said["text"])
+        return frame
+
+    async def frames(self) -> AsyncIterator[dict[str, Any]]:
+        """All frames up to the close, which is the last."""
+        while True:
+            frame = await self.frame()
+            yield frame
+            if "close" in frame:
+                return
+
+    async def close(self) -> None:
+        await self.communicator.disconnect(timeout=10)
+
+
+@asynccontextmanager
+async def opened(deploy_id: int, token: str, query: str = "") -> AsyncIterator[Socket]:
+    """A socket with a bearer token that was let in."""
+    socket = Socket(f"/ws/deploys/{deploy_id}/log{query}", (b"authorization", f"Bearer {token}".encode()))
+    accepted, _ = await socket.open()
+    assert accepted
+    try:
+        yield socket
+    finally:
+        await socket.close()

@@ -1,0 +1,225 @@
+"""Deploying and rolling back by the API, on real repositories."""
+
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from deployments.models import Deploy, HeldRelease
+from deployments.states import DeployStatus, RunStatus
+from environments.models import Application, Environment, Target
+from notifications.models import Event
+from tests.builders import (
+    make_application,
+    make_deploy,
+    make_environment,
+    make_host,
+    make_placement,
+    make_release,
+    make_repository,
+    make_run,
+    make_target,
+    make_token,
+    make_user,
+)
+from tests.deployments.api_client import API, api_of, check_problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+@pytest.fixture
+def revision(tmp_path: Path, settings: Settings) -> str:
+    settings.REPOSITORY_ROOTS = [tmp_path]
+    settings.VAR = tmp_path / "var"
+    return make_repository(tmp_path / "shop", branches=("feature/basket",))
+
+
+@pytest.fixture
+def target(revision: str, tmp_path: Path) -> Target:
+    shop = make_application(name="shop", repository=tmp_path / "shop")
+    return make_target(application=shop, environment=make_environment(name="staging"), hosts=2)
+
+
+@pytest.fixture
+def caller() -> API:
+    return api_of(user=make_user(username="ada", first_name="Ada"))
+
+
+def test_a_deploy_is_made_and_told(target: Target, caller: API, revision: str) -> None:
+    answer = caller.post("targets/shop/staging/deploys", {"ref": "feature/basket"})
+    assert answer.status_code == 201, answer.content
+    said = answer.json()
+    assert answer["Location"] == f"/api/v1/deploys/{said['id']}"
+    assert caller.get(f"deploys/{said['id']}").json() == said
+    assert (said["number"], said["status"], said["kind"], said["trigger"]) == (1, "running", "deploy", "API")
+    assert (said["ref"], said["revision"], said["automatic"]) == ("feature/basket", revision, False)
+    assert (said["by"], said["by_name"]) == ("ada", "Ada")
+    assert said["url"] == f"http://localhost:8000/deploys/{said['id']}"
+    assert [(host["status"], host["region"]) for host in said["hosts"]] == [("pending", "europe")] * 2
+    assert said["log"]["lines"] == 1
+
+
+@pytest.mark.parametrize("body", [None, {}, {"ref": ""}])
+def test_without_a_ref_it_is_the_default_branch(body: object, target: Target, caller: API) -> None:
+    assert caller.post("targets/shop/staging/deploys", body).json()["ref"] == "main"
+
+
+def test_the_command_line_and_machines_are_told_apart(target: Target) -> None:
+    said = api_of(machine=True).post("targets/shop/staging/deploys", **{"X-Deployer-Client": "cli"}).json()
+    assert (said["trigger"], said["automatic"]) == ("CLI", True)
+
+
+def test_a_blocked_one_is_refused_with_names(target: Target, caller: API) -> None:
+    running = make_deploy(target=target, status=DeployStatus.RUNNING, by_name="Grace Hopper")
+    said = check_problem(caller.post("targets/shop/staging/deploys", {"ref": "main"}), 409, "blocked")
+    assert said["blockers"] == [
+        {
+            "kind": "running",
+            "text": "#1 is running.",
+            "who": "Grace Hopper",
+            "until": "",
+            "url": f"http://localhost:8000/deploys/{running.pk}",
+        }
+    ]
+    assert Deploy.objects.count() == 1
+
+
+def test_with_wait_it_waits_and_says_for_what(target: Target, caller: API) -> None:
+    make_deploy(target=target, status=DeployStatus.RUNNING)
+    first = caller.post("targets/shop/staging/deploys", {"ref": "main", "wait": True})
+    second = caller.post("targets/shop/staging/deploys", {"ref": "main", "wait": True})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["status"] == "waiting"
+    assert [item["kind"] for item in first.json()["blockers"]] == ["running"]
+    assert [(item["kind"], item["text"]) for item in second.json()["blockers"]] == [
+        ("running", "#1 is running."),
+        ("queue", "#2 waits before it."),
+    ]
+
+
+def test_what_waiting_does_not_help_is_refused_even_with_wait(target: Target, caller: API) -> None:
+    empty = make_target(application=target.application, environment=make_environment(name="empty"))
+    said = check_problem(caller.post(f"targets/{empty.slug}/deploys", {"wait": True}), 409, "blocked")
+    assert [item["kind"] for item in said["blockers"]] == ["no-hosts"]
+
+
+def test_an_unknown_ref_changes_nothing(target: Target, caller: API) -> None:
+    said = check_problem(caller.post("targets/shop/staging/deploys", {"ref": "nope"}), 400, "ref-not-found")
+    assert "'nope'" in said["detail"]
+    assert not Deploy.objects.exists()
+
+
+def test_a_repository_that_does_not_answer(target: Target, caller: API, tmp_path: Path) -> None:
+    Application.objects.update(repository=f"file://{tmp_path}/gone")
+    said = check_problem(caller.post("targets/shop/staging/deploys", {"ref": "main"}), 502, "repository")
+    assert "shop" in said["detail"]
+    assert not Deploy.objects.exists()
+
+
+class TestRollBack:
+    """Back to a release that every host still holds."""
+
+    @pytest.fixture
+    def good(self, target: Target) -> Deploy:
+        release = make_release(target=target)
+        good = make_deploy(target=target, release=release)
+        live = make_deploy(target=target)
+        for member in target.environment.memberships.select_related("host"):
+            place = make_placement(host=member.host, target=target, current=live.release)
+            HeldRelease.objects.create(placement=place, release=release)
+        return good
+
+    @pytest.mark.parametrize("named", [True, False])
+    def test_it_is_a_new_deploy_of_the_old_release(self, named: bool, good: Deploy, caller: API) -> None:
+        answer = caller.post("targets/shop/staging/rollback", {"to": good.pk} if named else None)
+        assert answer.status_code == 201, answer.content
+        said = answer.json()
+        assert (said["kind"], said["of"], said["revision"]) == ("rollback", good.pk, good.revision)
+
+    def test_a_host_that_lacks_the_release_is_named(self, good: Deploy, caller: API) -> None:
+        make_host(name="newcomer", environment=good.target.environment)
+        said = check_problem(caller.post("targets/shop/staging/rollback"), 409, "cannot-roll-back")
+        assert "newcomer" in said["detail"]
+
+    def test_without_an_earlier_release(self, target: Target, caller: API) -> None:
+        check_problem(caller.post("targets/shop/staging/rollback"), 409, "cannot-roll-back")
+
+    def test_to_a_deploy_of_another_target(self, good: Deploy, caller: API) -> None:
+        body = {"to": make_deploy().pk}
+        check_problem(caller.post("targets/shop/staging/rollback", body), 409, "cannot-roll-back")
+
+    @pytest.mark.parametrize("to", [987654, 0, -1, "1", 1.5, 2**63, True])
+    def test_to_what_is_no_deploy(self, to: object, good: Deploy, caller: API) -> None:
+        check_problem(caller.post("targets/shop/staging/rollback", {"to": to}), 400, "unacceptable")
+
+
+class TestCancelAndRetry:
+    """What can be done about a deploy."""
+
+    def test_a_running_one_is_cancelled_twice_without_harm(self, target: Target, caller: API) -> None:
+        deploy = make_deploy(target=target, status=DeployStatus.RUNNING)
+        for _ in range(2):
+            answer = caller.post(f"deploys/{deploy.pk}/cancel")
+            assert answer.status_code == 202
+            assert answer.json()["status"] == "cancelling"
+        assert Event.objects.filter(kind="deploy.cancelling").count() == 1
+
+    def test_one_that_is_over_is_not_cancelled(self, caller: API) -> None:
+        check_problem(caller.post(f"deploys/{make_deploy().pk}/cancel"), 409, "nothing-to-cancel")
+
+    def test_failed_hosts_are_retried(self, target: Target, caller: API) -> None:
+        deploy = make_deploy(target=target, status=DeployStatus.PARTIAL)
+        first, second = (member.host for member in target.environment.memberships.order_by("pk"))
+        make_run(deploy=deploy, host=first)
+        make_run(deploy=deploy, host=second, status=RunStatus.FAILED)
+        answer = caller.post(f"deploys/{deploy.pk}/retry")
+        assert answer.status_code == 201, answer.content
+        said = answer.json()
+        assert answer["Location"] == f"/api/v1/deploys/{said['id']}"
+        assert (said["kind"], said["of"]) == ("retry", deploy.pk)
+        assert [host["host"] for host in said["hosts"]] == [second.name]
+
+    def test_what_went_well_is_not_retried(self, target: Target, caller: API) -> None:
+        check_problem(caller.post(f"deploys/{make_deploy(target=target).pk}/retry"), 409, "nothing-to-retry")
+
+    def test_what_runs_is_not_retried(self, target: Target, caller: API) -> None:
+        deploy = make_deploy(target=target, status=DeployStatus.RUNNING)
+        check_problem(caller.post(f"deploys/{deploy.pk}/retry"), 409, "nothing-to-retry")
+
+    @pytest.mark.parametrize("verb", ["cancel", "retry"])
+    def test_no_such_deploy(self, verb: str, caller: API) -> None:
+        check_problem(caller.post(f"deploys/987654/{verb}"), 404, "not-found")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_of_sixty_at_once_exactly_one_begins(target: Target) -> None:
+    """The others are refused, and told by whom."""
+    count = 60
+    tokens = [make_token() for _ in range(count)]
+    begin = threading.Barrier(count)
+    said: list[tuple[int, object]] = []
+
+    def ask(token: str) -> None:
+        begin.wait()
+        try:
+            answer = API(token).post("targets/shop/staging/deploys", {"ref": "main"})
+            said.append((answer.status_code, answer.json()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask, args=[token]) for token in tokens]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(status for status, _ in said) == {201: 1, 409: count - 1}
+    for status, body in said:
+        if status == 409:
+            assert isinstance(body, dict)
+            assert [item["text"] for item in body["blockers"]] == ["#1 is running."]
+    assert Deploy.objects.get().number == 1
+    assert Environment.objects.get(name="staging").targets.get().last_number == 1
