@@ -60,9 +60,11 @@ def seed() -> list[Deploy]:
 
 def demo_state() -> tuple[bool, str]:
     """Whether the demo is there to be looked at, in a sentence: its people, and the end of each first deploy."""
-    if not people_file(settings.VAR).exists():
+    targets = list(demo_targets())
+    # the file is written inside the transaction that makes the targets
+    if not targets or not people_file(settings.VAR).exists():
         return False, "The demo is being set up; see the lines of `seed` if this lasts."
-    waiting = [target.slug for target in demo_targets() if not _first_is_over(target.pk)]
+    waiting = [target.slug for target in targets if not _first_is_over(target.pk)]
     if waiting:
         return False, f"The demo's first deploys are on their way: {', '.join(waiting)}."
     return True, f"The demo is ready; its people stand in {people_file(settings.VAR)}."
