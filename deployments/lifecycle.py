@@ -133,6 +133,9 @@ def request_cancel(deploy: Deploy, *, by: User | None) -> None:
     access.require(by, access.DEPLOY, deploy.target)
     name = by.full_name if by else "the Deployer"
     with transaction.atomic():
+        # the target's row before the deploy's, as everywhere: otherwise PostgreSQL finds a deadlock with `end`,
+        # for a row that is updated twice in a transaction (status, lines) has its foreign keys locked again
+        _lock(deploy.target)
         if _move(deploy, S.CANCELLED, only_from=(S.WAITING,), reason=f"Cancelled by {name} while it waited."):
             HostRun.objects.filter(deploy=deploy).update(status=RunStatus.CANCELLED)
             _record(deploy, "deploy.cancelled", by=by)
