@@ -109,10 +109,19 @@ def viewer(db: None) -> User:
     return User.objects.create_user("vera", role="viewer")
 
 
-@pytest.fixture
-def driver(transactional_db: None, valkey: str) -> Iterator[Driver]:
-    """A worker's work, done in this process."""
+def _drivers() -> Iterator[Driver]:
     made = Driver()
     made.start()
     yield made
     made.end()
+
+
+@pytest.fixture
+def driver(transactional_db: None, valkey: str) -> Iterator[Driver]:
+    """A worker's work, done in this process."""
+    yield from _drivers()
+
+
+@pytest.fixture
+def other_driver(transactional_db: None, valkey: str) -> Iterator[Driver]:
+    yield from _drivers()

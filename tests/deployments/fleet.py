@@ -184,12 +184,19 @@ class Driver:
     @contextmanager
     def running(self, deploy: Deploy, seconds: float = 60) -> Iterator[None]:
         """Run to the end in a thread, while the body of the block does something to the deploy."""
+        with self.working(lambda: self.run_to_end(Deploy.objects.get(pk=deploy.pk), seconds)):
+            yield
+        deploy.refresh_from_db()
+
+    @contextmanager
+    def working(self, act: Callable[[], object]) -> Iterator[None]:
+        """Do something in a thread while the body of the block runs; what goes wrong in it fails the test."""
         failures: list[BaseException] = []
 
         def run() -> None:
             try:
-                self.run_to_end(Deploy.objects.get(pk=deploy.pk), seconds)
-            except BaseException as error:  # noqa: BLE001 - told to the test below
+                act()
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 failures.append(error)
             finally:
                 connection.close()
@@ -202,7 +209,6 @@ class Driver:
             thread.join()
         if failures:
             raise failures[0]
-        deploy.refresh_from_db()
 
     def end(self) -> None:
         self.runtime.end()

@@ -1,0 +1,180 @@
+"""A cancel ends every deploy within 30 s, and what it says of each host is true."""
+
+import os
+import signal
+import subprocess
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from deployments import claims, engine, lifecycle, log, runs
+from deployments.models import Deploy
+from deployments.runs import release_of
+from deployments.states import RunStatus
+from tests.deployments.conftest import MakeFleetTarget
+from tests.deployments.ended import request
+from tests.deployments.fleet import Driver, FleetTarget, eventually, step
+
+
+def processes_with(text: str) -> list[int]:
+    """Living processes whose command line holds the text, without zombies and ps itself."""
+    listed = subprocess.run(["ps", "-eww", "-o", "pid=,stat=,args="], check=True, capture_output=True, text=True)
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    return [int(row[0]) for row in rows if len(row) == 3 and text in row[2] and not row[1].startswith("Z")]
+
+
+def begun(place: FleetTarget, name: str = "begun") -> bool:
+    return all((root / name).exists() for root in place.roots())
+
+
+def test_a_hanging_step_is_ended_with_all_that_it_started(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    hangs = '[ "$DEPLOYER_REF" = v1 ] || { touch ../../begun; sleep 41414 & sleep 41414; }'
+    place = make_fleet_target(steps=[step("build", hangs)])
+    first = driver.run_to_end(request(place, "v1"))
+    deploy = request(place)
+    with driver.running(deploy):
+        eventually(lambda: begun(place), 20, "the step's begin")
+        asked = time.monotonic()
+        lifecycle.request_cancel(deploy, by=place.by)
+        lifecycle.request_cancel(deploy, by=place.by)
+    took = time.monotonic() - asked
+    assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 0 of 2 hosts run the new release.")
+    assert took < 30
+    assert [run.status for run in deploy.runs.all()] == ["cancelled", "cancelled"]
+    assert {run.error for run in deploy.runs.all()} == {"What it served before is still current."}
+    assert processes_with("sleep 41414") == []
+    assert set(place.current().values()) == {release_of(first).name}
+    print(f"a hanging step on 2 hosts: cancelled after {took:.1f} s")
+
+
+def test_after_the_switch_a_cancel_says_which_hosts_run_the_new_release(
+    make_fleet_target: MakeFleetTarget, driver: Driver
+) -> None:
+    place = make_fleet_target(
+        hosts=3,
+        roles={2: ["slow"]},
+        steps=[step("restart", "touch ../../begun; sleep 41415", "restart", roles=["slow"])],
+    )
+    slow = list(place.homes)[2]
+    deploy = request(place)
+    with driver.running(deploy):
+        eventually(lambda: (place.root(slow) / "begun").exists(), 20, "the restart")
+        eventually(lambda: deploy.runs.filter(status="live").count() == 2, 20, "the others' end")
+        lifecycle.request_cancel(deploy, by=place.by)
+    assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 2 of 3 hosts run the new release.")
+    run = deploy.runs.get(host_name=slow)
+    assert (run.status, run.error) == ("cancelled", f"The new release {deploy.revision[:7]} is current there.")
+    assert set(place.current().values()) == {release_of(deploy).name}
+    assert processes_with("sleep 41415") == []
+
+
+def test_what_has_not_begun_is_cancelled_at_once(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    place = make_fleet_target(hosts=2)
+    deploy = request(place)
+    lifecycle.request_cancel(deploy, by=place.by)
+    driver.run_to_end(deploy)
+    assert deploy.status == "cancelled"
+    assert {run.error for run in deploy.runs.all()} == {"It had not begun."}
+    assert not any(root.exists() for root in place.roots())
+
+
+def test_between_prepare_and_switch_nothing_is_switched(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    place = make_fleet_target(hosts=2)
+    deploy = request(place)
+    while not driver.batches:
+        driver.advance(deploy)
+    assert {run.status for run in deploy.runs.all()} == {"prepared"}
+    lifecycle.request_cancel(deploy, by=place.by)
+    driver.run_to_end(deploy)
+    assert deploy.status == "cancelled"
+    assert not any((root / "current").exists() for root in place.roots())
+
+
+def test_what_another_worker_has_started_and_left_is_ended_too(
+    make_fleet_target: MakeFleetTarget, driver: Driver, other_driver: Driver
+) -> None:
+    """The claim is free and the step still runs: the cancel attaches to it with the word to stop."""
+    place = make_fleet_target(hosts=1, steps=[step("build", "touch ../../begun; sleep 41416")])
+    deploy = request(place)
+    with driver.working(lambda: driver.advance(deploy)):
+        eventually(lambda: begun(place), 20, "the step's begin")
+        driver.runtime.leave()
+    assert (deploy.status, processes_with("sleep 41416") == []) == ("running", False)
+    lifecycle.request_cancel(deploy, by=place.by)
+    other_driver.run_to_end(deploy)
+    assert deploy.status == "cancelled"
+    assert processes_with("sleep 41416") == []
+
+
+@pytest.mark.parametrize("which", ["step", "all"])
+def test_on_a_host_that_hangs_it_is_final_within_30_seconds(
+    which: str, make_fleet_target: MakeFleetTarget, driver: Driver
+) -> None:
+    place = make_fleet_target(hosts=1, steps=[step("build", "touch ../../begun; exec sleep 41417")])
+    deploy = request(place)
+    stopped: list[int] = []
+    try:
+        with driver.running(deploy, 45):
+            eventually(lambda: begun(place), 20, "the step's begin")
+            eventually(lambda: processes_with("sleep 41417"), 5, "the step's process")
+            home = str(next(iter(place.homes.values())))
+            stopped = processes_with("sleep 41417") if which == "step" else processes_with(home)
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            asked = time.monotonic()
+            lifecycle.request_cancel(deploy, by=place.by)
+        took = time.monotonic() - asked
+    finally:
+        for pid in stopped:
+            _let_go(pid)
+    assert deploy.status == "cancelled"
+    assert took < 30
+    if which == "step":
+        assert processes_with("sleep 41417") == []
+    else:
+        assert "may still run" in deploy.runs.get().error
+    print(f"{which} stopped: cancelled after {took:.1f} s")
+
+
+def _let_go(pid: int) -> None:
+    for number in (signal.SIGCONT, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+
+
+def test_one_that_does_not_answer_is_not_waited_for(make_place: MakeFleetTarget) -> None:
+    """Its worker lives, but has not come to an end in time; should it come later, its claim no longer holds."""
+    place = make_place(hosts=2)
+    deploy = request(place)
+    worker = claims.register()
+    (held, _) = claims.take(worker, deploy, list(deploy.runs.values_list("pk", flat=True)))
+    lifecycle.request_cancel(deploy, by=place.by)
+    engine.advance(deploy.pk, offer=_nobody)
+    assert Deploy.objects.get(pk=deploy.pk).status == "cancelling"
+    Deploy.objects.update(cancelled_at=timezone.now() - timedelta(seconds=engine.CANCEL_SECONDS + 1))
+    engine.advance(deploy.pk, offer=_nobody)
+    deploy.refresh_from_db()
+    assert deploy.status == "cancelled"
+    assert {run.error for run in deploy.runs.all()} == {
+        "It did not answer in time; what was started there may still run."
+    }
+    with pytest.raises(claims.ClaimLost):
+        runs.move(held, RunStatus.FAILED)
+
+
+def _nobody(deploy_id: int, do: object) -> None:
+    raise AssertionError(f"Nothing was to be done for {deploy_id}, but {do}.")
+
+
+def test_the_log_tells_who_cancelled(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    place = make_fleet_target(hosts=1)
+    deploy = request(place)
+    lifecycle.request_cancel(deploy, by=place.by)
+    driver.run_to_end(deploy)
+    texts = [line.text for line in log.read_all(deploy.pk)]
+    assert "Ada cancels this deploy." in texts
+    assert texts[-1] == deploy.reason

@@ -1,0 +1,111 @@
+"""The moves of host runs: what the table does not allow, and what another holds, is not written."""
+
+import pytest
+
+from deployments import claims, log, runs
+from deployments.models import Deploy, HeldRelease, HostRun, Placement
+from deployments.runs import release_of
+from deployments.states import RUN_FINAL, RUN_MOVES, RunStatus
+from notifications.models import Event
+from tests.deployments.conftest import MakeFleetTarget
+from tests.deployments.ended import request
+
+pytestmark = pytest.mark.both_databases
+
+ALLOWED = [(state, goal) for state, goals in RUN_MOVES.items() for goal in goals]
+FORBIDDEN = [(state, goal) for state in RunStatus for goal in RunStatus if goal not in RUN_MOVES.get(state, ())]
+
+
+@pytest.fixture
+def deploy(make_place: MakeFleetTarget) -> Deploy:
+    return request(make_place(hosts=2))
+
+
+@pytest.fixture
+def run(deploy: Deploy) -> HostRun:
+    first = deploy.runs.all()[0]
+    return claims.take(claims.register(), deploy, [first.pk])[0]
+
+
+def set_status(run: HostRun, status: str) -> None:
+    HostRun.objects.filter(pk=run.pk).update(status=status)
+
+
+@pytest.mark.parametrize(("state", "goal"), ALLOWED)
+def test_a_move_of_the_table_is_written(state: str, goal: RunStatus, run: HostRun) -> None:
+    set_status(run, state)
+    runs.move(run, goal, step="here")
+    row = HostRun.objects.get(pk=run.pk)
+    assert (row.status, row.step) == (goal, "here")
+    assert (row.finished_at is not None) == (goal in RUN_FINAL)
+
+
+@pytest.mark.parametrize(("state", "goal"), FORBIDDEN)
+def test_every_other_move_is_refused(state: str, goal: RunStatus, run: HostRun) -> None:
+    set_status(run, state)
+    events = Event.objects.count()
+    with pytest.raises(claims.ClaimLost):
+        runs.move(run, goal, error="no")
+    row = HostRun.objects.get(pk=run.pk)
+    assert (row.status, row.error, Event.objects.count()) == (state, "", events)
+
+
+def test_what_is_over_has_no_moves() -> None:
+    assert not set(RUN_FINAL) & set(RUN_MOVES)
+    assert set(RUN_FINAL) | set(RUN_MOVES) == set(RunStatus)
+
+
+def test_one_whose_claim_was_taken_writes_nothing(run: HostRun) -> None:
+    HostRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
+    for act in (
+        lambda: runs.move(run, RunStatus.PREPARING),
+        lambda: runs.move(run, RunStatus.FAILED, error="stale"),
+        lambda: runs.prepared(run),
+        lambda: runs.switched(run, "x"),
+    ):
+        with pytest.raises(claims.ClaimLost):
+            act()
+    runs.note(run, "stale")
+    row = HostRun.objects.get(pk=run.pk)
+    assert (row.status, row.step, row.error) == ("pending", "", "")
+    assert (Placement.objects.count(), HeldRelease.objects.count()) == (0, 0)
+    assert not Event.objects.filter(kind__startswith="host_run.").exists()
+
+
+def test_a_failure_is_told_in_the_log_and_as_an_event(run: HostRun, deploy: Deploy) -> None:
+    runs.move(run, RunStatus.FAILED, error_kind="step", error="It broke.", step="build")
+    assert [(line.host, line.text) for line in log.read_all(deploy.pk)][1:] == [(run.host_name, "It broke.")]
+    event = Event.objects.get(kind="host_run.failed")
+    assert event.facts == {"host": run.host_name, "step": "build", "error_kind": "step", "error": "It broke."}
+
+
+def test_prepared_and_switched_say_what_lies_on_the_host(run: HostRun, deploy: Deploy) -> None:
+    runs.move(run, RunStatus.PREPARING)
+    runs.prepared(run)
+    place = Placement.objects.get()
+    assert (place.current, HeldRelease.objects.get().release) == (None, deploy.release)
+    runs.switched(run, "20260101000000-abcdef0")
+    place.refresh_from_db()
+    assert (place.current, run.revision, run.previous) == (
+        deploy.release,
+        deploy.revision,
+        "20260101000000-abcdef0",
+    )
+    runs.removed(run, release_of(deploy).name)
+    assert not HeldRelease.objects.exists()
+
+
+def test_what_is_skipped_is_free_and_may_be_skipped(run: HostRun, deploy: Deploy) -> None:
+    pks = tuple(deploy.runs.values_list("pk", flat=True))
+    runs.skip(deploy, pks, "The gate is closed.")
+    assert list(deploy.runs.values_list("status", flat=True)) == ["pending", "skipped"], "one is being worked on"
+    runs.skip(deploy, pks, "The gate is closed.")
+    assert [line.text for line in log.read_all(deploy.pk)].count("The gate is closed.") == 1
+
+
+def test_what_is_dropped_gets_a_fence_that_its_worker_does_not_have(run: HostRun, deploy: Deploy) -> None:
+    runs.drop(deploy, (run.pk,), "It did not answer.")
+    row = HostRun.objects.get(pk=run.pk)
+    deploy.target.refresh_from_db()
+    assert (row.status, row.error, row.claimed_by) == ("cancelled", "It did not answer.", None)
+    assert row.fence == deploy.target.fence > run.fence
