@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import wait
 
+from asgiref.sync import SyncToAsync
 from django.db import connections
 
 from deployments.log_reading import READERS
@@ -17,4 +18,10 @@ def close_readers() -> None:
         barrier.wait(10)
         connections.close_all()
 
-    wait([READERS.submit(close) for _ in range(count)])
+    # and the one thread in which asynchronous tests run what is synchronous
+    wait(
+        [
+            *(READERS.submit(close) for _ in range(count)),
+            SyncToAsync.single_thread_executor.submit(connections.close_all),
+        ]
+    )

@@ -17,7 +17,8 @@ class Socket:
     """What a browser or script sees of a live log."""
 
     def __init__(self, path: str, *headers: tuple[bytes, bytes]) -> None:
-        self.communicator = WebsocketCommunicator(application, path, headers=[(b"host", b"localhost"), *headers])
+        host = [] if any(name == b"host" for name, _ in headers) else [(b"host", b"localhost")]
+        self.communicator = WebsocketCommunicator(application, path, headers=[*host, *headers])
 
     async def open(self) -> tuple[bool, int | None]:
         accepted, code = await self.communicator.connect(timeout=10)

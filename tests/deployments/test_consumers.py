@@ -1,0 +1,333 @@
+"""The socket of a live log: who is let in, what comes in which order, and when it ends."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from deployments import consumers, lifecycle, live, log
+from deployments.api.representation import deploys, represent
+from deployments.models import Deploy
+from deployments.states import DeployStatus
+from environments.models import Token, User
+from notifications.models import Event
+from tests.builders import make_deploy, make_lines, make_run, make_target, make_token, make_user
+from tests.deployments.readers import close_readers
+from tests.deployments.sockets import ORIGIN, Socket, opened
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey"), pytest.mark.both_databases]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _readers() -> Iterator[None]:
+    yield
+    close_readers()
+
+
+class Scene:
+    """A deploy that is over, with a log of two hosts; and who may read it."""
+
+    def __init__(self) -> None:
+        self.user = make_user(username="vera", role="viewer")
+        self.token = make_token(user=self.user)
+        client = Client()
+        client.force_login(self.user)
+        self.session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        self.deploy: Deploy = make_deploy(target=make_target())
+        make_run(deploy=self.deploy)
+        self.texts = [f"\x1b[3{n % 8}mline {n} ü 😀" for n in range(1, 1801)]
+        for first in range(0, 1800, 300):
+            make_lines(deploy=self.deploy, texts=self.texts[first : first + 300], host=f"web{first // 300 % 2}")
+        lines, sha256 = log.digest(self.deploy.pk)
+        Deploy.objects.filter(pk=self.deploy.pk).update(lines=lines, log_sha256=sha256)
+
+    @property
+    def cookie(self) -> tuple[bytes, bytes]:
+        return b"cookie", f"{settings.SESSION_COOKIE_NAME}={self.session}".encode()
+
+    @property
+    def bearer(self) -> tuple[bytes, bytes]:
+        return b"authorization", f"Bearer {self.token}".encode()
+
+    @property
+    def path(self) -> str:
+        return f"/ws/deploys/{self.deploy.pk}/log"
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def origin(value: str) -> tuple[bytes, bytes]:
+    return b"origin", value.encode()
+
+
+OWN = "http://localhost:8000"
+LET_IN = {
+    "token": ("bearer",),
+    "session from BASE_URL": ("cookie", origin(OWN)),
+    "session from the Host's own pages": ("cookie", origin("http://127.0.0.1:8001"), (b"host", b"127.0.0.1:8001")),
+}
+FOREIGN = "the foreign Origin"
+REFUSED = {
+    "nothing": ((), "neither a bearer token nor an Origin"),
+    "nothing but our Origin": ((origin(OWN),), "no session"),
+    "session without Origin": (("cookie",), "neither a bearer token nor an Origin"),
+    "session from null": (("cookie", origin("null")), FOREIGN),
+    "session from another site": (("cookie", origin("https://evil.example")), FOREIGN),
+    "session from a sub-domain": (("cookie", origin("http://evil.localhost:8000")), FOREIGN),
+    "session from a name that begins like ours": (("cookie", origin("http://localhost:8000.evil.example")), FOREIGN),
+    "session from another port": (("cookie", origin("http://localhost:8001")), FOREIGN),
+    "session from another scheme": (("cookie", origin("https://localhost:8000")), FOREIGN),
+    "session with a foreign Host": (("cookie", origin("http://evil.example"), (b"host", b"evil.example")), FOREIGN),
+    "session with an empty Origin": (("cookie", origin("")), FOREIGN),
+    "two Origins": (("cookie", origin(OWN), origin("https://evil.example")), "two origin headers"),
+    "a session that is none": (
+        ((b"cookie", f"{settings.SESSION_COOKIE_NAME}=abc".encode()), origin(OWN)),
+        "nobody is signed in",
+    ),
+    "token from our pages": (("bearer", origin(OWN)), "a bearer token together with the Origin"),
+    "token from another site": (("bearer", origin("https://evil.example")), "a bearer token together with the Origin"),
+    "token from null": (("bearer", origin("null")), "a bearer token together with the Origin"),
+    "a token that is none": (((b"authorization", b"Bearer dpl_" + b"x" * 40),), "nobody is signed in"),
+    "a wrong token with a good session": (
+        ("cookie", origin(OWN), (b"authorization", b"Bearer dpl_x")),
+        "a bearer token together with the Origin",
+    ),
+    "a wrong token with a session and no Origin": (
+        ("cookie", (b"authorization", b"Bearer dpl_x")),
+        "nobody is signed in",
+    ),
+    "other credentials": (((b"authorization", b"Basic dmVyYTp2ZXJh"),), "credentials of another kind"),
+    "two tokens": (("bearer", "bearer"), "two authorization headers"),
+}
+
+
+def headers_of(scene: Scene, parts: tuple[Any, ...]) -> list[tuple[bytes, bytes]]:
+    headers = [getattr(scene, part) if isinstance(part, str) else part for part in parts]
+    return headers if any(name == b"host" for name, _ in headers) else [(b"host", b"localhost:8000"), *headers]
+
+
+@pytest.mark.parametrize("parts", LET_IN.values(), ids=LET_IN)
+async def test_these_are_let_in(parts: tuple[Any, ...], scene: Scene) -> None:
+    socket = Socket(scene.path, *headers_of(scene, parts))
+    assert await socket.open() == (True, None)
+    assert "status" in await socket.frame()
+    await socket.close()
+
+
+@pytest.mark.parametrize(("parts", "why"), REFUSED.values(), ids=REFUSED)
+async def test_these_are_refused_before_anything_is_said(
+    parts: tuple[Any, ...], why: str, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await Socket(scene.path, *headers_of(scene, parts)).open() == (False, 4403)
+    assert f"was refused: {why}" in caplog.text
+    assert scene.token not in caplog.text
+
+
+async def test_a_token_in_the_address_is_none(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """It would stand in every log of every proxy."""
+    assert await Socket(f"{scene.path}?token={scene.token}").open() == (False, 4403)
+    assert scene.token not in caplog.text
+
+
+async def test_someone_disabled_is_refused_by_token_and_session(scene: Scene) -> None:
+    await User.objects.filter(pk=scene.user.pk).aupdate(is_active=False)
+    for headers in ([scene.bearer], [scene.cookie, ORIGIN]):
+        assert await Socket(scene.path, *headers).open() == (False, 4403)
+
+
+async def test_who_lacks_the_permission_is_refused_and_it_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "VIEW", "administer")
+    assert await Socket(scene.path, scene.bearer).open() == (False, 4403)
+    event = await Event.objects.aget(kind="permission.refused")
+    assert (event.actor, event.facts["permission"]) == ("vera", "administer")
+
+
+async def test_no_such_deploy(scene: Scene) -> None:
+    async with opened(987654, scene.token) as socket:
+        assert await socket.frame() == {"close": 4404}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=0",
+        "from=-1",
+        "from=x",
+        "from=",
+        "from=1&from=2",
+        f"from={2**63}",
+        "from=1.0",
+        "host=a%20b",
+        "host=..",
+        "x=1",
+    ],
+)
+async def test_a_wrong_parameter_ends_it(query: str, scene: Scene) -> None:
+    async with opened(scene.deploy.pk, scene.token, "?" + query) as socket:
+        assert await socket.frame() == {"close": 4400}
+
+
+async def test_status_then_all_lines_then_the_end(scene: Scene) -> None:
+    async with opened(scene.deploy.pk, scene.token) as socket:
+        frames = [frame async for frame in socket.frames()]
+    first, *middle, end, close = frames
+    deploy = await deploys().aget(pk=scene.deploy.pk)
+    assert first == {"status": await sync_to_async(represent)(deploy)}
+    lines = [line for frame in middle for line in frame["lines"]]
+    assert [line["n"] for line in lines] == list(range(1, 1801))
+    assert [line["text"] for line in lines] == scene.texts
+    assert set(lines[0]) == {"n", "host", "at", "stream", "text"}
+    sha256 = hashlib.sha256("".join(text + "\n" for text in scene.texts).encode()).hexdigest()
+    assert end == {"end": {"status": "succeeded", "lines": 1800, "sha256": sha256}}
+    assert close == {"close": 1000}
+
+
+@pytest.mark.parametrize(("start", "count"), [(1, 1800), (2, 1799), (301, 1500), (1800, 1), (1801, 0), (10**15, 0)])
+async def test_it_begins_where_one_asks(start: int, count: int, scene: Scene) -> None:
+    async with opened(scene.deploy.pk, scene.token, f"?from={start}") as socket:
+        frames = [frame async for frame in socket.frames()]
+    ns = [line["n"] for frame in frames for line in frame.get("lines", [])]
+    assert ns == list(range(start, start + count))
+    assert frames[-2]["end"]["lines"] == 1800
+
+
+async def test_one_host_only(scene: Scene) -> None:
+    async with opened(scene.deploy.pk, scene.token, "?host=web1&from=400") as socket:
+        lines = [line async for frame in socket.frames() for line in frame.get("lines", [])]
+    assert {line["host"] for line in lines} == {"web1"}
+    assert [line["n"] for line in lines] == [*range(400, 601), *range(901, 1201), *range(1501, 1801)]
+
+
+async def test_frames_are_bounded(scene: Scene) -> None:
+    texts = [f"{n} " + "ü" * 60_000 for n in range(20)]
+    await sync_to_async(make_lines)(deploy=scene.deploy, texts=texts)
+    async with opened(scene.deploy.pk, scene.token) as socket:
+        frames = [frame async for frame in socket.frames()]
+    batches = [frame["lines"] for frame in frames if "lines" in frame]
+    assert max(map(len, batches)) == 500
+    sizes = [sum(len(line["text"]) for line in batch) for batch in batches]
+    assert max(sizes) <= 200_000
+    assert sum(map(len, batches)) == 1820
+
+
+async def test_a_line_is_told_by_word_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nobody looking by the clock, only the channel layer can bring it."""
+    monkeypatch.setattr(consumers, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(consumers, "LOOK_SECONDS_ALONE", 3600)
+    monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
+    deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+    async with opened(deploy.pk, scene.token) as socket:
+        assert (await socket.frame())["status"]["status"] == "running"
+        for n in range(1, 6):
+            await sync_to_async(log.say)(deploy, f"word {n}")
+            while "lines" not in (frame := await socket.frame()):
+                pass
+            assert [line["text"] for line in frame["lines"]] == [f"word {n}"]
+        await sync_to_async(lifecycle.end)(deploy, DeployStatus.SUCCEEDED, "Done.")
+        rest = [frame async for frame in socket.frames()]
+    assert [line["text"] for frame in rest for line in frame.get("lines", [])] == ["Done."]
+    assert [frame["status"]["status"] for frame in rest if "status" in frame][-1] == "succeeded"
+    assert rest[-2]["end"]["lines"] == 6
+    assert rest[-1] == {"close": 1000}
+
+
+async def test_the_status_is_told_a_few_times_a_second_and_the_last_always(scene: Scene) -> None:
+    deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+    run = await sync_to_async(make_run)(deploy=deploy, status="preparing")
+    async with opened(deploy.pk, scene.token) as socket:
+        frames = [await socket.frame()]
+        begun = asyncio.get_running_loop().time()
+        for n in range(60):
+            await sync_to_async(change)(run, f"step {n}")
+        await sync_to_async(lifecycle.end)(deploy, DeployStatus.FAILED, "It failed.")
+        frames += [frame async for frame in socket.frames()]
+        took = asyncio.get_running_loop().time() - begun
+    statuses = [frame["status"] for frame in frames if "status" in frame]
+    assert len(statuses) <= 2 + took / consumers.STATUS_SECONDS
+    assert (statuses[-1]["status"], statuses[-1]["hosts"][0]["step"]) == ("failed", "step 59")
+
+
+def change(run: Any, step: str) -> None:
+    type(run).objects.filter(pk=run.pk).update(step=step)
+    live.announce(run.deploy_id, changed=True)
+
+
+class TestPermissionWhileOpen:
+    """Asked again and again: a right that is taken away closes what it opened."""
+
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(consumers, "PERMIT_SECONDS", 0.05)
+
+    async def take_away(self, scene: Scene, headers: list[tuple[bytes, bytes]], what: Any) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        socket = Socket(f"/ws/deploys/{deploy.pk}/log", *headers)
+        assert await socket.open() == (True, None)
+        assert "status" in await socket.frame()
+        await sync_to_async(what)()
+        assert [frame async for frame in socket.frames()][-1] == {"close": 4403}
+
+    async def test_a_user_is_disabled(self, scene: Scene) -> None:
+        await self.take_away(scene, [scene.bearer], lambda: User.objects.update(is_active=False))
+
+    async def test_a_token_is_revoked(self, scene: Scene) -> None:
+        await self.take_away(scene, [scene.bearer], lambda: Token.objects.all().delete())
+
+    async def test_someone_signs_out(self, scene: Scene) -> None:
+        await self.take_away(scene, [scene.cookie, ORIGIN], lambda: Session.objects.all().delete())
+
+    async def test_a_session_expires(self, scene: Scene) -> None:
+        await self.take_away(scene, [scene.cookie, ORIGIN], lambda: Session.objects.update(expire_date=timezone.now()))
+
+    async def test_a_password_is_changed(self, scene: Scene) -> None:
+        def change_password() -> None:
+            scene.user.set_password("another")
+            scene.user.save()
+
+        await self.take_away(scene, [scene.cookie, ORIGIN], change_password)
+
+    async def test_it_stays_open_while_the_right_stays(self, scene: Scene) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        async with opened(deploy.pk, scene.token) as socket:
+            for n in range(5):
+                await sync_to_async(log.say)(deploy, str(n))
+                while "lines" not in await socket.frame():
+                    pass
+
+
+async def test_whoever_talks_to_it_is_cut_off(scene: Scene) -> None:
+    deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+    async with opened(deploy.pk, scene.token) as socket:
+        await socket.communicator.send_to(text_data=json.dumps({"hello": "there"}))
+        assert [frame async for frame in socket.frames()][-1] == {"close": 1008}
+
+
+async def test_many_who_read_the_same_cost_one_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+
+    def count(deploy_id: int, start: int = 1, **more: Any) -> list[log.Line]:
+        reads.append(start)
+        return original(deploy_id, start, **more)
+
+    original = log.read
+    monkeypatch.setattr(log, "read", count)
+
+    async def read_all() -> int:
+        async with opened(scene.deploy.pk, scene.token) as socket:
+            return sum([len(frame.get("lines", [])) async for frame in socket.frames()])
+
+    assert await asyncio.gather(*(read_all() for _ in range(20))) == [1800] * 20
+    assert reads.count(1) == 1
