@@ -60,7 +60,7 @@ def test_after_the_switch_a_cancel_says_which_hosts_run_the_new_release(
     slow = list(place.homes)[2]
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: (place.root(slow) / "begun").exists(), 20, "the restart")
+        eventually((place.root(slow) / "begun").exists, 20, "the restart")
         eventually(lambda: deploy.runs.filter(status="live").count() == 2, 20, "the others' end")
         lifecycle.request_cancel(deploy, by=place.by)
     assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 2 of 3 hosts run the new release.")

@@ -1,5 +1,7 @@
 """The moves of host runs: what the table does not allow, and what another holds, is not written."""
 
+from collections.abc import Callable
+
 import pytest
 
 from deployments import claims, log, runs
@@ -57,12 +59,13 @@ def test_what_is_over_has_no_moves() -> None:
 
 def test_one_whose_claim_was_taken_writes_nothing(run: HostRun) -> None:
     HostRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
-    for act in (
+    acts: list[Callable[[], None]] = [
         lambda: runs.move(run, RunStatus.PREPARING),
         lambda: runs.move(run, RunStatus.FAILED, error="stale"),
         lambda: runs.prepared(run),
         lambda: runs.switched(run, "x"),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(claims.ClaimLost):
             act()
     runs.note(run, "stale")
