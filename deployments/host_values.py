@@ -15,7 +15,7 @@ _URL = re.compile(
     r"|file:///\S*"
     r"|[\w.-]+@\w[\w.-]*:[^-\s]\S*"
 )
-_REF = re.compile(r"(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$))[\w+][\w+@./#=,-]*")
+_REF = re.compile(r"(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$))[\w][\w+@./#=,-]*")
 
 
 class HostProgramError(ValueError):

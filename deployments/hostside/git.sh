@@ -58,7 +58,7 @@ check_out() {
 # A fresh index knows no times and sizes, so git compares every file by its content.
 verify_checkout() {
     rm -f "$home/index"
-    mirror_git --work-tree=. read-tree "$revision" && mirror_git --work-tree=. update-index -q --refresh || return 1
+    mirror_git --work-tree=. read-tree "$revision" && mirror_git --work-tree=. update-index --refresh || return 1
     extra=$(mirror_git --work-tree=. ls-files --others | head -n 5)
     [ -z "$extra" ] || { echo "not in the revision: $extra" && return 1; }
 }

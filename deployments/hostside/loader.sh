@@ -94,16 +94,14 @@ give_end() {
     if lacks_end; then (nonce=$stored_nonce && mark end "$result"); fi
 }
 
-# Waits for the runner's death by the lock that it holds, and says so if it died without a result.
+# Watches for the runner's death by the lock that it holds, and says so if it died without a result. It and the
+# follower end with the loader, however that ends.
+# No signal is trapped anywhere here: one that comes while a shell with traps forks can be lost.
 await_runner() {
-    if has flock; then
-        flock -s "$home/alive" true >/dev/null &
-    else
-        perl -e 'open(F, "<", $ARGV[0]) or exit 1; flock(F, 1)' "$home/alive" >/dev/null &
-    fi
-    blocked=$!
-    trap 'kill "$blocked" 2>/dev/null; exit 0' TERM
-    wait "$blocked"
+    while held "$home/alive"; do
+        sleep 1 >/dev/null
+        kill -0 $$ || { kill "$follower" && exit 0; }
+    done
     if [ -e "$home/result" ] && ! lacks_end; then exit 0; fi
     [ -e "$home/result" ] || reap "$name"
     # Some tails look once a second only; what they have not shown yet goes first.
@@ -158,7 +156,6 @@ start() {
 }
 
 trap let_go EXIT
-trap 'exit 1' HUP INT TERM
 need_tools
 open_state
 pass_gate

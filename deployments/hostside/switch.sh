@@ -33,15 +33,15 @@ check_release() {
 }
 
 # Exit code 0: the word came in time. The timer ends the reader by a signal, for read itself knows no time.
+# No signal is trapped anywhere here: one that comes while a shell with traps forks can be lost.
 await_word() {
     (exec 9>&- && IFS= read -r word && [ "$word" = flip ]) <&3 &
     reader=$!
     (
-        sleep "$seconds" &
-        trap 'kill $! 2>/dev/null; exit 0' TERM
-        wait $!
-        kill "$reader" 2>/dev/null
-    ) >/dev/null 9>&- &
+        exec 3<&- 9>&- >/dev/null
+        while [ "$seconds" -gt 0 ] && sleep 1; do seconds=$((seconds - 1)); done
+        kill "$reader"
+    ) &
     timer=$!
     wait "$reader"
 }
@@ -74,7 +74,6 @@ record_switch() {
 
 exec 3<&0
 trap unarm EXIT
-trap 'exit 1' HUP INT TERM
 need_tools
 open_state
 pass_gate
@@ -85,6 +84,7 @@ check_release
 live_release
 rm -f "$next"
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
+exec 2>/dev/null
 mark armed "${live:--}"
-await_word 2>/dev/null || stay "the word did not come"
+await_word || stay "the word did not come"
 flip

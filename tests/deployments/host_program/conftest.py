@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import Place
-from tests.deployments.host_program.hosts import Host, Release, Tree, make_tools, processes_with, release, tree
+from deployments.host_program import Place, Release
+from tests.deployments.host_program.hosts import Host, Tree, make_tools, release, tree
+from tests.deployments.host_program.looking import processes_with
 
 MakeHost = Callable[..., Host]
 
@@ -19,10 +20,10 @@ def make_host(tmp_path: Path) -> Iterator[MakeHost]:
     """Hosts whose folder has a name that only right quoting survives."""
     hosts: list[Host] = []
 
-    def make(kind: str = "dash", root: str = "a b'c \"$(touch canary)`id`\\", **facts: str) -> Host:
+    def make(kind: str = "dash", root: str = "a b'c \"$(touch canary)`id`\\") -> Host:
         folder = tmp_path / f"host{len(hosts)}"
         folder.mkdir()
-        place = Place(str(folder / root), **({"target": "shop/production"} | facts))
+        place = Place(str(folder / root), "shop/production")
         hosts.append(Host(place, make_tools(folder / "tools", kind), kind))
         return hosts[-1]
 
@@ -48,7 +49,9 @@ def any_host(request: pytest.FixtureRequest, make_host: MakeHost) -> Host:
 
 @pytest.fixture
 def shop() -> Tree:
-    return tree({"index.html": "<h1>Shop</h1>\n", "bin/serve.sh": "#!/bin/sh\n", "empty": "", "latest": "-> index.html"})
+    return tree(
+        {"index.html": "<h1>Shop</h1>\n", "bin/serve.sh": "#!/bin/sh\n", "empty": "", "latest": "-> index.html"}
+    )
 
 
 @pytest.fixture

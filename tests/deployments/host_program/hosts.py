@@ -29,10 +29,10 @@ from deployments.host_program import (
 
 NONCE = "n0nce5eed"
 DEADLINE = 30.0
-_POSIX = (
-    "awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm sed sleep sort tail tar"
-    " test touch tr true uname wc"
-).split()
+_POSIX = """
+awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm sed sleep sort tail tar
+test touch tr true uname wc
+"""
 # FreeBSD's and older macOS's: a link to a folder is followed, and -T is unknown.
 _MV = """#!/bin/sh
 case $1 in --* | -*T*) echo "usage: mv [-f | -i | -n] [-hv] source target" >&2; exit 64;; esac
@@ -58,7 +58,7 @@ def make_tools(folder: Path, kind: str) -> str:
         return str(folder)
     assert kind == "perl"
     (folder / "sh").symlink_to("/bin/dash")
-    for tool in [*_POSIX, "perl"]:
+    for tool in [*_POSIX.split(), "perl"]:
         found = shutil.which(tool)
         assert found, f"{tool} is not installed"
         (folder / tool).symlink_to(found)
@@ -211,7 +211,9 @@ class Host:
         channel.wait_for("started", "attached", "done", "refused")
         return channel
 
-    def run_program(self, program: str, *, name: str = "d1-prepare-1", fence: int = 1, archive: Tree | None = None) -> Channel:
+    def run_program(
+        self, program: str, *, name: str = "d1-prepare-1", fence: int = 1, archive: Tree | None = None
+    ) -> Channel:
         """To its end, and its spool forgotten."""
         channel = self.start(program, name=name, fence=fence, archive=archive)
         channel.wait_for("end", "refused", "done")
@@ -239,35 +241,3 @@ class Host:
 
     def live(self) -> str:
         return os.readlink(self.root / "current") if os.path.lexists(self.root / "current") else ""
-
-
-def processes_with(text: str | Path) -> list[str]:
-    """The living processes of this machine whose arguments or environment contain `text`."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                arguments = (folder / "cmdline").read_bytes()
-                if str(text).encode() in arguments + (folder / "environ").read_bytes():
-                    found.append(f"{folder.name} {arguments!r}")
-            except OSError:
-                continue
-    return found
-
-
-def runner_of(host: "Host", name: str) -> int:
-    """The process id of a detached runner: its session's leader."""
-    for line in processes_with(f"programs/{name}/program"):
-        pid = int(line.split()[0])
-        if os.getsid(pid) == pid:
-            return pid
-    raise AssertionError(f"{name} does not run on {host.place.root}")
-
-
-def content_of(folder: Path) -> dict[str, str]:
-    """Every path below a folder with its content: to see that nothing was written."""
-    return {
-        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_text(errors="replace")
-        for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or path.is_file()
-    } | {str(path.relative_to(folder)) + "/": "" for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()}

@@ -13,12 +13,14 @@ from deployments.host_program import (
     Entry,
     HeldSource,
     HostStep,
+    Mark,
+    Release,
     manifest_of,
     prepare_program,
     program_end,
     start_command,
 )
-from tests.deployments.host_program.hosts import NONCE, Host, Mark, Release, Tree, prepare, release, tree
+from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare, release, tree
 
 
 def archives(host: Host) -> set[str]:
@@ -26,7 +28,9 @@ def archives(host: Host) -> set[str]:
 
 
 def test_files_links_and_modes_are_laid_out(any_host: Host, first: Release) -> None:
-    held = tree({"a b/c'd.txt": "x\n", "-rf": "y", "$(id)": "z", "run.sh": "#!/bin/sh\n", "e": "", "l": "-> a b/c'd.txt"})
+    held = tree(
+        {"a b/c'd.txt": "x\n", "-rf": "y", "$(id)": "z", "run.sh": "#!/bin/sh\n", "e": "", "l": "-> a b/c'd.txt"}
+    )
     assert any_host.run_program(prepare(any_host, first, held), archive=held).marks()[-1] == Mark("end", "ok")
     path = any_host.root / "releases" / first.name
     assert {name: (path / name).read_text() for name in ("a b/c'd.txt", "-rf", "$(id)", "e")} == {

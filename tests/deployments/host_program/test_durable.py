@@ -7,18 +7,10 @@ import stat
 
 import pytest
 
-from deployments.host_program import Call, HostStep, once_program, start_command
+from deployments.host_program import Call, HostStep, Mark, Release, once_program, start_command
 from tests.conftest import Wait
-from tests.deployments.host_program.hosts import (
-    NONCE,
-    Host,
-    Mark,
-    Release,
-    Tree,
-    prepare,
-    processes_with,
-    runner_of,
-)
+from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare
+from tests.deployments.host_program.looking import processes_with, runner_of
 
 
 def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release) -> None:
@@ -53,11 +45,12 @@ def test_a_second_start_attaches(any_host: Host, shop: Tree, first: Release) -> 
 
 
 def test_a_killed_loader_loses_no_byte(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
-    noise = "i=0; while [ $i -lt 3000 ]; do echo \"line $i $(( i * 7919 ))\"; i=$((i + 1)); done"
+    noise = 'i=0; while [ $i -lt 3000 ]; do echo "line $i $(( i * 7919 ))"; i=$((i + 1)); done'
     program = prepare(any_host, first, shop, f"{noise}; {any_host.gate}; {noise}")
     one = any_host.start(program, archive=shop)
     one.wait_text(b"line 2999 ")
-    one.process.kill()
+    one.kill()
+    eventually(lambda: not _tails(any_host), 5)
     got = one.data[one.data.index(b"started\n") + 8 :]
     any_host.open_gate()
     two = any_host.start(program, offset=len(got), fence=2)
@@ -86,15 +79,15 @@ def test_the_end_of_input_ends_the_loader_not_the_runner(
     channel.wait_for("step")
     channel.close()
     assert channel.process.returncode == 0
-    eventually(lambda: not processes_with("loader") and not _tails(any_host), 5)
+    eventually(lambda: not _tails(any_host), 5)
     runner_of(any_host, "d1-prepare-1")
     any_host.open_gate()
     assert any_host.start(program, fence=2).wait_for("end").args == "ok"
 
 
 def _tails(host: Host) -> list[str]:
-    """What follows a spool, or waits for a runner's end."""
-    return [line for line in processes_with(host.path) if "tail" in line or "/alive" in line]
+    """What follows a spool, or looks after a runner: all but the runner itself."""
+    return [line for line in processes_with("d1-prepare-1") if "tail" in line or "await_runner" in line]
 
 
 def test_nothing_lingers_after_the_end(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
@@ -139,7 +132,9 @@ def test_limits_hold_on_the_host(
     channel = any_host.start(program, archive=shop)
     channel.wait_for("end", seconds=20)
     assert channel.marks()[-1] == Mark("end", f"failed {kind}")
-    assert any(mark.word == "fail" and '"step 1"' in mark.args and " 2 seconds" in mark.args for mark in channel.marks())
+    assert any(
+        mark.word == "fail" and '"step 1"' in mark.args and " 2 seconds" in mark.args for mark in channel.marks()
+    )
     assert not processes_with("sleep\x00374")
 
 

@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
-from deployments.host_program import Place
+from deployments.host_program import Mark, Place, Release
 from tests.conftest import Wait
-from tests.deployments.host_program.hosts import Host, Mark, Release, Tree, content_of, prepare
+from tests.deployments.host_program.hosts import Host, Tree, prepare
+from tests.deployments.host_program.looking import content_of
 
 
 def test_a_lower_fence_writes_nothing(any_host: Host, shop: Tree, first: Release) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import HostStep, Place, prepare_program
-from tests.deployments.host_program.hosts import Host, Mark, Release, Tree, prepare, release, tree
+from deployments.host_program import HostStep, Mark, Place, Release, prepare_program
+from tests.deployments.host_program.hosts import Host, Tree, prepare, release, tree
 
-HOSTILE = "a 'b' \"c\" $(touch canary) `touch canary` \\ \n; touch canary & * ~ #x !! $HOME\t%s ；é"
+HOSTILE = "a 'b' \"c\" $(touch canary) `touch canary` \\ \n; touch canary & * ~ #x !! $HOME\t%s \uff1b\xe9"
 
 
 def test_shared_folders_and_files_are_linked(any_host: Host, first: Release) -> None:
@@ -42,7 +42,9 @@ def test_shared_folders_and_files_are_linked(any_host: Host, first: Release) -> 
         (["out/side"], [], "out is itself a link"),
     ],
 )
-def test_what_cannot_be_linked_is_told(host: Host, first: Release, dirs: list[str], files: list[str], says: str) -> None:
+def test_what_cannot_be_linked_is_told(
+    host: Host, first: Release, dirs: list[str], files: list[str], says: str
+) -> None:
     held = tree({"a": "x", "folder/b": "y", "out": "-> /tmp"})
     (host.root / "shared").mkdir(parents=True)
     (host.root / "shared" / "folder").write_text("file")
@@ -118,12 +120,14 @@ def test_sudo_is_asked_before_anything_runs(host: Host, shop: Tree, first: Relea
 
 @pytest.fixture
 def small_disk(host: Host) -> Iterator[Host]:
-    """A host whose folder lies on a disk of 4 MB; where none can be mounted, files of 1 MB are the most that it writes."""
+    """A host whose folder lies on a disk of 4 MB; where none can be mounted, its files end at 1 MB."""
     disk = host.root.parent / "disk"
     disk.mkdir()
     host.place = Place(f"{disk}/shop", host.place.target)
     mounted = sys.platform == "linux" and os.geteuid() == 0
-    mounted = mounted and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk]).returncode == 0
+    mounted = (
+        mounted and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], check=False).returncode == 0
+    )
     if not mounted:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
     yield host
@@ -156,7 +160,9 @@ def test_a_release_without_room_is_not_begun(small_disk: Host, shop: Tree) -> No
 def test_a_disk_that_fills_while_laying_out_leaves_the_old_release(small_disk: Host, shop: Tree) -> None:
     serve_first(small_disk, shop)
     held = tree({"zeros": "0" * 9_000_000, "after": "x"})
-    lying = tree({"zeros": "0" * 9_000_000, "after": "x"}, manifest=held.source.manifest.replace("total 9000001", "total 1"))
+    lying = tree(
+        {"zeros": "0" * 9_000_000, "after": "x"}, manifest=held.source.manifest.replace("total 9000001", "total 1")
+    )
     channel = small_disk.run_program(prepare(small_disk, release(2), lying), name="d2-prepare-1", archive=lying)
     assert channel.marks()[-1] == Mark("end", "failed disk")
     assert still_serves(small_disk)

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from deployments.host_program import Mark
 from tests.conftest import Wait
-from tests.deployments.host_program.hosts import Host, Mark, Tree, content_of, prepare, processes_with, release
+from tests.deployments.host_program.hosts import Host, Tree, prepare, release
+from tests.deployments.host_program.looking import content_of, processes_with
 
 
 @pytest.fixture
@@ -63,7 +65,9 @@ def test_a_newer_claim_disarms(ready: Host) -> None:
     ready.switch(release(1))
     channel = ready.arm(release(2), fence=3)
     channel.wait_for("armed")
-    assert ready.arm(release(2), fence=4).to_end() == [Mark("refused", "lock another program is at work in this folder")]
+    assert ready.arm(release(2), fence=4).to_end() == [
+        Mark("refused", "lock another program is at work in this folder")
+    ]
     channel.send("flip\n")
     assert channel.to_end()[-1].word == "not-switched"
     assert ready.live() == f"releases/{release(1).name}"
