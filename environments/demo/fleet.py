@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def run_fleet(demo: DemoFolder, say: Callable[[str], None], listening: Callable[
     parent = os.getppid()
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     with locked(demo) as lock, _sockets() as sockets, guarded(demo, lock, sockets) as guardian:
-        asyncio.run(FleetRunner(demo, sockets, say, listening).run(parent, guardian))
+        asyncio.run(FleetRunner(demo, sockets, _to_whoever_listens(say), listening).run(parent, guardian))
 
 
 class FleetRunner:
@@ -131,6 +131,14 @@ async def _serve(listener: socket.socket, server: HostServer, key: asyncssh.SSHK
 
 def _preferring(port: int | None, others: Iterator[int]) -> Iterator[int]:
     return others if port is None else chain([port], others)
+
+
+def _to_whoever_listens(say: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        with suppress(BrokenPipeError):  # the parent has died; that must not keep the fleet from ending in order
+            say(text)
+
+    return tell
 
 
 @contextmanager

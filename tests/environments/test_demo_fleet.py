@@ -66,13 +66,15 @@ async def test_a_hundred_thousand_lines_arrive_in_order(fleet: RunningFleet) -> 
 
 async def test_a_reader_that_pauses_holds_the_command_back(fleet: RunningFleet) -> None:
     async with fleet.connect() as connection:
-        process = await connection.create_process("head -c 30000000 /dev/zero; echo >finished", encoding=None)
+        process = await connection.create_process("head -c 60000000 /dev/zero; echo >finished", encoding=None)
         await process.stdout.readexactly(1)
+        for _ in range(100):  # time enough for a fleet that would take in all of it at once
+            await connection.run("true")
         finished = Path(fleet.host().folder, "finished")
         assert not finished.exists()
         rest = await process.stdout.read()
         await process.wait()
-        assert len(rest) == 29_999_999
+        assert len(rest) == 59_999_999
         assert finished.exists()
 
 
@@ -161,10 +163,9 @@ async def test_a_command_answers_without_delay_on_a_warm_connection(fleet: Runni
 
 
 def test_hosts_listen_on_loopback_only_and_keep_their_key_private(fleet: RunningFleet) -> None:
-    outside = [address for address in _own_addresses() if not address.startswith("127.")]
-    for address in outside:
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection((address, fleet.host().port), timeout=5)
+    # Another address of this machine, where a server on all addresses would answer.
+    with pytest.raises(OSError, match=r"."):
+        socket.create_connection(("127.0.0.2", fleet.host().port), timeout=2)
     key = fleet.demo.host(FIRST) / "ssh_host_key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
@@ -172,7 +173,7 @@ def test_hosts_listen_on_loopback_only_and_keep_their_key_private(fleet: Running
 def test_a_second_fleet_in_the_same_folder_is_refused(fleet: RunningFleet) -> None:
     code = "from environments.demo import lifeline, __main__ as fleet; lifeline.LOCK_PATIENCE = 0.2; exit(fleet.main())"
     command = [sys.executable, "-c", code, str(fleet.demo.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 1
     assert done.stderr.strip() == f"Another demo fleet runs in {fleet.demo.path}. End it, or start with another VAR."
 
@@ -192,8 +193,8 @@ def test_nothing_outlives_the_fleet(tmp_path: Path, how: signal.Signals) -> None
 
 def test_the_fleet_ends_with_whoever_started_it(tmp_path: Path) -> None:
     code = (
-        "import subprocess, sys; fleet = subprocess.Popen([sys.executable, '-m', 'environments.demo', sys.argv[1]])\n"
-        "print(fleet.pid, flush=True); sys.stdin.read()"
+        "import subprocess, sys; command = [sys.executable, '-m', 'environments.demo', sys.argv[1]]\n"
+        "print(subprocess.Popen(command, stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "demo")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -204,7 +205,11 @@ def test_the_fleet_ends_with_whoever_started_it(tmp_path: Path) -> None:
     eventually(lambda: (found := read_fleet(demo)) and found.pid == pid, "the fleet listens")
     parent.kill()
     parent.communicate()
-    eventually(lambda: not _alive(pid), "the fleet has noticed")
+    try:
+        eventually(lambda: not _alive(pid), "the fleet has noticed")
+    except AssertionError:
+        os.kill(pid, signal.SIGTERM)
+        raise
 
 
 def test_a_fleet_whose_guard_is_killed_ends_itself(tmp_path: Path) -> None:
@@ -241,8 +246,3 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _own_addresses() -> list[str]:
-    found = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    return sorted(found)
