@@ -14,6 +14,8 @@ from deployments.page_queries.commits import as_changes, read_preview, read_rang
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
 from deployments.page_queries.home import read_home
 from deployments.page_queries.target import find_target, read_target
+from deployments.page_queries.words import mark_of_run
+from deployments.states import RunStatus
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Target
@@ -149,7 +151,14 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     found = deploy_or_404(deploy_id)
     page = read_deploy(found)
     may = allows(request.user, DEPLOY, found.target)
-    context = {"page": page, "deploy": found, "target": found.target, "may_deploy": may, "elapsed": elapsed(found)}
+    context = {
+        "page": page,
+        "deploy": found,
+        "target": found.target,
+        "may_deploy": may,
+        "elapsed": elapsed(found),
+        "shapes": [(status, mark_of_run(status)) for status in RunStatus.values],
+    }
     tag = tag_of(page, may)
     return answer(request, "deployments/deploy.html", context, tag=tag)
 

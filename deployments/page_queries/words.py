@@ -51,12 +51,12 @@ _RUNS: dict[str, Mark] = {
 _TOLD: dict[str, str] = {
     _D.WAITING: "waits to deploy",
     _D.RUNNING: "deploys",
-    _D.CANCELLING: "is being stopped with",
+    _D.CANCELLING: "is stopping the deploy of",
     _D.WATCHING: "deployed and watches",
     _D.SUCCEEDED: "deployed",
     _D.PARTIAL: "partly deployed",
     _D.FAILED: "could not deploy",
-    _D.CANCELLED: "was stopped with",
+    _D.CANCELLED: "did not finish deploying",
     _D.NEEDS_ATTENTION: "deployed, with an unclear end:",
 }
 

@@ -17,6 +17,17 @@ function refreshSoon() {
   }, 300);
 }
 
+// A square changes at once; its words in full, and all else, come with the page that is read again.
+function showHostState(host) {
+  const square = document.getElementById("host-" + host.host);
+  const fresh = document.querySelector("template[data-shapes]").content.querySelector(`[data-state="${host.status}"]`);
+  if (!square || !fresh || square.dataset.state === host.status) return;
+  square.dataset.state = host.status;
+  square.classList.toggle("dp-f", fresh.hasAttribute("data-bad"));
+  square.querySelector("svg").replaceWith(document.importNode(fresh.querySelector("svg"), true));
+  square.querySelector("span").textContent = fresh.dataset.words;
+}
+
 function tell(words) {
   state.textContent = words;
 }
@@ -28,6 +39,7 @@ function take(frame) {
   }
   if (frame.status) {
     tell("live");
+    for (const host of frame.status.hosts || []) showHostState(host);
     refreshSoon();
   }
   if (frame.end) {

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -41,7 +42,7 @@ def make_shop() -> tuple[Target, Target]:
     )
 
 
-def fail(deploy: Deploy, error: str, *, kind: str = "step", **fields: object) -> None:
+def fail(deploy: Deploy, error: str, *, kind: str = "step", **fields: Any) -> None:
     builders.make_run(deploy=deploy, status=R.FAILED, error_kind=kind, error=error, step="smoke", **fields)
 
 
