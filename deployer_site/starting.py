@@ -21,6 +21,7 @@ from deployer_site.static_collection import collect_static_files
 from deployer_site.supervisor import Supervisor
 from deployer_site.valkey import own_url
 from deployer_site.welcome import welcome
+from environments import keys
 
 READY_SECONDS, REMIND_SECONDS, POLL_SECONDS = 120.0, 20.0, 0.5
 VALKEY_SECONDS = 5.0
@@ -46,6 +47,7 @@ def prepare(console: Console) -> Plan:
     """Everything that is done before the first process starts: tables, static files, configuration."""
     try:
         call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+        keys.ensure_key_pair()
     except DatabaseError as error:
         raise DatabaseRefused(str(error)) from error
     finally:
