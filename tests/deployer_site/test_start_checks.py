@@ -29,7 +29,7 @@ def test_it_waits_for_the_rest_of_a_copy_that_was_killed(tmp_path: Path, monkeyp
     prepare_folder(tmp_path)
     lock = take_lock(tmp_path)
     (tmp_path / "run" / "up.lock").write_text("999999999")
-    monkeypatch.setattr(start_checks.time, "sleep", lambda _: os.close(lock))
+    monkeypatch.setattr("deployer_site.start_checks.time.sleep", lambda _: os.close(lock))
     os.close(take_lock(tmp_path))
 
 
