@@ -1,0 +1,93 @@
+"""Real worker processes, on the database and the hosts of the tests."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.db import connection
+
+from deployer_site.programs import worker
+from deployments.models import HostRun, Worker
+from tests.deployments.fleet import eventually
+from tests.processes import Processes
+
+START_SECONDS = 40.0
+
+
+@dataclass
+class RunningWorker:
+    child: "subprocess.Popen[bytes]"
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    def row(self) -> Worker | None:
+        return Worker.objects.filter(name__endswith=f":{self.pid}").first()
+
+    def runs(self) -> list[HostRun]:
+        """What it has claimed."""
+        row = self.row()
+        return list(HostRun.objects.filter(claimed_by=row)) if row else []
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        if self.child.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.child.wait()
+
+
+StartWorkers = Callable[..., list[RunningWorker]]
+
+
+def start_workers(processes: Processes, repositories: Path, count: int, redis_url: str) -> list[RunningWorker]:
+    """Workers that are ready: each has its row."""
+    eventually(lambda: _emptied(redis_url), 10, "the broker")
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "deployer_site.settings",
+        "VAR": str(settings.VAR),
+        "DATABASE_URL": f"sqlite://{connection.settings_dict['NAME']}",
+        "REDIS_URL": redis_url,
+        "REPOSITORY_ROOTS": str(repositories),
+        "DEMO": "0",
+        "LOG_LEVEL": "INFO",
+    }
+    started = [
+        RunningWorker(processes.start(worker(number).command, env=environment)) for number in range(1, count + 1)
+    ]
+    for one in started:
+        eventually(one.row, START_SECONDS, "the worker's row")
+    return started
+
+
+def _emptied(redis_url: str) -> bool:
+    """Without the rings of other tests' deploys."""
+    client = redis.Redis.from_url(redis_url)
+    try:
+        return bool(client.flushdb())
+    except redis.ConnectionError:
+        return False
+    finally:
+        client.close()
+
+
+def killed_afterwards(start: StartWorkers) -> Iterator[StartWorkers]:
+    """A fixture's body: what the test has started does not outlive it."""
+    all_started: list[RunningWorker] = []
+
+    def started(count: int, **facts: str) -> list[RunningWorker]:
+        new = start(count, **facts)
+        all_started.extend(new)
+        return new
+
+    yield started
+    for one in all_started:
+        one.kill()
