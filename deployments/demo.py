@@ -21,6 +21,7 @@ from environments.demo.layout import DemoFolder, write_text
 from environments.demo.people import make_people, people_file
 from environments.demo.records import demo_targets, make_applications, make_hosts
 from environments.demo.repositories import ensure_repositories
+from environments.repositories import RepositoryRefused, check_address
 
 FIRST_REF = "v1.2"
 """What the first deploys bring: main is some commits ahead, so that there is something to deploy."""
@@ -35,6 +36,10 @@ class DemoOff(DemoError):
     pass
 
 
+class FolderUnfit(DemoError):
+    pass
+
+
 class FleetMissing(DemoError):
     pass
 
@@ -42,11 +47,12 @@ class FleetMissing(DemoError):
 def seed() -> list[Deploy]:
     """Set up what is missing of the demo, and request the first deploys; returns these. A second call changes nothing.
 
-    Raises DemoOff, FleetMissing, and what repositories and lifecycle raise.
+    Raises DemoOff, FolderUnfit, FleetMissing, and what repositories and lifecycle raise.
     """
     if not settings.DEMO:
         raise DemoOff("The demo is off (DEMO=0), so there is nothing to set up. Start with DEMO=1 to have it.")
     demo = DemoFolder(settings.VAR / "demo")
+    _check_folder(demo)
     repositories = ensure_repositories(demo.repositories)
     write_text(demo.authorized_keys, keys.ensure_key_pair().public.strip() + "\n", mode=0o600)
     fleet = wait_for_fleet(demo)
@@ -83,6 +89,16 @@ def wait_for_fleet(demo: DemoFolder, *, patience: float = FLEET_PATIENCE) -> Fle
                 "Look at the lines of `fleet`; `manage.py demo_fleet` starts it."
             )
         time.sleep(0.1)
+
+
+def _check_folder(demo: DemoFolder) -> None:
+    try:
+        check_address(demo.repositories.resolve().as_uri())
+    except RepositoryRefused as error:
+        raise FolderUnfit(
+            f"The demo's repositories cannot lie in {demo.repositories}: {error} Start with VAR set to a folder whose "
+            "path has only plain letters, digits, dots, hyphens and underscores, or with DEMO=0."
+        ) from None
 
 
 def _lives(fleet: Fleet) -> bool:

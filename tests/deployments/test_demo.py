@@ -1,7 +1,6 @@
 """The demo as a newcomer finds it: seeded on a real fleet, deployed for real."""
 
 import json
-import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,12 +14,12 @@ from django.db.models import Model
 from pytest_django import Settings
 
 from deployments import lifecycle
-from deployments.demo import DemoOff, FleetMissing, demo_state, seed, wait_for_fleet
+from deployments.demo import DemoOff, FleetMissing, FolderUnfit, demo_state, seed, wait_for_fleet
 from deployments.models import Deploy, HostRun, Placement
 from deployments.states import DeployStatus, RunStatus
 from environments import ssh
 from environments.demo.layout import DemoFolder
-from environments.demo.people import PEOPLE, make_people, people_file
+from environments.demo.people import people_file
 from environments.demo.records import correct_ports
 from environments.models import (
     Application,
@@ -30,7 +29,6 @@ from environments.models import (
     KeyPair,
     Membership,
     Region,
-    Role,
     Step,
     Target,
     User,
@@ -210,43 +208,24 @@ def test_a_key_of_an_emptied_demo_folder_is_replaced() -> None:
 
 
 @pytest.mark.django_db
-def test_people_can_sign_in_with_the_words_of_a_private_file(tmp_path: Path) -> None:
-    make_people(tmp_path)
-    file = people_file(tmp_path)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    rows = [line.split() for line in file.read_text().splitlines()]
-    assert [(name, role) for name, _, role in rows] == [(name, str(role)) for name, _, _, role in PEOPLE]
-    assert {role for _, _, role in rows} == set(Role.values)
-    for name, password, role in rows:
-        person = User.objects.get(username=name)
-        assert person.check_password(password)
-        assert person.role == role
-        assert person.is_superuser == (role == Role.ADMINISTRATOR)
-        assert len(password) >= 12
-    assert len({password for _, password, _ in rows}) == 3
-
-
-@pytest.mark.django_db
-def test_a_lost_file_gives_new_passwords_and_a_lost_database_the_old_ones(tmp_path: Path) -> None:
-    make_people(tmp_path)
-    first = people_file(tmp_path).read_text()
-    User.objects.all().delete()
-    make_people(tmp_path)
-    assert people_file(tmp_path).read_text() == first
-    people_file(tmp_path).unlink()
-    make_people(tmp_path)
-    assert people_file(tmp_path).read_text() != first
-    for name, password, _ in (line.split() for line in people_file(tmp_path).read_text().splitlines()):
-        assert User.objects.get(username=name).check_password(password)
-
-
-@pytest.mark.django_db
 def test_nothing_of_the_demo_exists_when_it_is_off(settings: Settings, tmp_path: Path) -> None:
     settings.VAR, settings.DEMO = tmp_path, False
     with pytest.raises(DemoOff, match="DEMO=0"):
         seed()
     with pytest.raises(CommandError, match="DEMO=0"):
         call_command("demo_seed")
+    assert everything() == {model.__name__: [] for model in MODELS}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_a_folder_that_no_repository_may_lie_in_is_refused_before_anything_is_made(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR, settings.DEMO = tmp_path / "with a space", True
+    settings.REPOSITORY_ROOTS = [settings.VAR]
+    with pytest.raises(FolderUnfit, match=r"with a space.*Start with VAR set to a folder"):
+        seed()
     assert everything() == {model.__name__: [] for model in MODELS}
     assert list(tmp_path.iterdir()) == []
 
