@@ -1,0 +1,36 @@
+"""The list of settings for people is the list that the code reads."""
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READS = re.compile(r'read_(?:\w+)\(\s*"([A-Z_]+)"')
+SECRET_READS = re.compile(r'read_secret\(\s*"([A-Z_]+)"')
+ROW = re.compile(r"^\| `([A-Z_]+)`( \*)? \|", re.MULTILINE)
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    read = set(READS.findall((ROOT / "deployer_site" / "settings.py").read_text()))
+    documented = {name for name, _ in ROW.findall((ROOT / "docs" / "settings.md").read_text())}
+    assert len(read) >= 18
+    assert documented == read
+
+
+def test_those_that_can_come_from_a_file_are_marked() -> None:
+    from_file = set(SECRET_READS.findall((ROOT / "deployer_site" / "settings.py").read_text()))
+    marked = {name for name, mark in ROW.findall((ROOT / "docs" / "settings.md").read_text()) if mark}
+    assert marked == from_file
+
+
+def test_pages_may_load_nothing_from_elsewhere() -> None:
+    directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    assert directives["default-src"] == ["'none'"]
+    allowed = {source for sources in directives.values() for source in sources}
+    assert allowed == {"'none'", "'self'", "ws://localhost:8000"}
+
+
+def test_the_channel_layer_waits_as_long_as_it_takes() -> None:
+    (host,) = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]
+    assert host["socket_timeout"] is None
