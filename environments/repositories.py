@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -98,7 +98,7 @@ def check_address(repository: str) -> None:
     parts = urlsplit(repository)
     if parts.scheme != "file":
         return
-    path = Path(parts.path).resolve()
+    path = Path(unquote(parts.path)).resolve()
     roots = [Path(root).resolve() for root in settings.REPOSITORY_ROOTS]
     if not any(path.is_relative_to(root) for root in roots):
         raise RepositoryRefused(

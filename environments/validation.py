@@ -97,12 +97,9 @@ def validate_repository(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in {"https", "ssh", "file"}:
         raise ValidationError(f"{value!r}: a repository is reached by https://, ssh://, user@host:path or file://.")
-    if (
-        parts.query
-        or parts.fragment
-        or ".." in PurePosixPath(parts.path).parts
-        or not _PATH.fullmatch(parts.path.replace("~", ""))
-    ):
+    # a folder of this machine may have spaces in its name, written as %20
+    path = parts.path.replace("%20", "_") if parts.scheme == "file" else parts.path.replace("~", "")
+    if parts.query or parts.fragment or ".." in PurePosixPath(path).parts or not _PATH.fullmatch(path):
         raise ValidationError(f"{value!r}: the path of the repository must be plain characters without `..`.")
     if parts.scheme == "file":
         if parts.netloc:
