@@ -161,9 +161,10 @@ def test_a_backup_of_another_version_is_refused(file: Path) -> None:
 def test_a_backup_that_lacks_rows_changes_nothing(file: Path) -> None:
     make_history()
     backups.write_backup(file)
-    damaged = rewrite(file, {"tables/environments.host.jsonl": lambda data: data.splitlines(keepends=True)[0]})
+    # Nothing points to these rows, so that only counting finds that one is gone.
+    damaged = rewrite(file, {"tables/environments.membership.jsonl": lambda data: data.splitlines(keepends=True)[0]})
     before = content(Application)
-    with pytest.raises(backups.NotABackup):
+    with pytest.raises(backups.NotABackup, match="1 rows of environments.membership and should have 2"):
         backups.restore_backup(damaged, force=True)
     assert content(Application) == before
 
