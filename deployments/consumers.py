@@ -4,7 +4,7 @@ Words on the channel layer only say that there may be something new. What is sen
 from this reader's own next line on; with the layer down the same reader looks once a second.
 
 Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong; 4403 not allowed (any more);
-4404 no such deploy.
+4404 no such deploy; 1013 the reader takes nothing: it may come back and go on where it was.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from deployments import live
 from deployments.admission import NotAdmitted, Ticket, admit
+from deployments.backpressure import flow_of
 from deployments.frames import shared
 from deployments.log_reading import READERS
 from environments.access import VIEW
@@ -36,6 +37,7 @@ STATUS_SECONDS = 0.2
 PERMIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 FRESH_SECONDS = 0.5
+STUCK_SECONDS = 30.0
 MOST_N = 2**63 - 1
 LAYER_TROUBLE = (OSError, RedisError, TimeoutError)
 
@@ -83,6 +85,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
             await self.close(code=4403)
             return
         await self.accept()
+        self._flow = flow_of(self.base_send)
         try:
             self._next, self._host = read_parameters(self.scope["query_string"])
         except WrongParameter as wrong:
@@ -105,6 +108,8 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         code = 1011
         try:
             code = await self._follow()
+        except TimeoutError:
+            code = 1013
         finally:
             await self.close(code=code)
 
@@ -158,6 +163,8 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
             if not found.frames:
                 return True
             for frame in found.frames:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self._flow.ready()
                 await self.send(text_data=frame)
             self._next = found.following
         self._hear(changed=True)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Hashable, Sequence
+from collections.abc import Coroutine, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +17,9 @@ from deployments.models import Deploy
 from deployments.states import FINAL
 
 FRAME_LINES = 500
-FRAME_CHARACTERS = 200_000  # of text; with names and numbers a frame stays near 256 KB
-KEPT_READINGS = 32
+FRAME_BYTES = 250_000
+KEPT_PIECES = 8  # of about 2 MB at most
+KEPT_SNAPSHOTS = 32
 
 Answer = TypeVar("Answer")
 Key = TypeVar("Key", bound=Hashable)
@@ -58,7 +59,7 @@ class Shared:
             piece = self._pieces.get(key)
             if piece is None or piece.failed:
                 piece = _Reading(_read_lines(deploy_id, start, host))
-                _keep(self._pieces, key, piece)
+                _keep(self._pieces, key, piece, KEPT_PIECES)
             found = await piece.answer()
             if found.frames:
                 return found
@@ -72,7 +73,7 @@ class Shared:
         reading = self._snapshots.get(deploy_id)
         if reading is None or reading.failed or reading.begun < since:
             reading = _Reading(_read_snapshot(deploy_id))
-            _keep(self._snapshots, deploy_id, reading)
+            _keep(self._snapshots, deploy_id, reading, KEPT_SNAPSHOTS)
         return await reading.answer()
 
 
@@ -91,10 +92,10 @@ class _Reading(Generic[Answer]):
         return await asyncio.shield(self._task)
 
 
-def _keep(readings: OrderedDict[Key, Any], key: Key, reading: Any) -> None:
+def _keep(readings: OrderedDict[Key, Any], key: Key, reading: Any, most: int) -> None:
     readings[key] = reading
     readings.move_to_end(key)
-    while len(readings) > KEPT_READINGS:
+    while len(readings) > most:
         readings.popitem(last=False)
 
 
@@ -116,22 +117,27 @@ async def _read_lines(deploy_id: int, start: int, host: str) -> Lines:
     lines = await read_piece(deploy_id, start, host)
     if not lines:
         return Lines((), start)
-    return Lines(tuple(_frame(part) for part in _parts(lines)), lines[-1].n + 1)
+    frames = await asyncio.get_running_loop().run_in_executor(READERS, lambda: tuple(_frames(lines)))
+    return Lines(frames, lines[-1].n + 1)
 
 
-def _frame(lines: Sequence[Line]) -> str:
-    return json.dumps({"lines": [vars(line) for line in lines]}, ensure_ascii=False, separators=(",", ":"))
+def _frames(lines: Sequence[Line]) -> Iterator[str]:
+    """At most FRAME_LINES lines and FRAME_BYTES bytes each, but one line at least."""
+    parts: list[str] = []
+    size = 0
+    for line in lines:
+        part = json.dumps(vars(line), ensure_ascii=False, separators=(",", ":"))
+        length = len(part) if part.isascii() else len(part.encode("utf-8", "surrogatepass"))
+        if parts and (len(parts) >= FRAME_LINES or size + length > FRAME_BYTES):
+            yield _frame(parts)
+            parts, size = [], 0
+        parts.append(part)
+        size += length + 1
+    yield _frame(parts)
 
 
-def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
-    """At most FRAME_LINES lines and FRAME_CHARACTERS characters each, but one line at least."""
-    parts, first, size = [], 0, 0
-    for index, line in enumerate(lines):
-        if index > first and (index - first >= FRAME_LINES or size + len(line.text) > FRAME_CHARACTERS):
-            parts.append(lines[first:index])
-            first, size = index, 0
-        size += len(line.text)
-    return [*parts, lines[first:]]
+def _frame(parts: Sequence[str]) -> str:
+    return '{"lines":[' + ",".join(parts) + "]}"
 
 
 async def _read_snapshot(deploy_id: int) -> Snapshot | None:

@@ -22,7 +22,7 @@ from environments.ssh import ScannedKey
 from environments.validation import validate_address
 from notifications import events
 
-_GIT_HOST = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]:(?P<port>[0-9]{1,5})|(?P<plain>[^\[\]]+))")
+_GIT_HOST = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]:(?P<port>[0-9]{1,5})|(?P<plain>[^\[\]:]+))")
 
 
 class HostKeyError(Exception):

@@ -17,6 +17,7 @@ class Socket:
     """What a browser or script sees of a live log."""
 
     def __init__(self, path: str, *headers: tuple[bytes, bytes]) -> None:
+        self.size = 0  # bytes of the last frame
         host = [] if any(name == b"host" for name, _ in headers) else [(b"host", b"localhost")]
         self.communicator = WebsocketCommunicator(application, path, headers=[*host, *headers])
 
@@ -29,6 +30,7 @@ class Socket:
         said = await self.communicator.receive_output(timeout=seconds)
         if said["type"] == "websocket.close":
             return {"close": said.get("code")}
+        self.size = len(said["text"].encode())
         frame: dict[str, Any] = json.loads(said["text"])
         return frame
 

@@ -1,0 +1,64 @@
+"""The real web process on the database of the tests, and clients that speak to it over the network."""
+
+import os
+import socket
+import subprocess
+import sys
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+from tests.processes import Processes
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def database_url() -> str:
+    """Of the database that this test uses, for another process."""
+    facts = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite://{facts['NAME']}"
+    return f"postgresql://{facts['USER']}@/{facts['NAME']}?host={quote(str(facts['HOST']), safe='')}"
+
+
+class Web:
+    """daphne on a free port."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.port = free_port()
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "deployer_site.settings",
+            "VAR": str(settings.VAR),
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": settings.REDIS_URL,
+            "PORT": str(self.port),
+            "DEMO": "0",
+        }
+        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port)]
+        self.process = processes.start([*command, "deployer_site.asgi:application"], env=environment)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "The web process has ended."
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def address(self, path: str) -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    def resident(self) -> int:
+        """Bytes of memory that the process holds."""
+        said = subprocess.run(
+            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        return int(said.stdout) * 1024
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
