@@ -67,7 +67,9 @@ async def run(plan: Plan, *, console: Console, lifeline: Lifeline) -> None:
     supervisor = Supervisor(console=console, lifeline=lifeline)
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, supervisor.ask_to_stop)
+        # Under `nohup` the end of the terminal is meant to be ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, supervisor.ask_to_stop)
     console.say(f"Starting in {settings.VAR}.")
     if plan.valkey:
         supervisor.keep([plan.valkey])

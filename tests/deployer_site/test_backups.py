@@ -164,7 +164,7 @@ def test_a_backup_that_lacks_rows_changes_nothing(file: Path) -> None:
     # Nothing points to these rows, so that only counting finds that one is gone.
     damaged = rewrite(file, {"tables/environments.membership.jsonl": lambda data: data.splitlines(keepends=True)[0]})
     before = content(Application)
-    with pytest.raises(backups.NotABackup, match="1 rows of environments.membership and should have 2"):
+    with pytest.raises(backups.NotABackup, match=r"1 rows of environments\.membership and should have 2"):
         backups.restore_backup(damaged, force=True)
     assert content(Application) == before
 
