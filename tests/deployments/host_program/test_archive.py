@@ -51,13 +51,13 @@ def test_a_revision_file_of_the_tree_stays(host: Host, first: Release) -> None:
     assert (host.root / "releases" / first.name / "REVISION").read_text() == "our own\n"
 
 
-def test_an_archive_travels_once_and_three_are_kept(any_host: Host) -> None:
+def test_an_archive_travels_once_and_three_are_kept(host: Host) -> None:
     held = [tree({"n": str(n)}) for n in range(5)]
     for n, one in enumerate(held, 1):
-        any_host.run_program(prepare(any_host, release(n), one), name=f"d{n}-prepare-1", archive=one)
-    assert held[4].source.sha256 in archives(any_host)
-    assert len(archives(any_host)) == 3
-    again = any_host.start(prepare(any_host, release(6), held[4]), name="d6-prepare-1", archive=held[4])
+        host.run_program(prepare(host, release(n), one), name=f"d{n}-prepare-1", archive=one)
+    assert held[4].source.sha256 in archives(host)
+    assert len(archives(host)) == 3
+    again = host.start(prepare(host, release(6), held[4]), name="d6-prepare-1", archive=held[4])
     assert not any(mark.word == "need" for mark in again.marks())
     assert again.wait_for("end").args == "ok"
 
@@ -125,16 +125,16 @@ def test_a_file_emptied_by_a_full_disk_is_noticed(any_host: Host, shop: Tree, fi
     assert not (any_host.state / "releases" / first.name / "prepared").exists()
 
 
-def test_unfinished_releases_are_removed_and_others_stay(any_host: Host, shop: Tree) -> None:
-    any_host.run_program(prepare(any_host, release(1), shop, "exit 1"), archive=shop)
-    foreign = any_host.root / "releases" / "20200101000000-abcdef0"
+def test_unfinished_releases_are_removed_and_others_stay(host: Host, shop: Tree) -> None:
+    host.run_program(prepare(host, release(1), shop, "exit 1"), archive=shop)
+    foreign = host.root / "releases" / "20200101000000-abcdef0"
     foreign.mkdir()
     (foreign / "x").write_text("not ours")
-    any_host.run_program(prepare(any_host, release(2), shop), name="d2-prepare-1", archive=shop)
-    channel = any_host.run_program(prepare(any_host, release(3), shop), name="d3-prepare-1", archive=shop)
+    host.run_program(prepare(host, release(2), shop), name="d2-prepare-1", archive=shop)
+    channel = host.run_program(prepare(host, release(3), shop), name="d3-prepare-1", archive=shop)
     assert channel.marks()[-1] == Mark("end", "ok")
     names = {release(2).name, release(3).name, foreign.name}
-    assert {path.name for path in (any_host.root / "releases").iterdir()} == names
+    assert {path.name for path in (host.root / "releases").iterdir()} == names
     assert (foreign / "x").read_text() == "not ours"
 
 

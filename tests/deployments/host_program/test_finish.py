@@ -52,16 +52,16 @@ def marked(host: Host, n: int) -> set[str]:
     return {path.name for path in (host.state / "releases" / release(n).name).iterdir()} & {"good", "bad"}
 
 
-def test_success_marks_good_and_failure_bad(any_host: Host, shop: Tree) -> None:
-    assert deploy(any_host, shop, 1, OK, OK).marks()[-1] == Mark("end", "ok")
-    assert marked(any_host, 1) == {"good"}
-    channel = deploy(any_host, shop, 2, OK, BAD, HostStep("never", "touch ../../../ran"))
+def test_success_marks_good_and_failure_bad(host: Host, shop: Tree) -> None:
+    assert deploy(host, shop, 1, OK, OK).marks()[-1] == Mark("end", "ok")
+    assert marked(host, 1) == {"good"}
+    channel = deploy(host, shop, 2, OK, BAD, HostStep("never", "touch ../../../ran"))
     assert channel.marks()[-1] == Mark("end", "failed step")
     assert [mark.args for mark in channel.marks() if mark.word == "step"][-1] == "end 2 3"
-    assert marked(any_host, 2) == {"bad"}
-    assert not (any_host.root.parent / "ran").exists()
-    assert finish(any_host, release(2), OK, n=3).marks()[-1] == Mark("end", "ok")
-    assert marked(any_host, 2) == {"good"}
+    assert marked(host, 2) == {"bad"}
+    assert not (host.root.parent / "ran").exists()
+    assert finish(host, release(2), OK, n=3).marks()[-1] == Mark("end", "ok")
+    assert marked(host, 2) == {"good"}
 
 
 def test_only_the_live_release_is_finished(host: Host, shop: Tree) -> None:
@@ -74,22 +74,20 @@ def test_only_the_live_release_is_finished(host: Host, shop: Tree) -> None:
 
 
 @pytest.mark.parametrize("last", [OK, BAD])
-def test_after_fifty_failures_what_serves_and_two_good_ones_are_left(
-    any_host: Host, shop: Tree, last: HostStep
-) -> None:
+def test_after_fifty_failures_what_serves_and_two_good_ones_are_left(host: Host, shop: Tree, last: HostStep) -> None:
     for n, mark in [(1, "good"), (2, "good"), (3, "good"), *((n, "bad") for n in range(4, 54))]:
-        record(any_host, n, mark)
-    foreign = any_host.root / "releases" / "20200101000000-abcdef0"
+        record(host, n, mark)
+    foreign = host.root / "releases" / "20200101000000-abcdef0"
     foreign.mkdir()
-    (any_host.root / "releases" / "notes").mkdir()
-    channel = deploy(any_host, shop, 54, last)
+    (host.root / "releases" / "notes").mkdir()
+    channel = deploy(host, shop, 54, last)
     good = {release(n).name for n in ((2, 3) if last is BAD else (3,))}
     newest = {release(n).name for n in (52, 53, 54)}
-    assert releases(any_host) == good | newest | {foreign.name, "notes"}
+    assert releases(host) == good | newest | {foreign.name, "notes"}
     gone = {mark.args for mark in channel.marks() if mark.word == "removed"}
     assert gone == {release(n).name for n in range(1, 54)} - good - newest
-    assert {path.name for path in (any_host.state / "releases").iterdir()} == good | newest
-    assert not list(any_host.state.glob("trash-*"))
+    assert {path.name for path in (host.state / "releases").iterdir()} == good | newest
+    assert not list(host.state.glob("trash-*"))
 
 
 def test_what_is_protected_or_live_stays(host: Host, shop: Tree) -> None:

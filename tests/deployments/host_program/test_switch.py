@@ -13,30 +13,46 @@ from tests.deployments.host_program.hosts import Host, Tree, prepare, release
 from tests.deployments.host_program.looking import content_of, processes_with
 
 
-@pytest.fixture
-def ready(any_host: Host, shop: Tree) -> Host:
+def prepared(host: Host, shop: Tree) -> Host:
     """A host with two prepared releases."""
     for n in (1, 2):
-        any_host.run_program(prepare(any_host, release(n), shop), name=f"d{n}-prepare-1", archive=shop)
-    return any_host
+        host.run_program(prepare(host, release(n), shop), name=f"d{n}-prepare-1", archive=shop)
+    return host
 
 
-def test_flip_switches_and_is_recorded(ready: Host) -> None:
-    ready.switch(release(1))
-    channel = ready.arm(release(2, by="Ada\nX"))
+@pytest.fixture
+def ready(host: Host, shop: Tree) -> Host:
+    return prepared(host, shop)
+
+
+@pytest.fixture
+def any_ready(any_host: Host, shop: Tree) -> Host:
+    return prepared(any_host, shop)
+
+
+def test_flip_switches_and_is_recorded(any_ready: Host) -> None:
+    any_ready.switch(release(1))
+    channel = any_ready.arm(release(2, by="Ada\nX"))
     assert channel.wait_for("armed").args == release(1).name
-    assert ready.live() == f"releases/{release(1).name}"
+    assert any_ready.live() == f"releases/{release(1).name}"
     channel.send("flip\n")
     marks = channel.to_end()
     assert channel.process.returncode == 0
     assert re.fullmatch(rf"{release(1).name} \d{{10}}(\d{{3}})?", marks[-1].args)
-    assert ready.live() == f"releases/{release(2).name}"
+    assert any_ready.live() == f"releases/{release(2).name}"
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z"
-    lines = (ready.root / "revisions.log").read_text().splitlines()
+    lines = (any_ready.root / "revisions.log").read_text().splitlines()
     assert re.fullmatch(rf"{time} {release(1).name} {'a' * 40} was - deploy 1 by Ada Lovelace", lines[0])
     assert re.fullmatch(rf"{time} {release(2).name} {'a' * 40} was {release(1).name} deploy 2 by Ada X", lines[1])
-    journal = (ready.state / "journal").read_text().splitlines()
+    journal = (any_ready.state / "journal").read_text().splitlines()
     assert journal[1].split()[1:] == ["1", "d1-switch-1", release(1).name, release(2).name]
+
+
+def test_the_end_of_input_is_no_word(any_ready: Host) -> None:
+    channel = any_ready.arm(release(2))
+    channel.wait_for("armed")
+    assert channel.close()[-1].word == "not-switched"
+    assert not os.path.lexists(any_ready.root / "current")
 
 
 @pytest.mark.parametrize("word", ["", "stop\n", "flip", "flip it\n", "FLIP\n"])
@@ -51,14 +67,14 @@ def test_without_the_word_nothing_changes(ready: Host, word: str) -> None:
     assert content_of(ready.root) == before
 
 
-def test_it_waits_only_so_long(ready: Host, eventually: Wait) -> None:
-    ready.switch(release(1))
-    before = content_of(ready.root)
-    channel = ready.arm(release(2), seconds=1)
+def test_it_waits_only_so_long(any_ready: Host, eventually: Wait) -> None:
+    any_ready.switch(release(1))
+    before = content_of(any_ready.root)
+    channel = any_ready.arm(release(2), seconds=1)
     assert channel.wait_for("not-switched", seconds=8).args == "the word did not come"
     channel.to_end()
-    assert content_of(ready.root) == before
-    eventually(lambda: not processes_with(ready.path), 5)
+    assert content_of(any_ready.root) == before
+    eventually(lambda: not processes_with(any_ready.path), 5)
 
 
 def test_a_newer_claim_disarms(ready: Host) -> None:
@@ -104,16 +120,16 @@ def test_a_killed_switch_leaves_the_lock_and_the_link(ready: Host, eventually: W
     assert not list(ready.state.glob("next-*"))
 
 
-def test_current_is_never_missing(ready: Host) -> None:
+def test_current_is_never_missing(any_ready: Host) -> None:
     """100 switches on each of three kinds of hosts, under a reader that never rests."""
-    ready.switch(release(1))
+    any_ready.switch(release(1))
     misses, reads, over = [], [0], threading.Event()
 
     def read() -> None:
         while not over.is_set():
             reads[0] += 1
             try:
-                (ready.root / "current" / "index.html").read_text()
+                (any_ready.root / "current" / "index.html").read_text()
             except OSError as error:
                 misses.append(error)
 
@@ -121,7 +137,7 @@ def test_current_is_never_missing(ready: Host) -> None:
     reader.start()
     try:
         for n in range(100):
-            ready.switch(release(1 + (n + 1) % 2))
+            any_ready.switch(release(1 + (n + 1) % 2))
     finally:
         over.set()
         reader.join()
