@@ -110,28 +110,17 @@ def build_rows(
     for deploy in open_deploys:  # oldest first; an active one wins over those that wait behind it
         if deploy.target_id not in opened or deploy.is_active:
             opened[deploy.target_id] = deploy
-    rows = []
-    for application, group in groupby(targets, key=lambda row: (row.application, row.branch)):
-        members = list(group)
-        cells = {
-            row.environment: _build_cell(
-                row, environment=names[row.environment], opened=opened.get(row.pk), progress=progress
-            )
-            for row in members
-        }
+
+    def row_of(application: str, branch: str, members: Sequence[TargetRow]) -> Row:
+        cells = {it.environment: _build_cell(it, names[it.environment], opened.get(it.pk), progress) for it in members}
         in_order = [cells.get(environment.pk) for environment in environments]
         _join_same(in_order)
-        rows.append(
-            Row(
-                application=application[0],
-                branch=application[1],
-                cells=in_order,
-                mine=any(row.pk in mine for row in members),
-                attention=any(cell.alarm for cell in cells.values()),
-                calm=_is_calm(list(cells.values())),
-            )
-        )
-    return sorted(rows, key=lambda row: not row.mine)
+        mine_too = any(it.pk in mine for it in members)
+        attention = any(cell.alarm for cell in cells.values())
+        return Row(application, branch, in_order, mine_too, attention, _is_calm(list(cells.values())))
+
+    groups = groupby(targets, key=lambda row: (row.application, row.branch))
+    return sorted((row_of(*key, list(group)) for key, group in groups), key=lambda row: not row.mine)
 
 
 def _join_same(cells: Sequence[Cell | None]) -> None:
@@ -148,7 +137,7 @@ def _is_calm(cells: Sequence[Cell]) -> bool:
     return len(cells) > 1 and len({cell.revision for cell in cells}) == 1 and not any(cell.mark for cell in cells)
 
 
-def _build_cell(row: TargetRow, *, environment: str, opened: Deploy | None, progress: Mapping[int, Progress]) -> Cell:
+def _build_cell(row: TargetRow, environment: str, opened: Deploy | None, progress: Mapping[int, Progress]) -> Cell:
     cell = Cell(
         application=row.application,
         environment=environment,

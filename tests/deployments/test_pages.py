@@ -1,7 +1,6 @@
 """The pages and their buttons through Django's client: what is shown, to whom, and at what price."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from deployments.models import Deploy, HeldRelease, Kind
+from deployments.models import Deploy
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Role, Target, User
 from tests import builders
+from tests.deployments.shop_pages import address, make_shop, sign_in, text_of
 
 S, R = DeployStatus, RunStatus
 pytestmark = pytest.mark.django_db
-SignedIn = Callable[[User], Client]
 
 
 @pytest.fixture
@@ -32,43 +31,17 @@ def viewer() -> User:
 
 
 @pytest.fixture
-def signed_in() -> SignedIn:
-    def sign_in(user: User) -> Client:
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return sign_in
-
-
-@pytest.fixture
 def target(tmp_path: Path, settings: Settings) -> Target:
-    """shop/staging with two hosts and a real repository."""
-    settings.REPOSITORY_ROOTS = [tmp_path]
-    settings.VAR = tmp_path / "var"
-    builders.make_repository(tmp_path / "shop", branches=("feature/basket",))
-    shop = builders.make_application(name="shop", repository=tmp_path / "shop")
-    return builders.make_target(application=shop, environment=builders.make_environment(name="staging"), hosts=2)
-
-
-def text_of(page: bytes) -> str:
-    """What one reads on a page."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.decode()))
-
-
-def address(name: str) -> str:
-    return reverse(name, args=["shop", "staging"])
+    return make_shop(tmp_path, settings)
 
 
 @pytest.mark.parametrize("history", [1, 10])
-def test_the_pages_cost_a_fixed_number_of_queries(
-    history: int, target: Target, deployer: User, signed_in: SignedIn
-) -> None:
+def test_the_pages_cost_a_fixed_number_of_queries(history: int, target: Target, deployer: User) -> None:
     for _ in range(3 * history):
         builders.make_run(deploy=builders.make_deploy(target=target, status=S.PARTIAL, by=deployer))
     deploy = builders.make_deploy(target=target, status=S.RUNNING, by=deployer)
     builders.make_run(deploy=deploy)
-    client = signed_in(deployer)
+    client = sign_in(deployer)
     prices = {"home": 9, "target": 11, "new-deploy": 3, "new-deploy-plan": 6, "deploy": 6}
     for name, price in prices.items():
         arguments = {"home": [], "deploy": [deploy.pk]}.get(name, ["shop", "staging"])
@@ -83,28 +56,24 @@ class TestWhoMaySee:
         assert response.status_code == 302
         assert response.headers["Location"] == "/signin?next=/shop/staging/"
 
-    def test_a_viewer_sees_no_button_that_changes_something(
-        self, target: Target, viewer: User, signed_in: SignedIn
-    ) -> None:
+    def test_a_viewer_sees_no_button_that_changes_something(self, target: Target, viewer: User) -> None:
         deploy = builders.make_deploy(target=target, status=S.RUNNING)
-        client = signed_in(viewer)
+        client = sign_in(viewer)
         for path in ("/", "/shop/staging/", f"/deploys/{deploy.pk}"):
             assert "formaction" not in client.get(path).content.decode()
         assert "Your role may look, not deploy" in text_of(client.get("/shop/staging/").content)
 
     @pytest.mark.parametrize("name", ["cancel", "retry", "rollback", "redeploy"])
-    def test_a_viewer_may_not_change_anything(
-        self, name: str, target: Target, viewer: User, signed_in: SignedIn
-    ) -> None:
+    def test_a_viewer_may_not_change_anything(self, name: str, target: Target, viewer: User) -> None:
         deploy = builders.make_deploy(target=target, status=S.WAITING)
-        response = signed_in(viewer).post(reverse(name, args=[deploy.pk]))
+        response = sign_in(viewer).post(reverse(name, args=[deploy.pk]))
         assert response.status_code == 403
         assert Deploy.objects.get().status == S.WAITING
 
     @pytest.mark.parametrize("name", ["cancel", "retry", "rollback", "redeploy"])
-    def test_a_link_changes_nothing(self, name: str, target: Target, deployer: User, signed_in: SignedIn) -> None:
+    def test_a_link_changes_nothing(self, name: str, target: Target, deployer: User) -> None:
         deploy = builders.make_deploy(target=target, status=S.WAITING)
-        assert signed_in(deployer).get(reverse(name, args=[deploy.pk])).status_code == 405
+        assert sign_in(deployer).get(reverse(name, args=[deploy.pk])).status_code == 405
 
     def test_a_form_from_elsewhere_changes_nothing(self, target: Target, deployer: User) -> None:
         client = Client(enforce_csrf_checks=True)
@@ -116,11 +85,11 @@ class TestWhoMaySee:
 
 
 class TestReading:
-    def test_an_empty_installation_says_what_to_do_first(self, deployer: User, signed_in: SignedIn) -> None:
-        assert "First add an application" in text_of(signed_in(deployer).get("/").content)
+    def test_an_empty_installation_says_what_to_do_first(self, deployer: User) -> None:
+        assert "First add an application" in text_of(sign_in(deployer).get("/").content)
 
-    def test_what_one_has_already_is_not_sent_again(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        client = signed_in(deployer)
+    def test_what_one_has_already_is_not_sent_again(self, target: Target, deployer: User) -> None:
+        client = sign_in(deployer)
         deploy = builders.make_deploy(target=target, status=S.RUNNING)
         run = builders.make_run(deploy=deploy, status=R.PREPARING)
         for path in ("/", "/shop/staging/", f"/deploys/{deploy.pk}"):
@@ -131,25 +100,23 @@ class TestReading:
         assert client.get(path, headers={"X-Known": tag}).status_code == 200
 
     @pytest.mark.parametrize("path", ["/nope/nope/", "/nope/nope/deploy", "/deploys/4711", "/nothing"])
-    def test_a_wrong_address_is_told_kindly(self, path: str, deployer: User, signed_in: SignedIn) -> None:
-        response = signed_in(deployer).get(path)
+    def test_a_wrong_address_is_told_kindly(self, path: str, deployer: User) -> None:
+        response = sign_in(deployer).get(path)
         assert response.status_code == 404
         assert "There is no such page" in text_of(response.content)
 
-    def test_names_are_escaped(self, target: Target, signed_in: SignedIn) -> None:
+    def test_names_are_escaped(self, target: Target) -> None:
         evil = builders.make_user(username="eve", first_name="<script>alert(1)</script>", last_name="E")
         deploy = builders.make_deploy(target=target, by=evil, reason="<b>bold</b>")
         for path in ("/", "/shop/staging/", f"/deploys/{deploy.pk}"):
-            html = signed_in(evil).get(path).content.decode()
+            html = sign_in(evil).get(path).content.decode()
             assert "<script>alert" not in html
             assert "<b>bold" not in html
 
-    def test_no_page_has_inline_styles_scripts_or_handlers(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
+    def test_no_page_has_inline_styles_scripts_or_handlers(self, target: Target, deployer: User) -> None:
         deploy = builders.make_deploy(target=target, status=S.PARTIAL)
         builders.make_run(deploy=deploy, status=R.FAILED, error="no")
-        client = signed_in(deployer)
+        client = sign_in(deployer)
         pages = [client.get(path) for path in ("/", "/shop/staging/", f"/deploys/{deploy.pk}", address("new-deploy"))]
         for page in [*pages, Client().get("/signin"), client.get("/nothing")]:
             html = page.content.decode()
@@ -157,111 +124,28 @@ class TestReading:
             policy = page.headers["Content-Security-Policy"]
             assert "unsafe" not in policy
 
-    def test_the_title_and_the_icon_show_the_state(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
+    def test_the_title_and_the_icon_show_the_state(self, target: Target, deployer: User) -> None:
         deploy = builders.make_deploy(target=target, status=S.PARTIAL)
-        html = signed_in(deployer).get(f"/deploys/{deploy.pk}").content.decode()
+        html = sign_in(deployer).get(f"/deploys/{deploy.pk}").content.decode()
         assert "<title>◐ shop to staging #1</title>" in html
         assert "favicons/partial.svg" in html
 
-    def test_the_button_names_its_blocker(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
+    def test_the_button_names_its_blocker(self, target: Target, deployer: User) -> None:
         running = builders.make_deploy(target=target, status=S.RUNNING, by=deployer)
-        html = signed_in(deployer).get("/shop/staging/").content.decode()
+        html = sign_in(deployer).get("/shop/staging/").content.decode()
         assert re.search(r'aria-disabled="true"[^>]*>.*#1 is running\..*By Ada Nwosu', html)
         assert f'href="/deploys/{running.pk}"' in html
 
 
 class TestNewDeploy:
-    def test_it_offers_branches_that_contain_what_was_typed(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
-        client = signed_in(deployer)
+    def test_it_offers_branches_that_contain_what_was_typed(self, target: Target, deployer: User) -> None:
+        client = sign_in(deployer)
         client.get(address("new-deploy-plan"), {"ref": "main"})  # asks the repository once
         response = client.get(address("new-deploy-refs"), {"ref": "bask"})
         assert 'data-ref="feature/basket"' in response.content.decode()
         assert 'data-ref="main"' not in response.content.decode()
 
-    def test_it_says_what_cannot_go_out(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        text = text_of(signed_in(deployer).get(address("new-deploy-plan"), {"ref": "nowhere"}).content)
+    def test_it_says_what_cannot_go_out(self, target: Target, deployer: User) -> None:
+        text = text_of(sign_in(deployer).get(address("new-deploy-plan"), {"ref": "nowhere"}).content)
         assert "This cannot go out" in text
         assert "no branch, tag or commit named" in text
-
-    def test_it_deploys_what_the_page_showed(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        client = signed_in(deployer)
-        html = client.get(address("new-deploy-plan"), {"ref": "main"}).content.decode()
-        shown = re.search(r'name="revision" value="([0-9a-f]{40})"', html)
-        assert shown
-        response = client.post(address("start-deploy"), {"ref": "main", "revision": shown[1]})
-        deploy = Deploy.objects.get()
-        assert response.headers["Location"] == f"/deploys/{deploy.pk}"
-        assert (deploy.revision, deploy.ref, deploy.by, deploy.trigger) == (shown[1], "main", deployer, "page")
-
-    def test_a_branch_that_moved_is_asked_about_again(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
-        client = signed_in(deployer)
-        response = client.post(address("start-deploy"), {"ref": "main", "revision": "f" * 40}, follow=True)
-        assert "moved from fffffff to" in text_of(response.content)
-        assert not Deploy.objects.exists()
-
-    def test_a_blocked_target_refuses_or_lets_one_wait(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
-        builders.make_deploy(target=target, status=S.RUNNING)
-        client = signed_in(deployer)
-        refused = client.post(address("start-deploy"), {"ref": "main"}, follow=True)
-        assert "cannot be deployed now: #1 is running." in text_of(refused.content)
-        assert Deploy.objects.count() == 1
-        client.post(address("start-deploy"), {"ref": "main", "wait": "yes"})
-        assert Deploy.objects.get(number=2).status == S.WAITING
-
-
-class TestButtons:
-    def test_cancel_asks_for_it(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        deploy = builders.make_deploy(target=target, status=S.RUNNING)
-        response = signed_in(deployer).post(reverse("cancel", args=[deploy.pk]))
-        assert response.headers["Location"] == f"/deploys/{deploy.pk}"
-        deploy.refresh_from_db()
-        assert deploy.status == S.CANCELLING
-
-    def test_a_refusal_is_told_where_one_came_from(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        deploy = builders.make_deploy(target=target)
-        response = signed_in(deployer).post(reverse("cancel", args=[deploy.pk]), follow=True)
-        assert "is over already; there is nothing to cancel" in text_of(response.content)
-
-    def test_retry_makes_a_deploy_of_the_hosts_that_failed(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
-        deploy = builders.make_deploy(target=target, status=S.PARTIAL)
-        good, bad = (membership.host for membership in target.environment.memberships.order_by("id"))
-        builders.make_run(deploy=deploy, host=good)
-        builders.make_run(deploy=deploy, host=bad, status=R.FAILED)
-        html = signed_in(deployer).get(f"/deploys/{deploy.pk}").content.decode()
-        assert "Retry failed hosts (1)" in html
-        signed_in(deployer).post(reverse("retry", args=[deploy.pk]))
-        retry = Deploy.objects.get(kind=Kind.RETRY)
-        assert [run.host for run in retry.runs.all()] == [bad]
-
-    def test_roll_back_makes_an_earlier_release_live(self, target: Target, deployer: User, signed_in: SignedIn) -> None:
-        first, second = (builders.make_deploy(target=target) for _ in range(2))
-        for membership in target.environment.memberships.all():
-            placement = builders.make_placement(host=membership.host, target=target, current=second.release)
-            assert first.release
-            HeldRelease.objects.create(placement=placement, release=first.release)
-        client = signed_in(deployer)
-        assert reverse("rollback", args=[first.pk]) in client.get("/shop/staging/").content.decode()
-        response = client.post(reverse("rollback", args=[first.pk]))
-        rollback = Deploy.objects.get(kind=Kind.ROLLBACK)
-        assert (rollback.of, rollback.release) == (first, first.release)
-        assert response.headers["Location"] == f"/deploys/{rollback.pk}"
-
-    def test_redeploy_lays_the_same_revision_out_again(
-        self, target: Target, deployer: User, signed_in: SignedIn
-    ) -> None:
-        client = signed_in(deployer)
-        client.post(address("start-deploy"), {"ref": "main"})
-        Deploy.objects.update(status=S.SUCCEEDED)
-        first = Deploy.objects.get()
-        client.post(reverse("redeploy", args=[first.pk]))
-        second = Deploy.objects.get(number=2)
-        assert (second.kind, second.revision) == (Kind.DEPLOY, first.revision)
-        assert second.release != first.release
