@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -25,7 +26,8 @@ def test_those_that_can_come_from_a_file_are_marked() -> None:
 
 
 def test_pages_may_load_nothing_from_elsewhere() -> None:
-    directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    policy: Any = settings.CONTENT_SECURITY_POLICY
+    directives: dict[str, list[str]] = policy["DIRECTIVES"]
     assert directives["default-src"] == ["'none'"]
     allowed = {source for sources in directives.values() for source in sources}
     assert allowed == {"'none'", "'self'", "ws://localhost:8000"}
@@ -34,3 +36,10 @@ def test_pages_may_load_nothing_from_elsewhere() -> None:
 def test_the_channel_layer_waits_as_long_as_it_takes() -> None:
     (host,) = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]
     assert host["socket_timeout"] is None
+
+
+def test_tests_never_touch_a_real_installation() -> None:
+    """The settings of tests, also when the environment names the real ones, as it does below `make test`."""
+    assert settings.SETTINGS_MODULE == "tests.settings"
+    assert settings.VAR.name.startswith("deployer-test-")
+    assert settings.DEMO is False
