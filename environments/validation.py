@@ -38,7 +38,10 @@ def validate_address(value: str) -> None:
 def validate_root(value: str) -> None:
     """An absolute path that is not a system folder itself, or a folder below the SSH user's home (`~/shop`)."""
     path = PurePosixPath(value.replace("~/", "/home/user/", 1) if value.startswith("~/") else value)
-    if not _PATH.fullmatch(str(path)) or not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+    least = 4 if value.startswith("~/") else 3
+    # written as programs on hosts take it: without a slash at the end, and none twice
+    plain = _PATH.fullmatch(str(path)) and value == str(PurePosixPath(value))
+    if not plain or not path.is_absolute() or ".." in path.parts or len(path.parts) < least:
         raise ValidationError(
             f"{value!r} must be an absolute path at least two folders deep, or one below ~/, "
             "in plain characters, without `..`."
