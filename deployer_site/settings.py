@@ -162,7 +162,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 # Other names under this domain are not ours to force to https (W005), nor to put on the browsers' list (W021).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-CONTENT_SECURITY_POLICY = {
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
