@@ -3,7 +3,7 @@
 import base64
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
@@ -17,9 +17,20 @@ def forms(secret: str) -> set[bytes]:
     raw = secret.encode()
     shown = {secret, quote(secret, safe=""), quote_plus(secret), shlex.quote(secret), raw.hex(), raw.hex().upper()}
     shown |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    shown |= {line for line in _in_base64(raw) if len(line) >= LEAST_LINE}
     shown |= {line for line in secret.splitlines() if len(line) >= LEAST_LINE}
     shown |= {secret.replace("\n", "\r\n"), secret.strip()}
     return {form.encode() for form in shown if len(form) >= LEAST}
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What shows of it within the base64 of a longer text (`echo "$TOKEN" | base64`), or in lines of 76 characters."""
+    yield from base64.encodebytes(raw).decode().splitlines()
+    for before in range(3):
+        # the characters at both ends are made of neighbours' bits too, so they are left out
+        first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + raw).decode()[first:last]
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,11 @@ class Redactor:
     def _pass(self, buffer: bytes, *, waiting: bool) -> tuple[list[Literal], int]:
         out: list[Literal] = []
         at = 0
+        # most output holds no secret, and looking for each form by itself is far quicker than the pattern
+        pattern = self._pattern if any(form in buffer for form in self._known) else None
         while at < len(buffer):
             hold = self._hold(buffer, at) if waiting else len(buffer)
-            found = self._pattern.search(buffer, at) if self._pattern else None
+            found = pattern.search(buffer, at) if pattern else None
             if found is None or hold <= found.start():
                 if hold > at:
                     out.append(Literal(self._start + at, buffer[at:hold]))

@@ -47,6 +47,23 @@ def test_each_form_is_replaced_split_at_each_byte(form: str) -> None:
     assert redact([SECRET], [bytes([byte]) for byte in text]) == b"before *** after\n"
 
 
+@pytest.mark.parametrize("before", ["", "u", "ci", "ci:", "user:"])
+@pytest.mark.parametrize("after", ["", "\n", "ab"])
+def test_it_is_replaced_within_the_base64_of_a_longer_text(before: str, after: str) -> None:
+    """As `echo "$TOKEN" | base64` prints it, or an Authorization header."""
+    secret = "correct-horse-battery"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        out = redact([secret], [encode(f"{before}{secret}{after}".encode())])
+        assert b"***" in out
+        assert len(out) <= 3 + 4 + len(encode(before.encode())) + len(encode(after.encode()))
+
+
+def test_a_key_is_replaced_in_lines_of_base64() -> None:
+    lines = base64.encodebytes(PEM.encode()).splitlines()
+    assert len(lines) > 3
+    assert set(redact([PEM], [b"\n".join(lines)]).split(b"\n")) == {b"***"}
+
+
 @pytest.mark.parametrize("end_of_line", [b"\n", b"\r\n"])
 def test_a_key_of_many_lines_is_replaced_split_at_each_byte(end_of_line: bytes) -> None:
     text = b"key:\n" + PEM.encode().replace(b"\n", end_of_line) + b"done\n"
