@@ -183,7 +183,7 @@ REDIS_URL = read_redis_url("REDIS_URL", environ.read_secret("REDIS_URL"))
 BUNDLED_VALKEY = not REDIS_URL
 if BUNDLED_VALKEY:
     REDIS_URL = environ.keep_secret(SECRETS / "valkey_url", generate=valkey_url)
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         # redis-py's own limit of 5 s would end every receive that waits longer for a message.
