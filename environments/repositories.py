@@ -1,35 +1,59 @@
 """Git repositories: a cached bare mirror per application, refs resolved to 40 hex digits.
 
-Errors:
-
-    RepositoryError
-    ├── RepositoryRefused       the address is not allowed here
-    ├── GitHostUnknown          no accepted key of the git host
-    ├── RepositoryUnreachable   git could not fetch
-    └── RefNotFound             no such branch, tag or commit
+Errors are those of `environments.git`.
 """
 
 import fcntl
-import os
 import re
-import shlex
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from environments.models import Application, GitHostKey
-from environments.sealed import unseal
-from environments.validation import repository_host, validate_ref, validate_repository
+from environments.git import (
+    Credentials,
+    GitHostUnknown,
+    RefNotFound,
+    RepositoryError,
+    RepositoryRefused,
+    RepositoryUnreachable,
+    check_address,
+    credentials,
+    environ_of,
+    run,
+    signed_in,
+)
+from environments.models import Application
+from environments.validation import validate_ref
+
+__all__ = [
+    "Commit",
+    "Credentials",
+    "GitHostUnknown",
+    "Ref",
+    "RefNotFound",
+    "RepositoryError",
+    "RepositoryRefused",
+    "RepositoryUnreachable",
+    "check_address",
+    "commits",
+    "commits_between",
+    "count_between",
+    "credentials",
+    "ensure_revision",
+    "fetch",
+    "is_hex",
+    "mirror_folder",
+    "refs",
+    "resolve",
+    "tar_of",
+]
 
 FETCH_SECONDS = 20
-READ_SECONDS = 20
 _HEX = re.compile(r"[0-9a-f]{7,40}")
 _REF_FIELDS = "%1f".join(  # an annotated tag has its commit's facts under a star
     (
@@ -42,26 +66,6 @@ _REF_FIELDS = "%1f".join(  # an annotated tag has its commit's facts under a sta
     )
 )
 _FIELDS = "%H%x1f%an%x1f%aI%x1f%s"
-
-
-class RepositoryError(Exception):
-    """Something about a repository; `str()` is the sentence for every door."""
-
-
-class RepositoryRefused(RepositoryError):
-    pass
-
-
-class GitHostUnknown(RepositoryError):
-    pass
-
-
-class RepositoryUnreachable(RepositoryError):
-    pass
-
-
-class RefNotFound(RepositoryError):
-    pass
 
 
 @dataclass(frozen=True)
@@ -77,53 +81,6 @@ class Ref:
     kind: str  # branch, tag, commit
     name: str
     commit: Commit
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a host needs to fetch by itself; everything is empty for an open repository."""
-
-    key: str
-    known_hosts: str
-    user: str
-    token: str
-
-
-def check_address(repository: str) -> None:
-    """Raises RepositoryRefused unless the address may be used here, now."""
-    try:
-        validate_repository(repository)
-    except ValidationError as error:
-        raise RepositoryRefused(error.messages[0]) from None
-    parts = urlsplit(repository)
-    if parts.scheme != "file":
-        return
-    path = Path(unquote(parts.path)).resolve()
-    roots = [Path(root).resolve() for root in settings.REPOSITORY_ROOTS]
-    if not any(path.is_relative_to(root) for root in roots):
-        raise RepositoryRefused(
-            f"{repository} lies outside the folders that REPOSITORY_ROOTS allows for file:// repositories."
-        )
-
-
-def credentials(application: Application) -> Credentials:
-    """Raises GitHostUnknown, CannotOpen."""
-    known = ""
-    host = repository_host(application.repository)
-    if host:
-        keys = list(GitHostKey.objects.filter(host=host).order_by("id"))
-        if not keys:
-            raise GitHostUnknown(
-                f"No key of the git host {host} has been accepted. "
-                f"Run `manage.py hostkey scan --git {host}`, compare the fingerprint and accept it."
-            )
-        known = "".join(f"{key.host} {key.algorithm} {key.key}\n" for key in keys)
-    return Credentials(
-        key=unseal(application.deploy_key),
-        known_hosts=known,
-        user=application.https_user,
-        token=unseal(application.https_token),
-    )
 
 
 def mirror_folder(application: Application) -> Path:
@@ -159,13 +116,13 @@ def fetch(application: Application) -> None:
     check_address(application.repository)
     folder = mirror_folder(application)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder.with_suffix(".lock")), _signed_in(application) as (options, environ):
+    with _only_one(folder.with_suffix(".lock")), signed_in(application) as (options, environ):
         if not (folder / "HEAD").exists():
-            _git(["init", "--quiet", "--bare", str(folder)], environ=environ)
+            run(["init", "--quiet", "--bare", str(folder)], environ=environ)
         refspecs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         command = [*options, "fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--end-of-options"]
         try:
-            _git([*command, application.repository, *refspecs], folder=folder, environ=environ, seconds=FETCH_SECONDS)
+            run([*command, application.repository, *refspecs], folder=folder, environ=environ, seconds=FETCH_SECONDS)
         except subprocess.TimeoutExpired:
             raise RepositoryUnreachable(
                 f"The repository of {application.name} did not answer within {FETCH_SECONDS} s. "
@@ -222,7 +179,7 @@ def tar_of(application: Application, revision: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=mirror_folder(application),
-        env=_environ(),
+        env=environ_of(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -257,40 +214,9 @@ def _lookup(application: Application, ref: str) -> str:
     return ""
 
 
-def _environ(**more: str) -> dict[str, str]:
-    kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
-    return (
-        kept
-        | {
-            "HOME": "/nonexistent",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_ALLOW_PROTOCOL": "https:ssh:file",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-        }
-        | more
-    )
-
-
-def _git(
-    arguments: Sequence[str], *, folder: Path | None = None, environ: dict[str, str], seconds: int = READ_SECONDS
-) -> bytes:
-    done = subprocess.run(
-        ["git", "-c", "core.hooksPath=/dev/null", *arguments],
-        cwd=folder,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=seconds,
-        check=True,
-    )
-    return done.stdout
-
-
 def _git_read(application: Application, arguments: Sequence[str], *, check: bool = True) -> str:
     try:
-        return _git(arguments, folder=mirror_folder(application), environ=_environ()).decode(errors="replace")
+        return run(arguments, folder=mirror_folder(application), environ=environ_of()).decode(errors="replace")
     except subprocess.CalledProcessError as error:
         if not check:
             return ""
@@ -303,45 +229,3 @@ def _only_one(path: Path) -> Iterator[None]:
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _signed_in(application: Application) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Options and environment for a fetch; secrets are 0600 files while it lasts, never in argv or environ."""
-    needed = credentials(application)
-    with tempfile.TemporaryDirectory(prefix="deployer-git-") as name:
-        folder = Path(name)
-        options: list[str] = []
-        # ssh reads no configuration and asks nobody; without a key it has none to offer
-        ssh = [
-            "ssh",
-            "-F",
-            "/dev/null",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "StrictHostKeyChecking=yes",
-            "-o",
-            "IdentitiesOnly=yes",
-        ]
-        ssh += [
-            "-o",
-            "GlobalKnownHostsFile=/dev/null",
-            "-o",
-            f"UserKnownHostsFile={_private(folder, 'known_hosts', needed.known_hosts)}",
-        ]
-        ssh += ["-o", "ConnectTimeout=10", "-i", str(_private(folder, "key", needed.key))]
-        if needed.token:
-            parts = urlsplit(application.repository)
-            secret = f"{quote(needed.user or 'token', safe='')}:{quote(needed.token, safe='')}@{parts.netloc}"
-            store = _private(folder, "store", urlunsplit((parts.scheme, secret, "", "", "")) + "\n")
-            options = ["-c", f"credential.helper=store --file={store}"]
-        yield options, _environ(GIT_SSH_COMMAND=shlex.join(ssh))
-
-
-def _private(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)
-    return path

@@ -1,0 +1,89 @@
+"""The wire: our own socket, safe algorithms, and the keys that a server shows."""
+
+import base64
+import hashlib
+import socket
+import threading
+from dataclasses import dataclass
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer, SSHException
+
+from environments.ssh.errors import HostUnreachable
+
+CONNECT_SECONDS = 8
+HANDSHAKE_SECONDS = 12
+_CURVES = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521")
+
+
+class Transport(paramiko.Transport):
+    """Cheap and safe algorithms first; a peer without strict key exchange is not spoken to (CVE-2023-48795)."""
+
+    _preferred_ciphers = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+    _preferred_macs = (
+        "hmac-sha2-256-etm@openssh.com",
+        "hmac-sha2-512-etm@openssh.com",
+        "hmac-sha2-256",
+        "hmac-sha2-512",
+    )
+    _preferred_kex = (*_CURVES, "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256")
+
+    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
+        super().start_client(event=event, timeout=timeout)
+        if not self.agreed_on_strict_kex:  # type: ignore[attr-defined]
+            self.close()
+            raise IncompatiblePeer("it does not know strict key exchange")
+
+
+@dataclass(frozen=True)
+class ScannedKey:
+    """A key that a host showed; nobody has accepted it yet."""
+
+    algorithm: str
+    key: str
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.key)
+
+
+def fingerprint(key: str) -> str:
+    """`SHA256:…` of a base64 public key, as ssh-keygen(1) prints it."""
+    digest = hashlib.sha256(base64.b64decode(key)).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def scan(address: str, port: int = 22) -> list[ScannedKey]:
+    """The keys that an SSH server shows, without signing in. Raises HostUnreachable."""
+    found: dict[str, ScannedKey] = {}
+    for algorithm in ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"):
+        transport = Transport(open_socket(f"{address}:{port}", address, port))
+        transport.get_security_options().key_types = (algorithm,)
+        try:
+            transport.start_client(timeout=HANDSHAKE_SECONDS)
+            shown = transport.get_remote_server_key()
+            found[shown.get_base64()] = ScannedKey(shown.get_name(), shown.get_base64())
+        except (SSHException, EOFError, OSError):
+            continue  # this server has no key of that kind
+        finally:
+            transport.close()
+    if not found:
+        raise HostUnreachable(address, f"{address}:{port} showed no host key. Is an SSH server listening there?")
+    return list(found.values())
+
+
+def open_socket(name: str, address: str, port: int) -> socket.socket:
+    """Our own socket: no Nagle, and a half-open link is noticed after 15 s (by default: never)."""
+    try:
+        sock = socket.create_connection((address, port), timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise HostUnreachable(
+            name,
+            f"{name} ({address}:{port}) cannot be reached ({error}). Is it up, and may the Deployer reach that port?",
+        ) from None
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return sock
