@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from channels.layers import get_channel_layer
 from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,7 +33,7 @@ def test_pages_may_load_nothing_from_elsewhere() -> None:
 
 
 def test_the_channel_layer_waits_as_long_as_it_takes() -> None:
-    (host,) = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]
+    (host,) = get_channel_layer().hosts
     assert host["socket_timeout"] is None
 
 
