@@ -1,0 +1,108 @@
+"""One deploy to a real OpenSSH server, run by whoever runs the tests."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deployments import log
+from deployments.runs import release_of
+from environments import ssh
+from environments.keys import ensure_key_pair
+from environments.models import Host, HostKey
+from tests.deployments.conftest import MakeFleetTarget
+from tests.deployments.ended import request
+from tests.deployments.fleet import Driver, closed_port, eventually, step
+from tests.processes import Processes
+
+CONFIGURATION = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv HOME={folder}/home
+"""
+
+
+@dataclass
+class OpenSSH:
+    port: int
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def host_key(self) -> list[str]:
+        return (self.folder / "host_key.pub").read_text().split()
+
+
+@pytest.fixture
+def openssh(processes: Processes, tmp_path: Path) -> Iterator[OpenSSH]:
+    server = OpenSSH(closed_port(), tmp_path)
+    server.home.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "host_key"], check=True)
+    (tmp_path / "sshd_config").write_text(CONFIGURATION.format(port=server.port, folder=tmp_path))
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    assert sshd, "OpenSSH's server is not installed"
+    child = processes.start([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
+
+    def answers() -> bool:
+        assert child.poll() is None, "sshd has ended."
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    eventually(answers, 10, "the answer of sshd")
+    yield server
+    ssh.close_idle(-1)
+    child.terminate()
+    child.wait(10)
+
+
+@pytest.mark.parametrize("distribution", ["archive", "git"])
+def test_it_deploys_to_openssh(
+    distribution: str, openssh: OpenSSH, make_fleet_target: MakeFleetTarget, driver: Driver
+) -> None:
+    place = make_fleet_target(
+        hosts=1,
+        distribution=distribution,
+        user=getpass.getuser(),
+        root="~/apps/shop",
+        steps=[step("build", "echo building; pwd -P"), step("restart", "echo up", "restart")],
+    )
+    (openssh.folder / "authorized_keys").write_text(f"{ensure_key_pair().public}\n")
+    Host.objects.update(port=openssh.port)
+    HostKey.objects.update(algorithm=openssh.host_key[0], key=openssh.host_key[1])
+    deploy = driver.run_to_end(request(place))
+    assert (deploy.status, [run.error for run in deploy.runs.all()]) == ("succeeded", [""])
+    root = openssh.home / "apps/shop"
+    release = root / "releases" / release_of(deploy).name
+    assert (root / "current").resolve() == release.resolve()
+    assert (root / "current/index.html").read_text() == "<h1>two</h1>\n"
+    said = [line.text for line in log.read_all(deploy.pk) if line.stream == "stdout"]
+    assert said == ["building", str(release.resolve()), "up"]
+
+
+def test_openssh_shows_its_key(openssh: OpenSSH) -> None:
+    (shown,) = ssh.scan("127.0.0.1", openssh.port)
+    assert [shown.algorithm, shown.key] == openssh.host_key[:2]
+    printed = subprocess.check_output(["ssh-keygen", "-lf", openssh.folder / "host_key.pub"], text=True)
+    assert shown.fingerprint == printed.split()[1]
