@@ -1,5 +1,7 @@
 """The verbs of a deploy: what they change, and that a refused one changes nothing."""
 
+from pathlib import Path
+
 import pytest
 from django.db import IntegrityError
 
@@ -9,8 +11,8 @@ from deployments.models import Deploy, Standing
 from deployments.runs import release_of
 from deployments.states import DEPLOY_MOVES, FINAL, DeployStatus
 from environments.access import NotAllowed
-from environments.models import Membership, Target, User
-from environments.repositories import RefNotFound
+from environments.models import Application, Membership, Target, User
+from environments.repositories import RefNotFound, RepositoryRefused, RepositoryUnreachable
 from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import counts, end, request
@@ -56,6 +58,20 @@ def test_a_ref_that_is_none_is_refused_and_nothing_changes(ref: str, place: Flee
     before = counts()
     with pytest.raises(RefNotFound):
         request(place, ref)
+    assert counts() == before
+
+
+def test_a_repository_that_is_away_is_told_and_nothing_changes(make_place: MakeFleetTarget, tmp_path: Path) -> None:
+    place = make_place(hosts=1)
+    Application.objects.update(repository=f"{place.repository.url}.gone")
+    place.target.application.refresh_from_db()
+    before = counts()
+    with pytest.raises(RepositoryUnreachable, match="could not be fetched"):
+        request(place)
+    Application.objects.update(repository=f"file://{tmp_path}")
+    place.target.application.refresh_from_db()
+    with pytest.raises(RepositoryRefused, match="REPOSITORY_ROOTS"):
+        request(place)
     assert counts() == before
 
 
