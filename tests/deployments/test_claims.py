@@ -2,9 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
 from deployments import claims
 from deployments.models import Deploy, HostRun, Worker
@@ -94,6 +97,23 @@ def test_only_the_holder_lets_go(deploy: Deploy) -> None:
 def test_a_host_run_that_is_over_cannot_be_taken(deploy: Deploy) -> None:
     HostRun.objects.filter(deploy=deploy).update(status="live")
     assert claims.take(claims.register(), deploy, ids(deploy)) == []
+
+
+@pytest.mark.parametrize("change", [{"status": "failed"}, {"fence": 7}])
+def test_what_changed_after_the_look_is_left_out(
+    change: dict[str, Any], deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every writer holds the target's row: the conditional write has the last word."""
+    look = claims.free
+
+    def look_then_change(found: QuerySet[HostRun]) -> SimpleNamespace:
+        seen = list(look(found).order_by("pk"))
+        HostRun.objects.filter(pk=seen[0].pk).update(**change)
+        return SimpleNamespace(order_by=lambda _: seen)
+
+    monkeypatch.setattr(claims, "free", look_then_change)
+    taken = claims.take(claims.register(), deploy, ids(deploy))
+    assert [run.pk for run in taken] == ids(deploy)[1:]
 
 
 def test_a_run_of_another_deploy_cannot_be_taken(deploy: Deploy, make_place: MakeFleetTarget) -> None:
