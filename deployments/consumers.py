@@ -17,29 +17,23 @@ from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError
-from redis.exceptions import RedisError
 
-from deployments import live
 from deployments.admission import NotAdmitted, Ticket, admit
 from deployments.backpressure import flow_of
 from deployments.frames import shared
 from deployments.log_reading import READERS
+from deployments.words import hearing
 from environments.access import VIEW
 from environments.validation import NAME
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0  # the net under the words
-LOOK_SECONDS_ALONE = 1.0  # while there are no words
 STATUS_SECONDS = 0.2
 PERMIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
-FRESH_SECONDS = 0.5
 STUCK_SECONDS = 30.0
 MOST_N = 2**63 - 1
-LAYER_TROUBLE = (OSError, RedisError, TimeoutError)
 
 
 class WrongParameter(ValueError):
@@ -62,14 +56,13 @@ def read_parameters(query: bytes) -> tuple[int, str]:
 class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels carries no types
     """One reader: it sends what is stored, waits for a word, sends what is new."""
 
-    # Channels' own link to the layer ends the socket when the layer breaks; `_listen` survives that.
+    # Channels' own link to the layer ends the socket when the layer breaks; an ear survives that.
     channel_layer_alias = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self._word = asyncio.Event()
-        self._layer_works = False
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
         self._changed_at = time.monotonic()  # when we heard, or must suppose, that the status has changed
         self._told_at = 0.0
@@ -91,23 +84,23 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         except WrongParameter as wrong:
             await self.close(code=4400, reason=str(wrong))
             return
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._serve())]
-        for task in self._tasks:
-            task.add_done_callback(self._tell_failure)
+        self._task = asyncio.create_task(self._serve())
+        self._task.add_done_callback(self._tell_failure)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Nothing is expected from a reader."""
         await self.close(code=1008)
 
     async def disconnect(self, code: int) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _serve(self) -> None:
         code = 1011
         try:
-            code = await self._follow()
+            with hearing(self.deploy_id, self):
+                code = await self._follow()
         except TimeoutError:
             code = 1013
         finally:
@@ -127,7 +120,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                 all_sent = await self._send_lines()
             except (OperationalError, InterfaceError) as trouble:
                 log.warning("Reading deploy %s for a page failed, trying again: %s", self.deploy_id, trouble)
-                self._hear(changed=True)
+                self.hear(changed=True)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if last and all_sent:
@@ -167,53 +160,23 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                     await self._flow.ready()
                 await self.send(text_data=frame)
             self._next = found.following
-        self._hear(changed=True)
+        self.hear(changed=True)
         return False
 
     async def _wait(self) -> None:
-        """For a word, or until it is time to look without one."""
-        now = time.monotonic()
-        if self._changed_at > self._told_at:
-            rest = self._told_at + STATUS_SECONDS - now
-        else:
-            rest = min(LOOK_SECONDS if self._layer_works else LOOK_SECONDS_ALONE, self._permitted_until - now)
-        try:
-            async with asyncio.timeout(max(rest, 0.01)):
+        """For a word; or until the status may be told again, or the permission must be asked for."""
+        pending = self._changed_at > self._told_at
+        until = self._told_at + STATUS_SECONDS if pending else self._permitted_until
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(until - time.monotonic(), 0.01)):
                 await self._word.wait()
-        except TimeoutError:
-            # without a word, a status that somebody else has just read will do
-            self._changed_at = max(self._changed_at, time.monotonic() - FRESH_SECONDS)
-
-    async def _listen(self) -> None:
-        """Take words from the channel layer, for as long as the socket lives, whatever becomes of the layer."""
-        layer: Any = get_channel_layer()
-        group = live.group(self.deploy_id)
-        while True:
-            channel = ""
-            try:
-                channel = await layer.new_channel()
-                await layer.group_add(group, channel)
-                self._layer_works = True
-                self._hear(changed=True)  # what was said before we listened
-                while True:
-                    word = await layer.receive(channel)
-                    self._hear(changed=bool(word.get("changed")))
-            except LAYER_TROUBLE as trouble:
-                log.info("No words about deploy %s for now: %s", self.deploy_id, trouble)
-                self._layer_works = False
-                self._hear(changed=True)
-                await asyncio.sleep(RETRY_SECONDS)
-            finally:
-                if channel:
-                    with suppress(*LAYER_TROUBLE):
-                        await layer.group_discard(group, channel)
 
     def _tell_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():
-            self._layer_works = False
             log.error("A live log of deploy %s broke", self.deploy_id, exc_info=task.exception())
 
-    def _hear(self, *, changed: bool) -> None:
+    def hear(self, *, changed: bool) -> None:
+        """Called by the ear."""
         if changed:
             self._changed_at = time.monotonic()
         self._word.set()

@@ -109,40 +109,40 @@ class TestSession:
     """Our own pages may use the API with their session: to change something, with the CSRF token and from here."""
 
     @pytest.fixture
-    def browser(self) -> Client:
+    def visitor(self) -> Client:
         client = Client(enforce_csrf_checks=True)
         client.force_login(make_user())
         return client
 
-    def csrf(self, browser: Client, settings: Settings) -> dict[str, str]:
-        browser.get("/signin")
-        page = browser.get("/").content.decode()
+    def csrf(self, visitor: Client, settings: Settings) -> dict[str, str]:
+        visitor.get("/signin")
+        page = visitor.get("/").content.decode()
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         assert found, "No page carries a CSRF token."
         return {"X-CSRFToken": found[1]}
 
-    def test_it_reads(self, browser: Client) -> None:
-        assert browser.get("/api/v1/deploys").status_code == 200
+    def test_it_reads(self, visitor: Client) -> None:
+        assert visitor.get("/api/v1/deploys").status_code == 200
 
-    def test_it_changes_nothing_without_the_csrf_token(self, browser: Client) -> None:
-        check_problem(browser.post("/api/v1/deploys/1/cancel"), 403, "csrf")
+    def test_it_changes_nothing_without_the_csrf_token(self, visitor: Client) -> None:
+        check_problem(visitor.post("/api/v1/deploys/1/cancel"), 403, "csrf")
 
-    def test_it_changes_something_with_it(self, browser: Client, settings: Settings) -> None:
-        headers = self.csrf(browser, settings)
-        check_problem(browser.post("/api/v1/deploys/1/cancel", headers=headers), 404, "not-found")
+    def test_it_changes_something_with_it(self, visitor: Client, settings: Settings) -> None:
+        headers = self.csrf(visitor, settings)
+        check_problem(visitor.post("/api/v1/deploys/1/cancel", headers=headers), 404, "not-found")
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://testserver.evil.example"])
-    def test_it_changes_nothing_from_another_site(self, origin: str, browser: Client, settings: Settings) -> None:
-        headers = {**self.csrf(browser, settings), "Origin": origin}
-        check_problem(browser.post("/api/v1/deploys/1/cancel", headers=headers), 403, "csrf")
+    def test_it_changes_nothing_from_another_site(self, origin: str, visitor: Client, settings: Settings) -> None:
+        headers = {**self.csrf(visitor, settings), "Origin": origin}
+        check_problem(visitor.post("/api/v1/deploys/1/cancel", headers=headers), 403, "csrf")
 
     def test_a_token_needs_no_csrf(self) -> None:
-        browser = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {make_token()}"})
-        check_problem(browser.post("/api/v1/deploys/1/cancel"), 404, "not-found")
+        visitor = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {make_token()}"})
+        check_problem(visitor.post("/api/v1/deploys/1/cancel"), 404, "not-found")
 
-    def test_someone_disabled_is_out_at_once(self, browser: Client) -> None:
+    def test_someone_disabled_is_out_at_once(self, visitor: Client) -> None:
         User.objects.update(is_active=False)
-        check_problem(browser.get("/api/v1/deploys"), 401, "unauthenticated")
+        check_problem(visitor.get("/api/v1/deploys"), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize(

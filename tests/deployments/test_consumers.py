@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from deployments import consumers, lifecycle, live, log
+from deployments import consumers, lifecycle, live, log, words
 from deployments.api.representation import deploys, represent
 from deployments.models import Deploy
 from deployments.states import DeployStatus
@@ -226,8 +226,8 @@ async def test_frames_are_bounded(scene: Scene) -> None:
 
 async def test_a_line_is_told_by_word_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """With nobody looking by the clock, only the channel layer can bring it."""
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 3600)
-    monkeypatch.setattr(consumers, "LOOK_SECONDS_ALONE", 3600)
+    monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(words, "RETRY_SECONDS", 3600)
     monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
     deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
     async with opened(deploy.pk, scene.token) as socket:

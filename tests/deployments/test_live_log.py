@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from deployer_site.valkey import find_binary, write_configuration
-from deployments import claims, consumers, lifecycle, log
+from deployments import claims, consumers, lifecycle, log, words
 from deployments.log import Piece, Recorder
 from deployments.models import Deploy, HostRun, Program
 from deployments.models.logs import Stream
@@ -227,14 +227,13 @@ class TestLayer:
 
     @pytest.fixture(autouse=True)
     def _only_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(consumers, "LOOK_SECONDS", 3600)
         monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
-        monkeypatch.setattr(consumers, "LOOK_SECONDS_ALONE", 0.05)
-        monkeypatch.setattr(consumers, "RETRY_SECONDS", 0.05)
+        monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
+        monkeypatch.setattr(words, "RETRY_SECONDS", 0.05)
 
     async def test_it_was_never_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         layer = RedisChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
-        monkeypatch.setattr(consumers, "get_channel_layer", lambda: layer)
+        monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
         writer = await sync_to_async(Writer)(500)
         async with opened(writer.deploy.pk, writer.token) as reader:
             assert "status" in await reader.frame()
@@ -243,6 +242,18 @@ class TestLayer:
         writer.join()
         lines = [line for frame in frames for line in frame.get("lines", [])]
         await sync_to_async(check_whole)(lines, frames[-2]["end"], writer)
+
+    async def test_all_who_watch_share_one_ear(self, valkey: str) -> None:
+        deploy = await sync_to_async(make_deploy)(status=DeployStatus.RUNNING)
+        token = await sync_to_async(make_token)()
+        async with AsyncExitStack() as stack:
+            readers = [await stack.enter_async_context(opened(deploy.pk, token)) for _ in range(30)]
+            for reader in readers:
+                assert "status" in await reader.frame()
+            await sync_to_async(log.say)(deploy, "to all of you")
+            assert [await texts_of(reader) for reader in readers] == [["to all of you"]] * 30
+            assert listeners(valkey, deploy.pk) == 1
+        assert not words._ears
 
     async def test_it_dies_in_between_and_comes_back(
         self,
@@ -255,7 +266,7 @@ class TestLayer:
         server = processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
         await sync_to_async(eventually)(lambda: answers(url), 10)
         layer = RedisChannelLayer(hosts=[{"address": url, "socket_timeout": None}], prefix="deployer")
-        monkeypatch.setattr(consumers, "get_channel_layer", lambda: layer)
+        monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
         deploy = await sync_to_async(make_deploy)(
             target=await sync_to_async(make_target)(), status=DeployStatus.RUNNING
         )
@@ -269,7 +280,6 @@ class TestLayer:
             processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
             await sync_to_async(eventually)(lambda: answers(url), 10)
             await sync_to_async(eventually)(lambda: listeners(url, deploy.pk) == 1, 10)
-            monkeypatch.setattr(consumers, "LOOK_SECONDS_ALONE", 3600)
             await sync_to_async(make_lines)(deploy=deploy, texts=["by word again"])
             await layer.group_send(f"deploy-{deploy.pk}", {"type": "deploy.word", "n": 2, "changed": False})
             assert await texts_of(reader) == ["by word again"]

@@ -1,0 +1,100 @@
+"""Hears from the channel layer that a deploy has news: one ear per deploy in this process, for all who watch it.
+
+A word only says that there may be something new. While the layer is down the ear says so once a second, and every few
+seconds anyway, so that nothing depends on a word; all watchers wake together and share what they read.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from deployments import live
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+LAYER_SECONDS = 2.0  # a layer that hangs is one that is down
+TROUBLE = (OSError, RedisError, TimeoutError)
+
+
+class Watcher(Protocol):
+    """Someone who wants to hear; `changed`: perhaps the status too, not only the log."""
+
+    def hear(self, *, changed: bool) -> None: ...
+
+
+class Ear:
+    """Listens for as long as somebody watches."""
+
+    def __init__(self, deploy_id: int) -> None:
+        self.watchers: set[Watcher] = set()
+        self._deploy_id = deploy_id
+        self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._look())]
+        for task in self._tasks:
+            task.add_done_callback(self._tell_failure)
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _say(self, *, changed: bool) -> None:
+        for watcher in tuple(self.watchers):
+            watcher.hear(changed=changed)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._say(changed=True)
+
+    async def _listen(self) -> None:
+        layer: Any = get_channel_layer()
+        while True:
+            try:
+                await self._hear_words(layer)
+            except TROUBLE as trouble:
+                log.info("No words about deploy %s for now: %s", self._deploy_id, trouble)
+            await asyncio.sleep(RETRY_SECONDS)
+            self._say(changed=True)
+
+    async def _hear_words(self, layer: Any) -> None:
+        """Until the layer breaks."""
+        group, channel = live.group(self._deploy_id), await layer.new_channel()
+        try:
+            async with asyncio.timeout(LAYER_SECONDS):
+                await layer.group_add(group, channel)
+            self._say(changed=True)  # what was said before we listened
+            while True:
+                word = await layer.receive(channel)
+                self._say(changed=bool(word.get("changed")))
+        finally:
+            with suppress(*TROUBLE):
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await layer.group_discard(group, channel)
+
+    def _tell_failure(self, task: "asyncio.Future[None]") -> None:
+        if not task.cancelled() and task.exception():
+            log.error("The ear for deploy %s broke", self._deploy_id, exc_info=task.exception())
+
+
+_ears: dict[tuple[asyncio.AbstractEventLoop, int], Ear] = {}
+
+
+@contextmanager
+def hearing(deploy_id: int, watcher: Watcher) -> Iterator[None]:
+    """Within this, `watcher` hears whatever is said about the deploy."""
+    key = (asyncio.get_running_loop(), deploy_id)
+    ear = _ears.get(key) or _ears.setdefault(key, Ear(deploy_id))
+    ear.watchers.add(watcher)
+    try:
+        yield
+    finally:
+        ear.watchers.discard(watcher)
+        if not ear.watchers:
+            ear.close()
+            del _ears[key]
