@@ -8,13 +8,12 @@ expand_root
 export PATH
 mask=022 home=
 state=$root/.deployer
-next=$state/next-$name
-reader= timer=
+next= reader= timer=
 
 unarm() {
     [ -z "$timer" ] || kill "$timer" 2>/dev/null
     [ -z "$reader" ] || kill "$reader" 2>/dev/null
-    rm -f "$next"
+    [ -z "$next" ] || rm -f "$next"
 }
 
 stay() {
@@ -82,7 +81,10 @@ lock 9 100 || refuse lock "another program is at work in this folder"
 pass_gate
 check_release
 live_release
-rm -f "$next"
+set +f
+rm -f "$state"/next-*
+set -f
+next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
 exec 2>/dev/null
 mark armed "${live:--}"

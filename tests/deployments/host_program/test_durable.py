@@ -169,6 +169,7 @@ def test_the_next_program_ends_the_step_of_a_killed_runner(
     channel = any_host.start(prepare(any_host, first, shop, "echo before; sleep 376"), archive=shop)
     channel.wait_text(b"before\n")
     channel.process.kill()
+    eventually(lambda: not _tails(any_host), 10)
     os.kill(runner_of(any_host, "d1-prepare-1"), signal.SIGKILL)
     eventually(lambda: processes_with("sleep\x00376"), 10)
     program = prepare(any_host, first, shop, "echo after")

@@ -136,6 +136,15 @@ def test_locks_of_a_killed_git_do_not_stay(host: Host, repository: Path) -> None
     assert channel.marks()[-1] == Mark("end", "ok")
 
 
+def test_steps_find_no_keys(host: Host, repository: Path) -> None:
+    to = release(1, head(repository))
+    source = GitSource(f"file://{repository}", to.revision, key="THE KEY", known_hosts="code.example ssh-ed25519 AA")
+    channel = host.run_program(program(host, to, source, "ls ../../.deployer/programs/d1-prepare-1"))
+    assert channel.marks()[-1] == Mark("end", "ok")
+    assert b"\nspool\n" in channel.data
+    assert b"\ngit\n" not in channel.data
+
+
 def test_ssh_checks_the_given_key_and_the_key_goes_away(host: Host, repository: Path) -> None:
     log = host.root.parent / "ssh.log"
     fake = host.root.parent / "tools" / "ssh"

@@ -81,9 +81,8 @@ def test_a_newer_claim_disarms(ready: Host) -> None:
     ready.switch(release(1))
     channel = ready.arm(release(2), fence=3)
     channel.wait_for("armed")
-    assert ready.arm(release(2), fence=4).to_end() == [
-        Mark("refused", "lock another program is at work in this folder")
-    ]
+    newer = ready.arm(release(2), name="d2-switch-1", fence=4)
+    assert newer.to_end() == [Mark("refused", "lock another program is at work in this folder")]
     channel.send("flip\n")
     assert channel.to_end()[-1].word == "not-switched"
     assert ready.live() == f"releases/{release(1).name}"
