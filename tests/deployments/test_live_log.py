@@ -1,36 +1,25 @@
 """A live log under load and in trouble: nothing lost, nothing twice, in order, whatever breaks in between."""
 
 import base64
-import hashlib
 import json
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pytest
-import redis
 from asgiref.sync import sync_to_async
-from channels_redis.core import RedisChannelLayer
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from deployer_site.valkey import find_binary, write_configuration
-from deployments import claims, consumers, lifecycle, log, words
-from deployments.log import Piece, Recorder
-from deployments.models import Deploy, HostRun, Program
-from deployments.models.logs import Stream
-from deployments.states import DeployStatus, RunStatus
-from tests.builders import make_deploy, make_lines, make_run, make_target, make_token, make_user
+from deployments.states import DeployStatus
+from tests.builders import make_deploy, make_lines, make_token, make_user
 from tests.deployments.readers import close_readers
-from tests.deployments.sockets import opened
-from tests.deployments.web import Web, free_port
+from tests.deployments.web import Web
+from tests.deployments.writer import Writer, check_whole
 from tests.processes import Processes
 
 Wait = Callable[[Callable[[], object], float], None]
@@ -50,64 +39,6 @@ def web(processes: Processes, valkey: str, eventually: Wait, transactional_db: N
     eventually(started.answers, 30)
     yield started
     started.stop()
-
-
-class Writer(threading.Thread):
-    """A worker that stores the lines of two hosts, then ends the deploy."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(name="writer")
-        self.count = count
-        worker = claims.register()
-        self.deploy: Deploy = make_deploy(target=make_target(), status=DeployStatus.RUNNING)
-        self.runs: list[HostRun] = [
-            make_run(deploy=self.deploy, status=RunStatus.PREPARING, claimed_by=worker, fence=fence) for fence in (1, 2)
-        ]
-        self.programs = [Program.objects.create(run=run, phase="prepare", nonce=str(run.pk)) for run in self.runs]
-        self.token = make_token(user=make_user(role="viewer"))
-        self.paused = threading.Event()
-        self.paused.set()
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._write()
-            lifecycle.end(self.deploy, DeployStatus.SUCCEEDED, "All is well.")
-        except BaseException as failure:
-            self.failure = failure
-            raise
-        finally:
-            connection.close()
-
-    def _write(self) -> None:
-        recorder = Recorder(self.deploy.pk)
-        offsets = [0, 0]
-        for program in self.programs:
-            recorder.begin(program, 0)
-        written = 0
-        while written < self.count:
-            self.paused.wait(30)
-            which = written // 40 % 2
-            texts = [f"\x1b[32mline {n} of the log ü\x1b[0m" for n in range(written, min(written + 40, self.count))]
-            written += len(texts)
-            offsets[which] += sum(len(text.encode()) + 1 for text in texts)
-            piece = Piece(self.runs[which], self.programs[which], Stream.OUTPUT, texts, offsets[which])
-            recorder.add(piece)
-        for run in self.runs:
-            recorder.flush(run)
-        recorder.close()
-
-
-def check_whole(lines: list[dict[str, Any]], end: dict[str, Any], writer: Writer) -> None:
-    """What a reader got in all its connections is exactly what is stored."""
-    assert [line["n"] for line in lines] == list(range(1, writer.count + 2))
-    stored = list(log.read_all(writer.deploy.pk))
-    assert [(line["text"], line["host"]) for line in lines] == [(line.text, line.host) for line in stored]
-    for run in writer.runs:
-        of_host = [int(line["text"].split()[1]) for line in lines if line["host"] == run.host_name]
-        assert of_host == sorted(of_host)
-    sha256 = hashlib.sha256("".join(line["text"] + "\n" for line in lines).encode()).hexdigest()
-    assert end == {"status": "succeeded", "lines": writer.count + 1, "sha256": sha256}
 
 
 @pytest.mark.both_databases
@@ -220,91 +151,3 @@ async def test_readers_that_take_nothing_cost_no_memory_and_disturb_nobody(web: 
     for sock in stuck:
         sock.close()
     assert grown < 60_000_000, f"The web process grew by {grown / 1e6:.0f} MB."
-
-
-class TestLayer:
-    """The channel layer is a bell; without it, readers look by themselves."""
-
-    @pytest.fixture(autouse=True)
-    def _only_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
-        monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
-        monkeypatch.setattr(words, "RETRY_SECONDS", 0.05)
-
-    async def test_it_was_never_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        layer = RedisChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
-        monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
-        writer = await sync_to_async(Writer)(500)
-        async with opened(writer.deploy.pk, writer.token) as reader:
-            assert "status" in await reader.frame()
-            writer.start()
-            frames = [frame async for frame in reader.frames()]
-        writer.join()
-        lines = [line for frame in frames for line in frame.get("lines", [])]
-        await sync_to_async(check_whole)(lines, frames[-2]["end"], writer)
-
-    async def test_all_who_watch_share_one_ear(self, valkey: str) -> None:
-        deploy = await sync_to_async(make_deploy)(status=DeployStatus.RUNNING)
-        token = await sync_to_async(make_token)()
-        async with AsyncExitStack() as stack:
-            readers = [await stack.enter_async_context(opened(deploy.pk, token)) for _ in range(30)]
-            for reader in readers:
-                assert "status" in await reader.frame()
-            await sync_to_async(log.say)(deploy, "to all of you")
-            assert [await texts_of(reader) for reader in readers] == [["to all of you"]] * 30
-            assert listeners(valkey, deploy.pk) == 1
-        assert not words._ears
-
-    async def test_it_dies_in_between_and_comes_back(
-        self,
-        processes: Processes,
-        tmp_path: Path,
-        eventually: Wait,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        url = f"redis://:secret@127.0.0.1:{free_port()}"
-        server = processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
-        await sync_to_async(eventually)(lambda: answers(url), 10)
-        layer = RedisChannelLayer(hosts=[{"address": url, "socket_timeout": None}], prefix="deployer")
-        monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
-        deploy = await sync_to_async(make_deploy)(
-            target=await sync_to_async(make_target)(), status=DeployStatus.RUNNING
-        )
-        token = await sync_to_async(make_token)()
-        async with opened(deploy.pk, token) as reader:
-            assert "status" in await reader.frame()
-            server.kill()
-            server.wait(10)
-            await sync_to_async(log.say)(deploy, "while it is dead")
-            assert await texts_of(reader) == ["while it is dead"]
-            processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
-            await sync_to_async(eventually)(lambda: answers(url), 10)
-            await sync_to_async(eventually)(lambda: listeners(url, deploy.pk) == 1, 10)
-            await sync_to_async(make_lines)(deploy=deploy, texts=["by word again"])
-            await layer.group_send(f"deploy-{deploy.pk}", {"type": "deploy.word", "n": 2, "changed": False})
-            assert await texts_of(reader) == ["by word again"]
-
-
-async def texts_of(reader: Any) -> list[str]:
-    while "lines" not in (frame := await reader.frame()):
-        assert "close" not in frame
-    return [line["text"] for line in frame["lines"]]
-
-
-def answers(url: str) -> bool:
-    client = redis.Redis.from_url(url)
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
-    finally:
-        client.close()
-
-
-def listeners(url: str, deploy_id: int) -> int:
-    client = redis.Redis.from_url(url)
-    try:
-        found: Any = client.zcard(f"deployer:group:deploy-{deploy_id}")
-        return int(found)
-    finally:
-        client.close()
