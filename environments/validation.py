@@ -97,7 +97,11 @@ def validate_repository(value: str) -> None:
         raise ValidationError(f"{value!r} is no address of a repository.")
     if _SCP.fullmatch(value):
         return
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # read here once: a number that is no port is only found when it is asked for
+    except ValueError:
+        raise ValidationError(f"{value!r} is no address of a repository.") from None
     if parts.scheme not in {"https", "ssh", "file"}:
         raise ValidationError(f"{value!r}: a repository is reached by https://, ssh://, user@host:path or file://.")
     # a folder of this machine may have spaces in its name, written as %20

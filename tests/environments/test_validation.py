@@ -58,6 +58,7 @@ GOOD: dict[str, list[str]] = {
         "git@git.example.org:team/shop.git",
         "git@git.example.org:/srv/git/shop.git",
         "file:///srv/git/shop.git",
+        "file:///Users/ada/My%20Projects/shop.git",
     ],
 }
 BAD: dict[str, list[str]] = {
@@ -96,6 +97,11 @@ BAD: dict[str, list[str]] = {
         "file:///srv/../etc/shop.git",
         "git@git.example.org:",
         "https://git.example.org/shop.git?x",
+        "https://git.example.org:99999/shop.git",
+        "ssh://git@git.example.org:git/shop.git",
+        "https://[::1/shop.git",
+        "file:///srv/%2e%2e/etc/shop.git",
+        "file:///srv/a%00b.git",
     ],
 }
 
