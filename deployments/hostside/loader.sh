@@ -100,7 +100,10 @@ give_end() {
 await_runner() {
     while held "$home/alive"; do
         sleep 1 >/dev/null
-        kill -0 $$ || { kill "$follower" && exit 0; }
+        if ! kill -0 $$; then
+            kill "$follower"
+            exit 0
+        fi
     done
     if [ -e "$home/result" ] && ! lacks_end; then exit 0; fi
     [ -e "$home/result" ] || reap "$name"
