@@ -28,7 +28,8 @@ def move(run: HostRun, to: RunStatus, **fields: Any) -> None:
         if to in _TOLD:
             _tell(run, to, fields)
     run.status = to
-    live.announce(run.deploy_id, changed=True)
+    # the caller's transaction may be wider: a page that looks before it is over would see what was
+    transaction.on_commit(lambda: live.announce(run.deploy_id, changed=True))
 
 
 def note(run: HostRun, step: str) -> None:
