@@ -168,7 +168,7 @@ def test_the_next_program_ends_the_step_of_a_killed_runner(
     """Nobody attached to the lost one: its step still holds the lock, and must not hold it for ever."""
     channel = any_host.start(prepare(any_host, first, shop, "echo before; sleep 376"), archive=shop)
     channel.wait_text(b"before\n")
-    channel.process.kill()
+    channel.kill()
     eventually(lambda: not _tails(any_host), 10)
     os.kill(runner_of(any_host, "d1-prepare-1"), signal.SIGKILL)
     eventually(lambda: processes_with("sleep\x00376"), 10)
