@@ -1,12 +1,16 @@
 """Doors for messages: an id in, one call out."""
 
 from celery import shared_task
+from celery.exceptions import WorkerTerminate
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from django.db import DatabaseError
 
 from deployments import claims, doorbell, engine, plan
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
+
+EXIT_WITHOUT_DATABASE = 1
 
 _runtime: Runtime | None = None
 
@@ -32,7 +36,11 @@ def current_runtime() -> Runtime:
 
 @worker_ready.connect
 def begin(**_: object) -> None:
-    current_runtime().start(sweep)
+    try:
+        current_runtime().start(sweep)
+    except DatabaseError as error:
+        # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
+        raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error
 
 
 @worker_shutting_down.connect

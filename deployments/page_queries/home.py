@@ -53,7 +53,8 @@ class Home:
 
 def read_home(*, user: User) -> Home:
     """Seven queries and one for the squares; their number and size follow the fleet, never the history."""
-    environments = list(Environment.objects.annotate(hosts=Count("memberships")))
+    # a query that groups has no order of its own
+    environments = list(Environment.objects.annotate(hosts=Count("memberships")).order_by("position", "name"))
     targets = read_targets()
     open_deploys = list(open_deploys_of().select_related("target__application", "target__environment"))
     told = [row.latest for row in targets if row.latest and row.status in ALARMS]
