@@ -26,6 +26,14 @@ def end(deploy: Deploy, status: str = "succeeded", live: int = 3) -> Deploy:
     return deploy
 
 
+def errors(deploy: Deploy) -> dict[str, str]:
+    return {run.host_name: run.error for run in deploy.runs.all() if run.error}
+
+
+def statuses(deploy: Deploy) -> list[str]:
+    return [run.status for run in deploy.runs.all()]
+
+
 def counts() -> list[int]:
     numbers = list(Target.objects.order_by("pk").values_list("last_number", flat=True))
     return [Deploy.objects.count(), Release.objects.count(), HostRun.objects.count(), Event.objects.count(), *numbers]

@@ -5,22 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from deployments import lifecycle, log
+from deployments import lifecycle, log, switching
+from deployments.claims import ClaimLost
 from deployments.models import Deploy, HeldRelease, Placement
 from deployments.runs import release_of
 from tests.deployments.conftest import MakeFleetTarget
-from tests.deployments.ended import request
+from tests.deployments.ended import errors, request, statuses
 from tests.deployments.fleet import Driver, FleetTarget, step
 
 FAILS_IF_BROKEN = 'if [ -e "$DEPLOYER_ROOT/broken" ]; then echo "this host is broken" >&2; exit 7; fi'
-
-
-def errors(deploy: Deploy) -> dict[str, str]:
-    return {run.host_name: run.error for run in deploy.runs.all() if run.error}
-
-
-def statuses(deploy: Deploy) -> list[str]:
-    return [run.status for run in deploy.runs.all()]
 
 
 def break_host(place: FleetTarget, host: str) -> Path:
@@ -87,6 +80,30 @@ def test_it_deploys_again_and_rolls_back(make_fleet_target: MakeFleetTarget, dri
     assert [path.read_text().split() for path in migrated] == [["migrating"] * 2], "a rollback migrates nothing"
 
 
+def test_a_worker_that_dies_right_after_the_word_leaves_no_host_behind(
+    make_fleet_target: MakeFleetTarget, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All hosts have switched and no row says so: they are asked again, and none switches twice."""
+    place = make_fleet_target(hosts=3)
+    first = driver.run_to_end(request(place, "v1"))
+    deploy = request(place)
+
+    def die(*_: object) -> None:
+        raise ClaimLost("dead")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(switching, "record", die)
+        with pytest.raises(ClaimLost):
+            driver.run_to_end(deploy)
+    assert set(place.current().values()) == {release_of(deploy).name}
+    assert statuses(deploy) == ["prepared"] * 3
+    driver.run_to_end(deploy)
+    assert (deploy.status, errors(deploy)) == ("succeeded", {})
+    for root in place.roots():
+        switches = (root / "revisions.log").read_text().splitlines()
+        assert [line.split()[1] for line in switches] == [release_of(d).name for d in (first, deploy)]
+
+
 def test_a_host_that_fails_before_the_switch_is_left_out_and_retried(
     make_fleet_target: MakeFleetTarget, driver: Driver
 ) -> None:
@@ -144,61 +161,6 @@ def test_below_the_threshold_nothing_is_switched(make_fleet_target: MakeFleetTar
     assert [work for work, _ in driver.batches].count("switch") == 1
 
 
-def test_a_step_that_runs_once_runs_where_its_role_is(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    place = make_fleet_target(
-        hosts=4,
-        roles={1: ["db"], 2: ["db", "web"], 3: ["web"]},
-        steps=[
-            step("migrate", "echo x >>../../once", "once", roles=["db"]),
-            step("warm", "echo x >>../../warm", "after", roles=["web"]),
-        ],
-    )
-    deploy = driver.run_to_end(request(place))
-    assert (deploy.status, errors(deploy)) == ("succeeded", {})
-    ran = [n for n, root in enumerate(place.roots()) if (root / "once").exists()]
-    assert ran == [1]
-    assert (place.roots()[1] / "once").read_text() == "x\n"
-    assert [n for n, root in enumerate(place.roots()) if (root / "warm").exists()] == [2, 3]
-
-
-def test_a_step_that_runs_once_and_fails_stops_all(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    place = make_fleet_target(steps=[step("migrate", "echo x >>../../once; exit 3", "once")])
-    deploy = driver.run_to_end(request(place))
-    assert (deploy.status, statuses(deploy)) == ("failed", ["failed", "skipped"])
-    assert [root / "once" for root in place.roots() if (root / "once").exists()] == [place.roots()[0] / "once"]
-    assert not any((root / "current").exists() for root in place.roots())
-
-
-def test_only_hosts_with_the_targets_role_take_part(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    place = make_fleet_target(hosts=3, roles={0: ["web"], 2: ["web"]}, role="web")
-    deploy = driver.run_to_end(request(place))
-    assert (deploy.status, deploy.reason) == ("succeeded", "2 of 2 hosts are live.")
-    assert not place.roots()[1].exists()
-
-
-def test_shared_folders_and_files_are_linked(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    place = make_fleet_target(
-        hosts=1,
-        linked_dirs=["log", "public/uploads"],
-        linked_files=["settings.ini"],
-        umask="027",
-        steps=[step("build", "echo x >built")],
-    )
-    (root,) = place.roots()
-    refused = driver.run_to_end(request(place))
-    assert refused.status == "failed"
-    assert "shared/settings.ini does not exist on this host" in next(iter(errors(refused).values()))
-    (root / "shared/settings.ini").write_text("colour = blue\n")
-    (root / "shared/log").mkdir(exist_ok=True)
-    (root / "shared/log/old").write_text("kept\n")
-    deploy = driver.run_to_end(request(place))
-    assert (deploy.status, errors(deploy)) == ("succeeded", {})
-    assert (root / "current/settings.ini").read_text() == "colour = blue\n"
-    assert (root / "current/log/old").read_text() == "kept\n"
-    assert (root / "current/public/uploads").is_symlink()
-    assert (root / "current/built").stat().st_mode & 0o777 == 0o640
-
-
 def test_old_releases_are_removed_and_forgotten(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
     place = make_fleet_target(hosts=1, keep=2)
     (root,) = place.roots()
@@ -208,29 +170,6 @@ def test_old_releases_are_removed_and_forgotten(make_fleet_target: MakeFleetTarg
     assert sorted(held) == sorted(names)[-2:]
     with pytest.raises(lifecycle.CannotRollBack, match="no longer holds release"):
         lifecycle.roll_back(place.target, to=Deploy.objects.get(target=place.target, number=1), by=place.by)
-
-
-def test_steps_are_told_where_they_are(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    place = make_fleet_target(hosts=1, roles={0: ["web", "db"]}, steps=[step("say", "env | grep ^DEPLOYER_; pwd -P")])
-    deploy = driver.run_to_end(request(place))
-    (host,) = place.homes
-    said = {line.text for line in log.read_all(deploy.pk, host=host)}
-    root = place.root(host).resolve()
-    assert {
-        f"DEPLOYER_APPLICATION={place.target.application.name}",
-        f"DEPLOYER_ENVIRONMENT={place.target.environment.name}",
-        f"DEPLOYER_HOST={host}",
-        "DEPLOYER_REGION=eu-west",
-        "DEPLOYER_ZONE=eu-west-a",
-        "DEPLOYER_ROLES=web db",
-        "DEPLOYER_NUMBER=1",
-        "DEPLOYER_REF=main",
-        f"DEPLOYER_REVISION={deploy.revision}",
-        f"DEPLOYER_ROOT={root}",
-        f"DEPLOYER_RELEASE_PATH={root}/releases/{release_of(deploy).name}",
-        f"DEPLOYER_SHARED_PATH={root}/shared",
-        f"{root}/releases/{release_of(deploy).name}",
-    } <= said
 
 
 def test_one_that_waits_starts_when_the_other_is_over(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
