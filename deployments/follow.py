@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
@@ -148,9 +149,10 @@ def _talk(job: Job, program: Program, text: str) -> None:
         _take(job, program, talk, reader.end())
         job.recorder.flush(run)
         _store_result(job, program, talk)
-        if talk.following:
-            channel.send(b"stored\n")
-            channel.receive(2)  # the host closes once the spool is gone
+        if talk.following and talk.done != "lost":
+            with suppress(ssh.HostUnreachable):  # all is stored; a spool that stays is removed by a later deploy
+                channel.send(b"stored\n")
+                channel.receive(2)  # the host closes once the spool is gone
 
 
 def _host(run: HostRun) -> Host:
@@ -244,6 +246,8 @@ def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None
         runs.removed(job.run, mark.args)
     elif mark.word == "end":
         talk.done = mark.args
+    elif mark.word == "lost":
+        talk.done = "lost"
     if said:
         job.recorder.add(log.Piece(job.run, program, Stream.DEPLOYER, [said], end))
 
