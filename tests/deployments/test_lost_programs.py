@@ -1,4 +1,4 @@
-"""A host forgets how a program ended: its runner was killed there. What may run again does, the rest waits for a person."""
+"""A host forgot how a program ended, its runner was killed: what may run again does, the rest waits for a person."""
 
 import os
 import signal
