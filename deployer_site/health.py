@@ -23,4 +23,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ready = all(state.ok for state in found.values())
     response = JsonResponse({name: asdict(state) for name, state in found.items()}, status=200 if ready else 503)
     response["Cache-Control"] = "no-store"
+    # not being ready yet is an answer here, and who asks reads it; the log is for what went wrong
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response

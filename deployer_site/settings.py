@@ -231,7 +231,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # These two tell each connection and each task; that is what DEBUG is for.
-        "paramiko": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        # whatever it reports as an error is also raised, and told by us in a sentence that names the host
+        "paramiko": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "CRITICAL"},
         "asyncssh": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         "celery.worker.strategy": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         "celery.app.trace": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},

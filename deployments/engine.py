@@ -63,7 +63,12 @@ def picture(deploy: Deploy) -> plan.Picture:
     free = set(claims.free(deploy.runs.all()).values_list("pk", flat=True))
     return plan.Picture(
         status=deploy.status,
-        runs=[plan.Run(row.pk, row.wave, row.status, row.pk in free, row.region, row.host_name) for row in rows],
+        runs=[
+            plan.Run(
+                row.pk, row.wave, row.status, row.pk in free, row.region, row.host_name, row.switched_at is not None
+            )
+            for row in rows
+        ],
         needed=deploy.plan.get("needed", 0),
         needed_per_region=deploy.plan.get("needed_per_region", 0),
         once=_once_state(deploy),

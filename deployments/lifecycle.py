@@ -20,7 +20,7 @@ from django.utils import timezone
 from deployments import blockers, live, log, recipes, releases
 from deployments.doorbell import ring
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, Trigger
-from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, DeployStatus, RunStatus, sources
+from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, WENT_LIVE, DeployStatus, RunStatus, sources
 from environments import access, repositories
 from environments.models import Membership, Target, User
 from notifications import events
@@ -114,6 +114,11 @@ def roll_back(target: Target, *, to: Deploy | None = None, by: User | None, trig
         raise CannotRollBack(f"{target.slug} has no earlier good release to go back to.")
     if goal.target_id != target.pk or goal.release is None:
         raise CannotRollBack(f"#{goal.number} left no release on {target.slug}.")
+    if goal.status not in WENT_LIVE:
+        raise CannotRollBack(
+            f"#{goal.number} ended as {goal.status}, so its release has not shown that it is well. "
+            f"Choose one that went live, or deploy {goal.revision[:7]} anew."
+        )
     with transaction.atomic():
         _lock(target)
         members = list(blockers.members(target))
@@ -235,6 +240,7 @@ def _begin(
                 automatic=automatic,
                 of=of,
                 status=S.WAITING if found else S.RUNNING,
+                requested_at=now,
                 started_at=None if found else now,
                 ref=release.ref,
                 revision=release.revision,

@@ -21,6 +21,7 @@ class Run:
     free: bool
     region: str = ""
     host: str = ""
+    switched: bool = False  # the host's `current` became this deploy's release
 
 
 @dataclass(frozen=True)
@@ -165,16 +166,23 @@ def _go_live(runs: Sequence[Run]) -> Action:
 
 def _end(picture: Picture) -> End:
     runs = picture.runs
-    live = _ids(runs, R.LIVE)
+    live, switched = _ids(runs, R.LIVE), [run for run in runs if run.switched or run.status == R.LIVE]
     if picture.status == DeployStatus.CANCELLING and len(live) < len(runs):
-        return End(DeployStatus.CANCELLED, f"Cancelled; {len(live)} of {len(runs)} hosts run the new release.")
+        return End(DeployStatus.CANCELLED, f"Cancelled; {_of(switched, runs)} the new release.")
     if _ids(runs, R.UNKNOWN):
         names = ", ".join(run.host for run in runs if run.status == R.UNKNOWN)
-        return End(
-            DeployStatus.NEEDS_ATTENTION, f"Nobody knows what happened on {names}. Look there, then deploy again."
-        )
+        told = f"Nobody knows what happened on {names}. Look there, then deploy again."
+        return End(DeployStatus.NEEDS_ATTENTION, told)
     if len(live) == len(runs):
-        return End(DeployStatus.SUCCEEDED, f"{len(live)} of {len(runs)} hosts are live.")
+        all_live = "The only host is live." if len(runs) == 1 else f"{len(live)} of {len(runs)} hosts are live."
+        return End(DeployStatus.SUCCEEDED, all_live)
     if live:
         return End(DeployStatus.PARTIAL, f"{len(live)} of {len(runs)} hosts are live.")
-    return End(DeployStatus.FAILED, f"None of {len(runs)} hosts went live.")
+    nothing = "The only host did not go live." if len(runs) == 1 else f"None of {len(runs)} hosts went live."
+    return End(DeployStatus.FAILED, f"{nothing} But {_of(switched, runs)} the new release." if switched else nothing)
+
+
+def _of(some: Sequence[Run], runs: Sequence[Run]) -> str:
+    if len(runs) == 1:
+        return "the only host runs" if some else "the only host does not run"
+    return f"{len(some)} of {len(runs)} hosts run"

@@ -43,12 +43,13 @@ def switched(run: HostRun, previous: str) -> None:
     """The host's `current` is this deploy's release. Raises ClaimLost."""
     deploy = run.deploy
     with transaction.atomic():
-        move(run, R.SWITCHED, revision=deploy.revision, previous=previous, step="switched")
+        now = timezone.now()
+        move(run, R.SWITCHED, revision=deploy.revision, previous=previous, step="switched", switched_at=now)
         Placement.objects.update_or_create(
             host=run.host,
             target=deploy.target,
             colour="",
-            defaults={"current": deploy.release, "switched_at": timezone.now()},
+            defaults={"current": deploy.release, "switched_at": now},
         )
     run.revision, run.previous = deploy.revision, previous
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from environments import host_keys, ssh, tokens
+from environments import host_keys, repositories, ssh, tokens
 from environments.admin_site import ByRole, InlineByRole, ReadOnly, may_administer
 from environments.models import (
     Application,
@@ -63,6 +63,14 @@ class ApplicationForm(forms.ModelForm[Application]):
     class Meta:
         model = Application
         fields = ["name", "repository", "default_branch", "distribution", "https_user"]
+
+    def clean_repository(self) -> str:
+        address: str = self.cleaned_data["repository"]
+        try:
+            repositories.check_address(address)
+        except repositories.RepositoryRefused as error:
+            raise forms.ValidationError(str(error)) from error
+        return address
 
     def save(self, commit: bool = True) -> Application:
         application = self.instance

@@ -72,7 +72,8 @@ def check_address(repository: str) -> None:
     roots = [Path(root).resolve() for root in settings.REPOSITORY_ROOTS]
     if not any(path.is_relative_to(root) for root in roots):
         raise RepositoryRefused(
-            f"{repository} lies outside the folders that REPOSITORY_ROOTS allows for file:// repositories."
+            f"{repository} lies outside the folders that REPOSITORY_ROOTS allows for file:// repositories. "
+            "Add its folder there, or use another address."
         )
 
 

@@ -175,7 +175,7 @@ def count_between(application: Application, old: str, new: str) -> int:
 
 def tar_of(application: Application, revision: str) -> subprocess.Popen[bytes]:
     """A process whose standard output is the revision's tree as tar. The mirror must hold the revision."""
-    command = ["git", "archive", "--format=tar", "--end-of-options", revision]
+    command = ["git", "-c", "tar.umask=0022", "archive", "--format=tar", "--end-of-options", revision]
     return subprocess.Popen(
         command,
         cwd=mirror_folder(application),

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils import timezone
 
 from deployments.models.releases import Release
 from deployments.models.workers import Worker
@@ -50,7 +51,7 @@ class Deploy(models.Model):
     recipe = models.JSONField(
         default=dict, help_text="The target's steps and settings as they were when it was requested."
     )
-    requested_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -96,6 +97,7 @@ class HostRun(models.Model):
         max_length=40, blank=True, default="", help_text="What the host ran when this part ended."
     )
     previous = models.CharField(max_length=63, blank=True, default="", help_text="The release that was current before.")
+    switched_at = models.DateTimeField(null=True, blank=True, help_text="When `current` became this deploy's release.")
     fence = models.PositiveBigIntegerField(default=0)
     claimed_by = models.ForeignKey(Worker, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     started_at = models.DateTimeField(null=True, blank=True)

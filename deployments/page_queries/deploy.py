@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
+from deployments import releases
 from deployments.blockers import blockers
 from deployments.models import Deploy, HostRun
 from deployments.page_queries.troubles import Trouble, build_troubles
@@ -91,7 +92,7 @@ class DeployPage:
     answers: list[Deploy]
     final: bool
     cancellable: bool
-    went_live: bool
+    back_to: Deploy | None
 
 
 def find_deploy(deploy_id: int) -> Deploy:
@@ -123,8 +124,13 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         answers=list(deploy.answers.order_by("number")[:10]),
         final=final,
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
-        went_live=any(run.revision == deploy.revision for run in runs),
+        back_to=_choose_back(deploy) if final and any(run.switched_at for run in runs) else None,
     )
+
+
+def _choose_back(deploy: Deploy) -> Deploy | None:
+    """What a rollback goes back to, on the page of a target's newest deploy only."""
+    return releases.last_good(deploy.target) if deploy.number == deploy.target.last_number else None
 
 
 def _tell_waiting(deploy: Deploy) -> str:
@@ -176,6 +182,8 @@ def _square(run: HostRun) -> Square:
         words = f"live after {seconds // 60}:{seconds % 60:02}"
     elif run.step and run.status in (_R.PREPARING, _R.SWITCHED):
         words = run.step
+    elif run.status == _R.CANCELLED and run.switched_at:
+        words = "cancelled, switched"
     elif run.status == _R.FAILED and run.step:
         words = f"failed at {run.step}"
     since = run.started_at if run.status not in RUN_FINAL else None
@@ -186,9 +194,9 @@ def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
     """Prepare on all hosts, switch all together, then restart and check each."""
     total = len(runs)
     broken = [run for run in runs if run.status in BROKEN]
-    after = [run for run in broken if run.revision == deploy.revision]
-    switched = sum(run.status in (_R.SWITCHED, _R.LIVE) for run in runs) + len(after)
-    ready = sum(run.status in _PREPARED for run in runs) + len(after)
+    after = [run for run in broken if run.switched_at]
+    switched = sum(run.switched_at is not None for run in runs)
+    ready = sum(run.status in _PREPARED or run.switched_at is not None for run in runs)
     live = sum(run.status == _R.LIVE for run in runs)
     early = len(broken) - len(after)
     begun = deploy.started_at is not None

@@ -12,7 +12,7 @@ from deployments.models import Deploy, HeldRelease, Placement
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import Mark, mark_of_deploy
-from deployments.states import DeployStatus
+from deployments.states import WENT_LIVE, DeployStatus
 from environments.models import Membership, Target
 
 PAGE = 25
@@ -190,7 +190,7 @@ def _choose_action(deploy: Deploy, *, live: Deploy | None, whole: bool) -> str:
     if deploy.finished_at is None:
         return ""
     current = live is not None and deploy.release_id == live.release_id
-    good = deploy.release is not None and not deploy.release.bad
+    good = deploy.release is not None and not deploy.release.bad and deploy.status in WENT_LIVE
     return "rollback" if whole and good and not current else "redeploy"
 
 

@@ -28,10 +28,10 @@ _TO_DO = {
     "fence": "A newer deploy has taken over this folder. Look at that one; here is nothing to do.",
     "lock": "See on the host which program holds the lock, then retry.",
     "sudo": "Allow the command in the host's sudoers without a password, or take sudo off the step, then retry.",
-    "host-key-unknown": "Compare the host's fingerprint and accept its key in Settings, then retry.",
+    "host-key-unknown": "Compare the host's fingerprint and accept its key by `manage.py hostkey scan`, then retry.",
     "host-key-changed": "Find out why the key changed before anything else. Only then accept the new one and retry.",
     "key-refused": "Add the Deployer's public key to the host's authorized_keys, then retry.",
-    "no-key-pair": "Make a key pair for the Deployer in Settings, then retry.",
+    "no-key-pair": "Make a key pair for the Deployer by `manage.py key create`, then retry.",
     "unreachable": "Check the machine, its network and its SSH server, then retry the failed hosts.",
     "unknown": "Look on the host what is running, then deploy again; that is safe whatever happened there.",
 }

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -70,6 +72,13 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def save(self, **options: Any) -> None:
+        """Counters are only ever raised by the database: saving a row that was read earlier must not set them back."""
+        if not self._state.adding and options.get("update_fields") is None:
+            fields = (field.name for field in self._meta.concrete_fields if not field.primary_key)
+            options["update_fields"] = [name for name in fields if name not in ("last_number", "fence")]
+        super().save(**options)
 
     @property
     def slug(self) -> str:

@@ -62,6 +62,13 @@
     });
     field().addEventListener("input", look);
     field().addEventListener("keydown", key);
+    field().addEventListener("blur", function (event) {
+      // Left by the Tab key: what stands in the field is what is meant.
+      if (event.relatedTarget && !event.relatedTarget.closest("[data-pick]")) {
+        open(false);
+        if (field().value.trim() !== chosen) choose(field().value.trim());
+      }
+    });
     field().addEventListener("click", () => choices().hidden && look());
     document.querySelector("[data-open]").addEventListener("click", function () {
       if (choices().hidden) {

@@ -63,7 +63,7 @@ def test_after_the_switch_a_cancel_says_which_hosts_run_the_new_release(
         eventually((place.root(slow) / "begun").exists, 20, "the restart")
         eventually(lambda: deploy.runs.filter(status="live").count() == 2, 20, "the others' end")
         lifecycle.request_cancel(deploy, by=place.by)
-    assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 2 of 3 hosts run the new release.")
+    assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 3 of 3 hosts run the new release.")
     run = deploy.runs.get(host_name=slow)
     assert (run.status, run.error) == ("cancelled", f"The new release {deploy.revision[:7]} is current there.")
     assert set(place.current().values()) == {release_of(deploy).name}

@@ -222,9 +222,9 @@ def test_nothing_of_the_demo_exists_when_it_is_off(settings: Settings, tmp_path:
 def test_a_folder_that_no_repository_may_lie_in_is_refused_before_anything_is_made(
     settings: Settings, tmp_path: Path
 ) -> None:
-    settings.VAR, settings.DEMO = tmp_path / "with a space", True
+    settings.VAR, settings.DEMO = tmp_path / "with; a strange name", True
     settings.REPOSITORY_ROOTS = [settings.VAR]
-    with pytest.raises(FolderUnfit, match=r"with a space.*Start with VAR set to a folder"):
+    with pytest.raises(FolderUnfit, match=r"with; a strange name.*Start with VAR set to a folder"):
         seed()
     assert everything() == {model.__name__: [] for model in MODELS}
     assert list(tmp_path.iterdir()) == []

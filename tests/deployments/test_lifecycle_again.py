@@ -3,7 +3,7 @@
 import pytest
 
 from deployments import lifecycle
-from deployments.models import HeldRelease, Placement, Release
+from deployments.models import Deploy, HeldRelease, Placement, Release
 from deployments.runs import release_of
 from environments.access import NotAllowed
 from environments.models import Host, User
@@ -60,6 +60,18 @@ def test_there_may_be_nothing_to_go_back_to(place: FleetTarget, make_place: Make
         lifecycle.roll_back(place.target, to=other, by=place.by)
     with pytest.raises(NotAllowed):
         lifecycle.roll_back(place.target, by=viewer)
+    assert counts() == before
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "needs_attention"])
+def test_no_rollback_to_what_never_went_live(place: FleetTarget, status: str) -> None:
+    first = end(request(place, "v1"))
+    Deploy.objects.filter(pk=first.pk).update(status=status)
+    first.refresh_from_db()
+    end(request(place))
+    before = counts()
+    with pytest.raises(lifecycle.CannotRollBack, match=f"#1 ended as {status}"):
+        lifecycle.roll_back(place.target, to=first, by=place.by)
     assert counts() == before
 
 

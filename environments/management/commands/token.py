@@ -23,7 +23,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
-            raise CommandError(f"There is no user {options['username']!r}. No token was made.")
+            raise CommandError(
+                f"There is no user {options['username']!r}. No token was made. "
+                "Add them in /admin/ under Users; a machine needs a user of its own too."
+            )
         try:
             plain = tokens.create(user=user, machine=options["machine"], by=operator())
         except tokens.UserDisabled as error:
