@@ -1,12 +1,13 @@
-"""`make test`: everything on SQLite, a selection on PostgreSQL beside it, then the browser in a process of its own.
+"""`make test`: everything on SQLite and a selection on PostgreSQL, side by side; then the browser by itself.
 
-Most tests wait for hosts, so that the first two together take little longer than the first alone.
+Most tests wait for hosts, so that several processes together take little longer than the slowest alone.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,14 @@ sys.path.insert(0, str(ROOT))
 
 from tests.postgresql import PostgreSQL  # noqa: E402
 
-EXCEPT_BROWSER = ("--ignore=tests/browser", "-m")
+HOSTS = "tests/deployments/host_program"
+EXCEPT_BROWSER = ("--ignore=tests/browser", "-m", "not browser")
+GROUPS = {
+    "SQLite: deployments": ("tests/deployments", f"--ignore={HOSTS}", *EXCEPT_BROWSER),
+    "SQLite: programs on hosts": (HOSTS, *EXCEPT_BROWSER),
+    "SQLite: everything else": ("tests", "--ignore=tests/deployments", *EXCEPT_BROWSER),
+}
+ON_POSTGRESQL = ("--ignore=tests/browser", "-m", "both_databases")
 
 
 def begin(*arguments: str, database: str = "", output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -31,20 +39,31 @@ def say(title: str) -> None:
     print(f"\n== {title}", flush=True)
 
 
+def run_together(groups: dict[str, tuple[str, ...]], urls: dict[str, str]) -> list[int]:
+    """Run them all at once and print what each has said, one after the other; their exit codes."""
+    with ExitStack() as stack:
+        outputs = {title: stack.enter_context(tempfile.TemporaryFile()) for title in groups}
+        started = {
+            title: begin(*arguments, database=urls.get(title, ""), output=outputs[title])
+            for title, arguments in groups.items()
+        }
+        codes = []
+        for title, process in started.items():
+            say(title)
+            codes.append(process.wait())
+            outputs[title].seek(0)
+            print(outputs[title].read().decode("utf-8", "replace"), flush=True)
+    return codes
+
+
 def main() -> int:
-    chosen = sys.argv[1:]
-    codes: list[int] = []
-    with tempfile.TemporaryDirectory(prefix="deployer-pg-") as folder, tempfile.TemporaryFile() as printed:
+    chosen = tuple(sys.argv[1:])
+    groups = {"SQLite": (*EXCEPT_BROWSER, *chosen)} if chosen else GROUPS
+    with tempfile.TemporaryDirectory(prefix="deployer-pg-") as folder:
         server = PostgreSQL(Path(folder))
         try:
-            url = server.start()
-            postgresql = begin(*EXCEPT_BROWSER, "both_databases", *chosen, database=url, output=printed)
-            say("SQLite")
-            codes.append(begin(*EXCEPT_BROWSER, "not browser", *chosen).wait())
-            say("PostgreSQL")
-            codes.append(postgresql.wait())
-            printed.seek(0)
-            print(printed.read().decode("utf-8", "replace"), flush=True)
+            everything = groups | {"PostgreSQL": (*ON_POSTGRESQL, *chosen)}
+            codes = run_together(everything, {"PostgreSQL": server.start()})
         finally:
             server.stop()
     say("Browser")
