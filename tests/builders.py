@@ -135,9 +135,13 @@ def make_deploy(
 def make_run(*, deploy: Deploy, host: Host | None = None, status: str = RunStatus.LIVE, **fields: Any) -> HostRun:
     machine = host or make_host()
     zone = machine.zone
-    places = {"region": zone.region.name if zone else "", "zone": zone.name if zone else ""}
+    facts = {
+        "region": zone.region.name if zone else "",
+        "zone": zone.name if zone else "",
+        "switched_at": timezone.now() if status in (RunStatus.SWITCHED, RunStatus.LIVE) else None,
+    }
     return HostRun.objects.create(
-        deploy=deploy, host=machine, host_name=machine.name, status=status, **(places | fields)
+        deploy=deploy, host=machine, host_name=machine.name, status=status, **(facts | fields)
     )
 
 

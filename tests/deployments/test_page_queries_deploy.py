@@ -42,7 +42,7 @@ class TestDeploy:
     def test_the_phases_count_what_failed_where_it_failed(self) -> None:
         deploy = builders.make_deploy(status=S.PARTIAL)
         builders.make_run(deploy=deploy, revision=deploy.revision)
-        fail(deploy, "late", revision=deploy.revision)
+        fail(deploy, "late", switched_at=timezone.now())
         fail(deploy, "early")
         prepare, switch, finish = read_deploy(find_deploy(deploy.pk)).phases
         assert (prepare.done, prepare.failed, prepare.state) == (2, 1, "failed")
