@@ -18,6 +18,7 @@ BATCH_SECONDS = 0.05
 CHUNK_LINES = 1000
 CHUNK_CHARACTERS = 256 * 1024
 READ_CHUNKS = 20
+READ_LINES = 5000  # a reader that is cut off has not made the server read much more than it got
 MOST_PENDING = 8 * 1024 * 1024  # characters
 
 
@@ -72,17 +73,23 @@ def stored_offset(program: Program) -> int:
     return last or 0
 
 
-def read(deploy_id: int, start: int = 1, *, host: str = "", most: int = READ_CHUNKS) -> list[Line]:
-    """Stored lines from `n = start` on, at most `most` chunks of them; an empty list: there are no more yet."""
+def read(
+    deploy_id: int, start: int = 1, *, host: str = "", most: int = READ_CHUNKS, most_lines: int = READ_LINES
+) -> list[Line]:
+    """Stored lines from `n = start` on, at most so many chunks and lines; an empty list: there are no more yet."""
     chunks = LogChunk.objects.filter(deploy_id=deploy_id, last_n__gte=start).order_by("last_n")
     if host:
         chunks = chunks.filter(host_name=host)
     lines: list[Line] = []
     for chunk in chunks[:most]:
         at = chunk.at.isoformat(timespec="milliseconds")
-        for n, text in enumerate(chunk.text.split("\n"), chunk.first_n):
-            if n >= start:
-                lines.append(Line(n, chunk.host_name, at, chunk.stream, text))
+        skipped = max(0, start - chunk.first_n)
+        texts = chunk.text.split("\n")[skipped : skipped + most_lines - len(lines)]
+        lines += [
+            Line(n, chunk.host_name, at, chunk.stream, text) for n, text in enumerate(texts, chunk.first_n + skipped)
+        ]
+        if len(lines) >= most_lines:
+            break
     return lines
 
 
