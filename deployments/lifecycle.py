@@ -89,6 +89,12 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
     missed = deploy.runs.exclude(status=RunStatus.LIVE).values_list("host_name", flat=True)
     with transaction.atomic():
         _lock(deploy.target)
+        newer = releases.newer_switch(deploy)
+        if newer is not None:
+            raise NothingToRetry(
+                f"#{newer.number} has switched hosts of {deploy.target.slug} since, and a retry of #{deploy.number} "
+                f"would take them back. Deploy {deploy.revision[:7]} anew if that is what you want."
+            )
         members = list(blockers.members(deploy.target).filter(host__name__in=list(missed)))
         if not members:
             raise NothingToRetry(f"No host of #{deploy.number} is left to retry.")
@@ -141,10 +147,9 @@ def request_cancel(deploy: Deploy, *, by: User | None) -> None:
         # the target's row before the deploy's, as everywhere: otherwise PostgreSQL finds a deadlock with `end`,
         # for a row that is updated twice in a transaction (status, lines) has its foreign keys locked again
         _lock(deploy.target)
-        if _move(deploy, S.CANCELLED, only_from=(S.WAITING,), reason=f"Cancelled by {name} while it waited."):
+        if Deploy.objects.filter(pk=deploy.pk, status=S.WAITING).exists():
             HostRun.objects.filter(deploy=deploy).update(status=RunStatus.CANCELLED)
-            _record(deploy, "deploy.cancelled", by=by)
-            log.say(deploy, f"Cancelled by {name} while it waited.")
+            end(deploy, S.CANCELLED, f"Cancelled by {name} while it waited.", by=by)
         elif _move(deploy, S.CANCELLING, cancelled_at=Now()):
             _record(deploy, "deploy.cancelling", by=by)
             log.say(deploy, f"{name} cancels this deploy.")
@@ -175,8 +180,11 @@ def next_waiting(target: Target) -> Deploy | None:
     return waiting.select_related("target__application", "target__environment", "by").first()
 
 
-def end(deploy: Deploy, status: str, reason: str) -> bool:
-    """Write the final state, with the log's count and digest; whether it was this call that did."""
+def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> bool:
+    """Write the final state, with the log's count and digest; whether it was this call that did.
+
+    `by` is who ended it, if not the one who requested it.
+    """
     with transaction.atomic():
         _lock(deploy.target)
         if not Deploy.objects.filter(pk=deploy.pk, status__in=sources(DEPLOY_MOVES, status)).exists():
@@ -186,7 +194,7 @@ def end(deploy: Deploy, status: str, reason: str) -> bool:
         moved = _move(deploy, status, reason=reason, finished_at=timezone.now(), lines=lines, log_sha256=sha256)
         HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN).update(status=RunStatus.SKIPPED, claimed_by=None)
         releases.judge(deploy, status)
-        _record(deploy, f"deploy.{status}", by=deploy.by, reason=reason)
+        _record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
         following = next_waiting(deploy.target)
         if following:
             transaction.on_commit(lambda: ring(following.pk))
@@ -270,10 +278,9 @@ def _headline(deploy: Deploy) -> str:
     return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."
 
 
-def _move(deploy: Deploy, to: str, *, only_from: tuple[str, ...] = (), **fields: Any) -> bool:
+def _move(deploy: Deploy, to: str, **fields: Any) -> bool:
     """One conditional UPDATE over the table of allowed moves; the row count decides."""
-    allowed = only_from or sources(DEPLOY_MOVES, to)
-    moved = Deploy.objects.filter(pk=deploy.pk, status__in=allowed).update(status=to, **fields) == 1
+    moved = Deploy.objects.filter(pk=deploy.pk, status__in=sources(DEPLOY_MOVES, to)).update(status=to, **fields) == 1
     if moved:
         deploy.status = to
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))

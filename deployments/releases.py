@@ -30,6 +30,12 @@ def last_good(target: Target) -> Deploy | None:
     return good.select_related("release").order_by("-release", "-id").first()
 
 
+def newer_switch(deploy: Deploy) -> Deploy | None:
+    """The newest later deploy of the target that has switched a host."""
+    later = Deploy.objects.filter(target=deploy.target_id, number__gt=deploy.number, runs__switched_at__isnull=False)
+    return later.order_by("-number").first()
+
+
 def lacking_hosts(release: Release, members: Sequence[Membership]) -> list[str]:
     """Names of the hosts that do not hold the release any more."""
     holding = set(Placement.objects.filter(held__release=release).values_list("host_id", flat=True))

@@ -135,5 +135,8 @@ class Runtime:
             except DatabaseError as error:
                 log.warning("The database did not answer (%s); trying again.", error)
                 connection.close()
+            except Exception:
+                # this thread is what continues after every other mistake: it must not be the one that ends
+                log.exception("%s went wrong; trying again.", threading.current_thread().name)
             if time.monotonic() - began > claims.LAPSE_SECONDS:
                 log.warning("%s took %.0f s.", threading.current_thread().name, time.monotonic() - began)

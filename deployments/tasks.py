@@ -1,5 +1,7 @@
 """Doors for messages: an id in, one call out."""
 
+import logging
+
 from celery import shared_task
 from celery.exceptions import WorkerTerminate
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
@@ -9,6 +11,8 @@ from deployments import claims, doorbell, engine, plan
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
+
+log = logging.getLogger(__name__)
 
 EXIT_WITHOUT_DATABASE = 1
 
@@ -58,8 +62,13 @@ def finish(**_: object) -> None:
 def sweep() -> None:
     """Continue what nobody rings for, straight on the database: the broker may be the very thing that is down."""
     open_deploys = Deploy.objects.filter(status__in=(DeployStatus.WAITING, *ACTIVE)).order_by("pk")
-    for deploy_id in open_deploys.values_list("pk", flat=True):
-        engine.advance(deploy_id, offer=_do_here)
+    for deploy_id in list(open_deploys.values_list("pk", flat=True)):
+        try:
+            engine.advance(deploy_id, offer=_do_here)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("Deploy %s could not be advanced; the others go on.", deploy_id)
 
 
 def _publish(deploy_id: int, do: plan.Do) -> None:

@@ -118,7 +118,7 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         regions=regions,
         zones=sum(len(region.zones) for region in regions),
         troubles=build_troubles(deploy, runs),
-        missed=len(runs) - counts[_R.LIVE] if final else 0,
+        missed=_count_missed(deploy, len(runs) - counts[_R.LIVE]) if final else 0,
         expected=None if final else _expect(earlier),
         replaces=next((past for past in earlier if past.status in WENT_LIVE), None),
         answers=list(deploy.answers.order_by("number")[:10]),
@@ -126,6 +126,11 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
         back_to=_choose_back(deploy) if final and any(run.switched_at for run in runs) else None,
     )
+
+
+def _count_missed(deploy: Deploy, missed: int) -> int:
+    """How many hosts a retry is for; none when a newer deploy has taken over."""
+    return missed if missed and releases.newer_switch(deploy) is None else 0
 
 
 def _choose_back(deploy: Deploy) -> Deploy | None:

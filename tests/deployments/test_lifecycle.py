@@ -137,6 +137,8 @@ def test_a_waiting_deploy_is_cancelled_at_once(place: FleetTarget) -> None:
     waiting.refresh_from_db()
     assert (waiting.status, waiting.reason) == ("cancelled", "Cancelled by Ada while it waited.")
     assert set(waiting.runs.values_list("status", flat=True)) == {"cancelled"}
+    assert waiting.finished_at is not None
+    assert (waiting.lines, waiting.log_sha256) == log.digest(waiting.pk)
 
 
 def test_a_running_deploy_is_cancelled_once_however_often_one_asks(place: FleetTarget) -> None:

@@ -1,6 +1,7 @@
 """Retries and rollbacks: new deploys that answer an earlier one, chosen by what the database knows."""
 
 import pytest
+from django.utils import timezone
 
 from deployments import lifecycle
 from deployments.models import Deploy, HeldRelease, Placement, Release
@@ -41,6 +42,22 @@ def test_a_rollback_goes_to_the_last_good_release(place: FleetTarget) -> None:
     end(request(place))
     back = lifecycle.roll_back(place.target, by=place.by)
     assert (back.kind, back.of, back.release, back.revision) == ("rollback", good, good.release, good.revision)
+
+
+def test_no_retry_takes_hosts_back_behind_a_newer_deploy(place: FleetTarget) -> None:
+    old = end(request(place, "v1"), "partial", live=1)
+    newer = end(request(place))
+    newer.runs.update(switched_at=timezone.now())
+    before = counts()
+    with pytest.raises(lifecycle.NothingToRetry, match=f"#{newer.number} has switched hosts"):
+        lifecycle.retry(old, by=place.by)
+    assert counts() == before
+
+
+def test_a_retry_goes_past_a_later_deploy_that_switched_nothing(place: FleetTarget) -> None:
+    old = end(request(place), "partial", live=1)
+    end(request(place), "failed", live=0)
+    assert lifecycle.retry(old, by=place.by).of == old
 
 
 def test_a_rollback_to_one_that_a_person_names(place: FleetTarget) -> None:
