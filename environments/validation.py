@@ -65,6 +65,48 @@ def validate_no_control(value: str) -> None:
         raise ValidationError("A command cannot contain a NUL character.")
 
 
+def validate_artifact(value: str) -> None:
+    """https://… (or http://…) with `{sha}` in its path; credentials are kept apart."""
+    plain = value.replace("{sha}", "0" * 40)
+    try:
+        parts = urlsplit(plain)
+        _ = parts.port
+    except ValueError:
+        raise ValidationError(f"{value!r} is no web address.") from None
+    if parts.scheme not in {"https", "http"} or _CONTROL.search(value) or not _PATH.fullmatch(parts.path):
+        raise ValidationError(f"{value!r}: a build is fetched by https:// or http://, from a path in plain characters.")
+    if "{sha}" not in value or parts.query or parts.fragment or ".." in PurePosixPath(parts.path).parts:
+        raise ValidationError(f"{value!r} needs {{sha}} where the revision stands, and has no query.")
+    if parts.username is not None or parts.password is not None:
+        raise ValidationError("Credentials do not belong into the address; store a user and a token instead.")
+    validate_address(parts.hostname or "")
+
+
+def validate_line(value: str) -> None:
+    if _CONTROL.search(value) or not value.isprintable():
+        raise ValidationError("This is one line of text, without control characters.")
+
+
+def validate_login(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}", value):
+        raise ValidationError(f"{value!r} is no user name in plain characters.")
+
+
+def validate_parameters(value: object) -> None:
+    """The values of a preset's parameters: texts, numbers, truths and lists of texts by name."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValidationError("Parameters are an object: a value for each name.")
+    for name, item in value.items():
+        validate_name(name.replace("_", "-"))
+        texts = item if isinstance(item, list) else [item]
+        if not all(isinstance(text, str | int | float | bool) for text in texts):
+            raise ValidationError(f"The parameter {name!r} must be a text, a number, a truth, or a list of those.")
+                f"The parameter {name!r} must be a text, a number, true or false, or a list of those."
+            )
+        if any("\x00" in text for text in texts if isinstance(text, str)):
+            raise ValidationError(f"The parameter {name!r} cannot contain a NUL character.")
+
+
 def _each(value: object, check: object) -> None:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValidationError("This must be a list of texts.")

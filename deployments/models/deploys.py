@@ -14,6 +14,7 @@ class Kind(models.TextChoices):
     CONVERGE = "converge"
     CONFIGURATION = "configuration"
     SWITCH = "switch"
+    TASK = "task"
 
 
 class Trigger(models.TextChoices):
@@ -51,6 +52,8 @@ class Deploy(models.Model):
     recipe = models.JSONField(
         default=dict, help_text="The target's steps and settings as they were when it was requested."
     )
+    held = models.BooleanField(default=False, help_text="Stops when enough is prepared, until someone flips it.")
+    flip_at = models.DateTimeField(null=True, blank=True, help_text="When a held deploy flips by itself.")
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
@@ -116,6 +119,8 @@ class ProgramPhase(models.TextChoices):
     ONCE = "once"
     SWITCH = "switch"
     FINISH = "finish"
+    TASK = "task"
+    COMMAND = "command"
 
 
 class Program(models.Model):

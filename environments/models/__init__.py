@@ -1,7 +1,7 @@
 from environments.models.applications import Application, GitHostKey
 from environments.models.people import Role, Token, User
 from environments.models.places import Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
-from environments.models.targets import Phase, Step, Target
+from environments.models.targets import OnFailure, Phase, Step, Target, Task
 
 __all__ = [
     "Application",
@@ -11,11 +11,13 @@ __all__ = [
     "HostKey",
     "KeyPair",
     "Membership",
+    "OnFailure",
     "Phase",
     "Region",
     "Role",
     "Step",
     "Target",
+    "Task",
     "Token",
     "Transport",
     "User",

@@ -1,6 +1,15 @@
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from environments.validation import validate_name, validate_ref, validate_repository
+from environments.validation import (
+    validate_artifact,
+    validate_login,
+    validate_name,
+    validate_no_control,
+    validate_ref,
+    validate_relative,
+    validate_repository,
+)
 
 
 class Application(models.Model):
@@ -9,6 +18,7 @@ class Application(models.Model):
     class Distribution(models.TextChoices):
         ARCHIVE = "archive", "archive (streamed by the Deployer)"
         GIT = "git", "git (fetched by each host)"
+        ARTIFACT = "artifact", "artifact (built elsewhere, fetched and streamed by the Deployer)"
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_name])
     repository = models.CharField(max_length=500, validators=[validate_repository])
@@ -17,6 +27,36 @@ class Application(models.Model):
     deploy_key = models.TextField(blank=True, editable=False, help_text="Private SSH key for the repository, sealed.")
     https_user = models.CharField(max_length=100, blank=True)
     https_token = models.TextField(blank=True, editable=False, help_text="Token for an https repository, sealed.")
+
+    artifact_url = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[validate_artifact],
+        help_text="Address of a build, with {sha} where the revision stands.",
+    )
+    artifact_sha256_url = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[validate_artifact],
+        help_text="Address of its SHA-256, with {sha}; empty: the build's with .sha256.",
+    )
+    artifact_user = models.CharField(max_length=100, blank=True, validators=[validate_login])
+    artifact_token = models.TextField(blank=True, editable=False, help_text="Password or token for it, sealed.")
+    build_command = models.TextField(
+        max_length=10_000,
+        blank=True,
+        validators=[validate_no_control],
+        help_text="Runs once on a worker in a clean folder of the revision; what it leaves is what hosts get.",
+    )
+    build_output = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[validate_relative],
+        help_text="The folder of the result inside that folder; empty: all of it.",
+    )
+    build_time_limit = models.PositiveIntegerField(
+        default=900, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+    )
 
     class Meta:
         ordering = ["name"]

@@ -1,11 +1,27 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from environments.validation import validate_address, validate_name, validate_names
+from environments.validation import validate_address, validate_name, validate_names, validate_user
 
 
 class Region(models.Model):
     name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    queue = models.CharField(
+        max_length=63,
+        blank=True,
+        default="",
+        validators=[validate_name],
+        help_text="The queue of workers near these hosts; empty: any worker.",
+    )
+    gateway = models.ForeignKey(
+        "Host",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The jump host by which hosts of this region are reached.",
+    )
+    gateway_user = models.CharField(max_length=32, default="deploy", validators=[validate_user])
 
     class Meta:
         ordering = ["name"]

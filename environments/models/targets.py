@@ -5,18 +5,28 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from environments.models.applications import Application
-from environments.models.places import Environment
+from environments.models.places import Environment, Host
 from environments.validation import (
     validate_absolutes,
+    validate_line,
     validate_name,
     validate_names,
     validate_no_control,
+    validate_parameters,
     validate_relatives,
     validate_root,
     validate_shell,
     validate_umask,
     validate_user,
 )
+
+
+class OnFailure(models.TextChoices):
+    """What becomes of the hosts that could not be prepared, once enough others are."""
+
+    QUARANTINE = "quarantine", "leave them behind, and say so"
+    RETRY = "retry", "prepare them once more, then leave them behind"
+    ABORT = "abort", "switch none"
 
 
 class Target(models.Model):
@@ -54,6 +64,26 @@ class Target(models.Model):
     )
     needed_per_region = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(100)], help_text="The same within each region."
+    )
+
+    on_failure = models.CharField(max_length=10, choices=OnFailure.choices, default=OnFailure.QUARANTINE)
+    catch_up = models.BooleanField(
+        default=False, help_text="Deploy what is live to hosts that are new or have come back, without being asked."
+    )
+    drift_minutes = models.PositiveSmallIntegerField(
+        default=15, help_text="How often hosts are asked what they run; 0: never."
+    )
+    command = models.TextField(
+        max_length=10_000,
+        blank=True,
+        validators=[validate_no_control],
+        help_text="Deploy by this command on the runner, instead of laying releases out.",
+    )
+    command_time_limit = models.PositiveIntegerField(
+        default=3600, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+    )
+    runner = models.ForeignKey(
+        Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Where the command runs."
     )
 
     last_number = models.PositiveIntegerField(default=0, editable=False)
@@ -99,7 +129,13 @@ class Step(models.Model):
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField(default=0)
     name = models.CharField(max_length=63, validators=[validate_name])
-    command = models.TextField(max_length=10_000, validators=[validate_no_control])
+    preset = models.CharField(max_length=40, default="command", validators=[validate_name])
+    parameters = models.JSONField(
+        default=dict, blank=True, validators=[validate_parameters], help_text="What the preset asks for, by name."
+    )
+    command = models.TextField(
+        max_length=10_000, blank=True, validators=[validate_no_control], help_text="For the preset `command`."
+    )
     phase = models.CharField(max_length=8, choices=Phase.choices, default=Phase.PREPARE)
     roles = models.JSONField(default=list, blank=True, validators=[validate_names], help_text="Empty: all hosts.")
     time_limit = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1), MaxValueValidator(86_400)])
@@ -121,3 +157,38 @@ class Step(models.Model):
     def clean(self) -> None:
         if self.silence_limit > self.time_limit:
             raise ValidationError({"silence_limit": "The silence limit is longer than the step's time limit."})
+
+
+class Task(models.Model):
+    """A named command that people run on chosen hosts of a target, between deploys."""
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="tasks")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(max_length=63, validators=[validate_name])
+    description = models.CharField(max_length=200, blank=True, default="", validators=[validate_line])
+    command = models.TextField(max_length=10_000, validators=[validate_no_control])
+    parameters = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='What is asked for: [{"name": "key", "label": "Which key?", "choices": [], "default": ""}].',
+    )
+    roles = models.JSONField(default=list, blank=True, validators=[validate_names], help_text="Empty: all hosts.")
+    time_limit = models.PositiveIntegerField(default=600, validators=[MinValueValidator(1), MaxValueValidator(86_400)])
+    silence_limit = models.PositiveIntegerField(
+        default=300, validators=[MinValueValidator(1), MaxValueValidator(86_400)], help_text="Seconds without a line."
+    )
+    sudo = models.BooleanField(default=False, help_text="Run by `sudo -n`.")
+    repeatable = models.BooleanField(
+        default=False, help_text="May run again when nobody knows whether it ran to its end."
+    )
+
+    class Meta:
+        ordering = ["target", "position", "id"]
+        constraints = [models.UniqueConstraint(fields=["target", "name"], name="task_once_per_target")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.silence_limit > self.time_limit:
+            raise ValidationError({"silence_limit": "The silence limit is longer than the task's time limit."})
