@@ -101,8 +101,6 @@ def validate_parameters(value: object) -> None:
         texts = item if isinstance(item, list) else [item]
         if not all(isinstance(text, str | int | float | bool) for text in texts):
             raise ValidationError(f"The parameter {name!r} must be a text, a number, a truth, or a list of those.")
-                f"The parameter {name!r} must be a text, a number, true or false, or a list of those."
-            )
         if any("\x00" in text for text in texts if isinstance(text, str)):
             raise ValidationError(f"The parameter {name!r} cannot contain a NUL character.")
 

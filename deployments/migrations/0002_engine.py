@@ -4,55 +4,84 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('deployments', '0001_first'),
+        ("deployments", "0001_first"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='deploy',
-            name='flip_at',
-            field=models.DateTimeField(blank=True, help_text='When a held deploy flips by itself.', null=True),
+            model_name="deploy",
+            name="flip_at",
+            field=models.DateTimeField(blank=True, help_text="When a held deploy flips by itself.", null=True),
         ),
         migrations.AddField(
-            model_name='deploy',
-            name='held',
-            field=models.BooleanField(default=False, help_text='Stops when enough is prepared, until someone flips it.'),
+            model_name="deploy",
+            name="held",
+            field=models.BooleanField(
+                default=False, help_text="Stops when enough is prepared, until someone flips it."
+            ),
         ),
         migrations.AddField(
-            model_name='placement',
-            name='drift',
-            field=models.CharField(blank=True, default='', help_text='How it differs from what is intended.', max_length=16),
+            model_name="placement",
+            name="drift",
+            field=models.CharField(
+                blank=True, default="", help_text="How it differs from what is intended.", max_length=16
+            ),
         ),
         migrations.AddField(
-            model_name='placement',
-            name='seen',
-            field=models.CharField(blank=True, default='', help_text='What `current` was when last asked.', max_length=255),
+            model_name="placement",
+            name="seen",
+            field=models.CharField(
+                blank=True, default="", help_text="What `current` was when last asked.", max_length=255
+            ),
         ),
         migrations.AddField(
-            model_name='placement',
-            name='seen_at',
+            model_name="placement",
+            name="seen_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='release',
-            name='imported',
-            field=models.BooleanField(default=False, help_text='Laid out by another tool; never cleaned up by us.'),
+            model_name="release",
+            name="imported",
+            field=models.BooleanField(default=False, help_text="Laid out by another tool; never cleaned up by us."),
         ),
         migrations.AddField(
-            model_name='release',
-            name='size',
-            field=models.PositiveBigIntegerField(default=0, help_text='Bytes of its files; 0: nobody has counted them.'),
+            model_name="release",
+            name="size",
+            field=models.PositiveBigIntegerField(
+                default=0, help_text="Bytes of its files; 0: nobody has counted them."
+            ),
         ),
         migrations.AlterField(
-            model_name='deploy',
-            name='kind',
-            field=models.CharField(choices=[('deploy', 'Deploy'), ('rollback', 'Rollback'), ('retry', 'Retry'), ('converge', 'Converge'), ('configuration', 'Configuration'), ('switch', 'Switch'), ('task', 'Task')], default='deploy', max_length=13),
+            model_name="deploy",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("deploy", "Deploy"),
+                    ("rollback", "Rollback"),
+                    ("retry", "Retry"),
+                    ("converge", "Converge"),
+                    ("configuration", "Configuration"),
+                    ("switch", "Switch"),
+                    ("task", "Task"),
+                ],
+                default="deploy",
+                max_length=13,
+            ),
         ),
         migrations.AlterField(
-            model_name='program',
-            name='phase',
-            field=models.CharField(choices=[('prepare', 'Prepare'), ('once', 'Once'), ('switch', 'Switch'), ('finish', 'Finish'), ('task', 'Task'), ('command', 'Command')], max_length=7),
+            model_name="program",
+            name="phase",
+            field=models.CharField(
+                choices=[
+                    ("prepare", "Prepare"),
+                    ("once", "Once"),
+                    ("switch", "Switch"),
+                    ("finish", "Finish"),
+                    ("task", "Task"),
+                    ("command", "Command"),
+                ],
+                max_length=7,
+            ),
         ),
     ]

@@ -2,136 +2,310 @@
 
 import django.core.validators
 import django.db.models.deletion
-import environments.validation
 from django.db import migrations, models
+
+import environments.validation
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('environments', '0001_first'),
+        ("environments", "0001_first"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='application',
-            name='artifact_sha256_url',
-            field=models.CharField(blank=True, help_text="Address of its SHA-256, with {sha}; empty: the build's with .sha256.", max_length=500, validators=[environments.validation.validate_artifact]),
+            model_name="application",
+            name="artifact_sha256_url",
+            field=models.CharField(
+                blank=True,
+                help_text="Address of its SHA-256, with {sha}; empty: the build's with .sha256.",
+                max_length=500,
+                validators=[environments.validation.validate_artifact],
+            ),
         ),
         migrations.AddField(
-            model_name='application',
-            name='artifact_token',
-            field=models.TextField(blank=True, editable=False, help_text='Password or token for it, sealed.'),
+            model_name="application",
+            name="artifact_token",
+            field=models.TextField(blank=True, editable=False, help_text="Password or token for it, sealed."),
         ),
         migrations.AddField(
-            model_name='application',
-            name='artifact_url',
-            field=models.CharField(blank=True, help_text='Address of a build, with {sha} where the revision stands.', max_length=500, validators=[environments.validation.validate_artifact]),
+            model_name="application",
+            name="artifact_url",
+            field=models.CharField(
+                blank=True,
+                help_text="Address of a build, with {sha} where the revision stands.",
+                max_length=500,
+                validators=[environments.validation.validate_artifact],
+            ),
         ),
         migrations.AddField(
-            model_name='application',
-            name='artifact_user',
+            model_name="application",
+            name="artifact_user",
             field=models.CharField(blank=True, max_length=100, validators=[environments.validation.validate_login]),
         ),
         migrations.AddField(
-            model_name='application',
-            name='build_command',
-            field=models.TextField(blank=True, help_text='Runs once on a worker in a clean folder of the revision; what it leaves is what hosts get.', max_length=10000, validators=[environments.validation.validate_no_control]),
+            model_name="application",
+            name="build_command",
+            field=models.TextField(
+                blank=True,
+                help_text="Runs once on a worker in a clean folder of the revision; what it leaves is what hosts get.",
+                max_length=10000,
+                validators=[environments.validation.validate_no_control],
+            ),
         ),
         migrations.AddField(
-            model_name='application',
-            name='build_output',
-            field=models.CharField(blank=True, help_text='The folder of the result inside that folder; empty: all of it.', max_length=500, validators=[environments.validation.validate_relative]),
+            model_name="application",
+            name="build_output",
+            field=models.CharField(
+                blank=True,
+                help_text="The folder of the result inside that folder; empty: all of it.",
+                max_length=500,
+                validators=[environments.validation.validate_relative],
+            ),
         ),
         migrations.AddField(
-            model_name='application',
-            name='build_time_limit',
-            field=models.PositiveIntegerField(default=900, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)]),
+            model_name="application",
+            name="build_time_limit",
+            field=models.PositiveIntegerField(
+                default=900,
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(86400),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='region',
-            name='gateway',
-            field=models.ForeignKey(blank=True, help_text='The jump host by which hosts of this region are reached.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='environments.host'),
+            model_name="region",
+            name="gateway",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="The jump host by which hosts of this region are reached.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="environments.host",
+            ),
         ),
         migrations.AddField(
-            model_name='region',
-            name='gateway_user',
-            field=models.CharField(default='deploy', max_length=32, validators=[django.core.validators.RegexValidator('\\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\\Z', 'This is no user name of a host: letters, digits, dot, hyphen, underscore.')]),
+            model_name="region",
+            name="gateway_user",
+            field=models.CharField(
+                default="deploy",
+                max_length=32,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "\\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\\Z",
+                        "This is no user name of a host: letters, digits, dot, hyphen, underscore.",
+                    )
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='region',
-            name='queue',
-            field=models.CharField(blank=True, default='', help_text='The queue of workers near these hosts; empty: any worker.', max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')]),
+            model_name="region",
+            name="queue",
+            field=models.CharField(
+                blank=True,
+                default="",
+                help_text="The queue of workers near these hosts; empty: any worker.",
+                max_length=63,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                        "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                    )
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='step',
-            name='parameters',
-            field=models.JSONField(blank=True, default=dict, help_text='What the preset asks for, by name.', validators=[environments.validation.validate_parameters]),
+            model_name="step",
+            name="parameters",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="What the preset asks for, by name.",
+                validators=[environments.validation.validate_parameters],
+            ),
         ),
         migrations.AddField(
-            model_name='step',
-            name='preset',
-            field=models.CharField(default='command', max_length=40, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')]),
+            model_name="step",
+            name="preset",
+            field=models.CharField(
+                default="command",
+                max_length=40,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                        "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                    )
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='catch_up',
-            field=models.BooleanField(default=False, help_text='Deploy what is live to hosts that are new or have come back, without being asked.'),
+            model_name="target",
+            name="catch_up",
+            field=models.BooleanField(
+                default=False,
+                help_text="Deploy what is live to hosts that are new or have come back, without being asked.",
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='command',
-            field=models.TextField(blank=True, help_text='Deploy by this command on the runner, instead of laying releases out.', max_length=10000, validators=[environments.validation.validate_no_control]),
+            model_name="target",
+            name="command",
+            field=models.TextField(
+                blank=True,
+                help_text="Deploy by this command on the runner, instead of laying releases out.",
+                max_length=10000,
+                validators=[environments.validation.validate_no_control],
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='command_time_limit',
-            field=models.PositiveIntegerField(default=3600, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)]),
+            model_name="target",
+            name="command_time_limit",
+            field=models.PositiveIntegerField(
+                default=3600,
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(86400),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='drift_minutes',
-            field=models.PositiveSmallIntegerField(default=15, help_text='How often hosts are asked what they run; 0: never.'),
+            model_name="target",
+            name="drift_minutes",
+            field=models.PositiveSmallIntegerField(
+                default=15, help_text="How often hosts are asked what they run; 0: never."
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='on_failure',
-            field=models.CharField(choices=[('quarantine', 'leave them behind, and say so'), ('retry', 'prepare them once more, then leave them behind'), ('abort', 'switch none')], default='quarantine', max_length=10),
+            model_name="target",
+            name="on_failure",
+            field=models.CharField(
+                choices=[
+                    ("quarantine", "leave them behind, and say so"),
+                    ("retry", "prepare them once more, then leave them behind"),
+                    ("abort", "switch none"),
+                ],
+                default="quarantine",
+                max_length=10,
+            ),
         ),
         migrations.AddField(
-            model_name='target',
-            name='runner',
-            field=models.ForeignKey(blank=True, help_text='Where the command runs.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='environments.host'),
+            model_name="target",
+            name="runner",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Where the command runs.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="environments.host",
+            ),
         ),
         migrations.AlterField(
-            model_name='application',
-            name='distribution',
-            field=models.CharField(choices=[('archive', 'archive (streamed by the Deployer)'), ('git', 'git (fetched by each host)'), ('artifact', 'artifact (built elsewhere, fetched and streamed by the Deployer)')], default='archive', max_length=8),
+            model_name="application",
+            name="distribution",
+            field=models.CharField(
+                choices=[
+                    ("archive", "archive (streamed by the Deployer)"),
+                    ("git", "git (fetched by each host)"),
+                    ("artifact", "artifact (built elsewhere, fetched and streamed by the Deployer)"),
+                ],
+                default="archive",
+                max_length=8,
+            ),
         ),
         migrations.AlterField(
-            model_name='step',
-            name='command',
-            field=models.TextField(blank=True, help_text='For the preset `command`.', max_length=10000, validators=[environments.validation.validate_no_control]),
+            model_name="step",
+            name="command",
+            field=models.TextField(
+                blank=True,
+                help_text="For the preset `command`.",
+                max_length=10000,
+                validators=[environments.validation.validate_no_control],
+            ),
         ),
         migrations.CreateModel(
-            name='Task',
+            name="Task",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('name', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.')])),
-                ('description', models.CharField(blank=True, default='', max_length=200, validators=[environments.validation.validate_line])),
-                ('command', models.TextField(max_length=10000, validators=[environments.validation.validate_no_control])),
-                ('parameters', models.JSONField(blank=True, default=list, help_text='What is asked for: [{"name": "key", "label": "Which key?", "choices": [], "default": ""}].')),
-                ('roles', models.JSONField(blank=True, default=list, help_text='Empty: all hosts.', validators=[environments.validation.validate_names])),
-                ('time_limit', models.PositiveIntegerField(default=600, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)])),
-                ('silence_limit', models.PositiveIntegerField(default=300, help_text='Seconds without a line.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(86400)])),
-                ('sudo', models.BooleanField(default=False, help_text='Run by `sudo -n`.')),
-                ('repeatable', models.BooleanField(default=False, help_text='May run again when nobody knows whether it ran to its end.')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='environments.target')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\Z",
+                                "Use lower-case letters, digits and hyphens (at most 63), beginning and ending with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "description",
+                    models.CharField(
+                        blank=True, default="", max_length=200, validators=[environments.validation.validate_line]
+                    ),
+                ),
+                (
+                    "command",
+                    models.TextField(max_length=10000, validators=[environments.validation.validate_no_control]),
+                ),
+                (
+                    "parameters",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text='What is asked for: [{"name": "key", "label": "Which key?", "choices": [], "default": ""}].',
+                    ),
+                ),
+                (
+                    "roles",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Empty: all hosts.",
+                        validators=[environments.validation.validate_names],
+                    ),
+                ),
+                (
+                    "time_limit",
+                    models.PositiveIntegerField(
+                        default=600,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                    ),
+                ),
+                (
+                    "silence_limit",
+                    models.PositiveIntegerField(
+                        default=300,
+                        help_text="Seconds without a line.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                    ),
+                ),
+                ("sudo", models.BooleanField(default=False, help_text="Run by `sudo -n`.")),
+                (
+                    "repeatable",
+                    models.BooleanField(
+                        default=False, help_text="May run again when nobody knows whether it ran to its end."
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tasks", to="environments.target"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['target', 'position', 'id'],
-                'constraints': [models.UniqueConstraint(fields=('target', 'name'), name='task_once_per_target')],
+                "ordering": ["target", "position", "id"],
+                "constraints": [models.UniqueConstraint(fields=("target", "name"), name="task_once_per_target")],
             },
         ),
     ]
