@@ -1,13 +1,14 @@
 # make up     start everything (PORT, VAR, DEMO and more: docs/settings.md)
 # make test   every test        make lint   every check of the code
 # make bench  measure           make lock   pin the newest allowed packages
+# make bench-peers    beside other tools, on real SSH servers (Linux, root; ARGS="--n 100 --tools openssh,deployer")
 
 PYTHON = .venv/bin/python
 # Compiled modules make each start three times as quick.
 RUN = exec env -u PYTHONDONTWRITEBYTECODE $(PYTHON)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test lint bench lock
+.PHONY: up test lint bench bench-peers lock
 
 up:
 	@sh .ci/install requirements.txt
@@ -25,6 +26,10 @@ lint:
 bench:
 	@sh .ci/install requirements.txt
 	@$(RUN) benchmarks/run.py
+
+bench-peers:
+	@sh .ci/install requirements.txt
+	@$(RUN) benchmarks/peers/compare.py $(ARGS)
 
 lock:
 	@sh .ci/install requirements.txt

@@ -1,4 +1,4 @@
-"""A whole Deployer with its demo, in a temporary folder, for as long as a measurement takes."""
+"""A whole Deployer in a temporary folder, for as long as a measurement takes."""
 
 import json
 import os
@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -49,6 +49,9 @@ class Installation:
         )
         return done.stdout
 
+    def new_token(self, username: str) -> str:
+        return self.manage("token", username, "--machine").split()[-1]
+
     def deploy(self, target: str, ref: str = "main") -> dict[str, Any]:
         """Deploy and wait for the end."""
         deploy = self.call("POST", f"/targets/{target}/deploys", {"ref": ref})
@@ -69,24 +72,32 @@ def _free_port() -> int:
 
 
 @contextmanager
-def installation() -> Iterator[Installation]:
+def demo() -> Iterator[Installation]:
     """`manage.py up` with the demo, ready; ended and removed afterwards."""
+    with running({"DEMO": "1"}, list) as bare:
+        people = (bare.var / "demo-users.txt").read_text().split()
+        yield replace(bare, token=bare.new_token(people[people.index("administrator") - 2]))
+
+
+@contextmanager
+def running(more: dict[str, str], enter: Callable[[Sequence[str]], list[str]]) -> Iterator[Installation]:
+    """`manage.py up` with these settings, ready; nobody has a token yet. `enter` may put a command around it."""
     with tempfile.TemporaryDirectory(prefix="deployer-bench-") as folder:
         port = _free_port()
-        environ = {**os.environ, "VAR": folder, "PORT": str(port), "DEMO": "1"}
+        environ = {**os.environ, "VAR": folder, "PORT": str(port), **more}
         log = Path(folder) / "up.log"
         with log.open("w") as output:
             up = subprocess.Popen(
-                [sys.executable, "manage.py", "up"], cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT
+                enter([sys.executable, "manage.py", "up"]),
+                cwd=ROOT,
+                env=environ,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         try:
             url = f"http://localhost:{port}"
             _wait_until_ready(url, up, log)
-            bare = Installation(url, Path(folder), environ, "")
-            people = (Path(folder) / "demo-users.txt").read_text().split()
-            administrator = people[people.index("administrator") - 2]
-            token = bare.manage("token", administrator, "--machine").split()[-1]
-            yield Installation(url, Path(folder), environ, token)
+            yield Installation(url, Path(folder), environ, "")
         finally:
             up.send_signal(signal.SIGINT)
             up.wait(30)

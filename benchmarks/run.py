@@ -9,7 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import deploys, logs
-from benchmarks.installation import Installation, installation
+from benchmarks.installation import Installation, demo
 
 MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {"deploys": deploys.measure, "logs": logs.measure}
 
@@ -17,7 +17,7 @@ MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {"deploys": 
 def main() -> None:
     wanted = sys.argv[1:] or list(MEASUREMENTS)
     print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", flush=True)
-    with installation() as deployer:
+    with demo() as deployer:
         for name in wanted:
             for figure, value in MEASUREMENTS[name](deployer).items():
                 print(f"{name:10} {figure:28} {value}", flush=True)
