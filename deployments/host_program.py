@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployments.host_values import (
+    OWN_RELEASE,
     ArchiveSource,
     Call,
     Entry,
@@ -89,9 +90,11 @@ def _text(*names: str) -> str:
 
 _LOADER = _text("tools", "gate", "sessions", "loader")
 _RUNNER = _text("tools", "sessions", "runner")
-_SWITCH = _text("tools", "gate", "switch")
+_SWITCH = _text("tools", "gate", "adopt", "switch")
 _OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
 _PROBE = _text("tools", "observe", "probe")
+_CAPISTRANO = _text("tools", "observe", "capistrano")
+_LEAVE = _text("tools", "gate", "leave")
 
 
 def _words(*values: str) -> str:
@@ -136,6 +139,25 @@ def probe_command(place: Place, *, nonce: str = "observation") -> str:
     return _command(_PROBE, place.root, nonce, place.path_words)
 
 
+def capistrano_command(place: Place, *, nonce: str = "observation") -> str:
+    """What Capistrano left there. Writes nothing.
+
+    Marks `nothing`; or `owner` (a target of ours), `current` (name, epoch seconds) or `outside` (path), `release`
+    (name, revision), `strange` (how many other entries), `lines` (of the log in all), `log` (its newest lines), `told`.
+    """
+    return _command(_CAPISTRANO, place.root, nonce, place.path_words)
+
+
+def leave_command(place: Place, *, fence: int, nonce: str) -> str:
+    """Leaves the folder to Capistrano; once more is harmless.
+
+    Marks `kept`, `renamed` (from, to), `removed`, `mirror` (kept or removed), `rest` (what could not be removed),
+    `left` (what serves). Refused like a program.
+    """
+    check_call("leave", nonce, fence)
+    return _command(_LEAVE, place.root, place.target, str(fence), nonce, place.path_words)
+
+
 def prepare_program(
     place: Place,
     release: Release,
@@ -145,13 +167,18 @@ def prepare_program(
     steps: Iterable[HostStep],
     facts: Mapping[str, str],
 ) -> str:
-    """Lays the release out, verifies it, links what is shared, runs the prepare steps."""
+    """Lays the release out, verifies it, links what is shared, runs the prepare steps.
+
+    One of another tool that lies there is linked as that tool did it.
+    """
     steps = tuple(steps)
     work = [*_sudo(steps), _lay_out(source, release)]
+    if release.foreign and isinstance(source, HeldSource):
+        linked_dirs, linked_files = (), ()
     work += [_call("link_dir", path, _to_shared(path)) for path in map(_linked, linked_dirs)]
     work += [_call("link_file", path, _to_shared(path)) for path in map(_linked, linked_files)]
     work += [*_steps(place, steps), "seal"]
-    parts = {ArchiveSource: ("layout",), GitSource: ("layout", "git"), HeldSource: ("layout",)}[type(source)]
+    parts = {ArchiveSource: ("layout",), GitSource: ("layout", "git"), HeldSource: ("adopt", "layout")}[type(source)]
     return _program(place, release, facts, work, *parts)
 
 
@@ -170,9 +197,12 @@ def finish_program(
     protect: Iterable[str],
     facts: Mapping[str, str],
 ) -> str:
-    """Runs the steps after the switch, marks the release good or bad, and removes old releases."""
+    """Runs the steps after the switch, marks the release good or bad, and removes old releases.
+
+    What has no name of ours needs no protection: it is never removed.
+    """
     steps = (*restart, *after)
-    protected = " ".join(checked("release name", name, r"[0-9]{14}-[0-9a-f]{7}") for name in protect)
+    protected = " ".join(name for name in protect if OWN_RELEASE.fullmatch(name))
     deploy = f"deploy {release.number} by {one_line(release.by)}"
     work = [
         f"keep={int(keep)} protect={quote(protected)} deploy={quote(deploy)}", "need_live", *_sudo(steps),

@@ -15,6 +15,8 @@ _URL = re.compile(
     r"|file:///\S*"
     r"|[\w.-]+@\w[\w.-]*:[^-\s]\S*"
 )
+OWN_RELEASE = re.compile(r"[0-9]{14}-[0-9a-f]{7}")
+FOREIGN_RELEASE = re.compile(r"[0-9]{14}")  # as Capistrano names them
 _REF = re.compile(r"(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$))[\w][\w+@./#=,-]*")
 
 
@@ -120,8 +122,13 @@ class Release:
     by: str
 
     def __post_init__(self) -> None:
-        checked("release name", self.name, r"[0-9]{14}-[0-9a-f]{7}")
+        checked("release name", self.name, OWN_RELEASE if "-" in self.name else FOREIGN_RELEASE)
         checked("revision", self.revision, r"[0-9a-f]{40}")
+
+    @property
+    def foreign(self) -> bool:
+        """Laid out by another tool: it is taken as it is."""
+        return "-" not in self.name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ discard_unfinished() {
     rm -rf "$state"/trash-*
     for left in "$state"/releases/*; do
         left=${left##*/}
-        if [ "$left" = "$live" ] || [ -e "$state/releases/$left/prepared" ]; then continue; fi
+        if [ "$left" = "$live" ] || [ -e "$state/releases/$left/prepared" ] || [ -e "$state/releases/$left/foreign" ]; then continue; fi
         [ -d "$root/releases/$left" ] || { rm -rf "$state/releases/$left" && continue; }
         if discard "$left"; then mark removed "$left"; fi
     done
@@ -115,6 +115,7 @@ stamp() {
 }
 
 use_held() {
+    adopt || fail release "$objection"
     need_release
     [ "$1" ] || [ ! -e "$record/bad" ] || fail release "release $release was marked bad on this host"
     IFS= read -r held_revision <"$record/revision" || held_revision=-

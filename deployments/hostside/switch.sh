@@ -22,6 +22,7 @@ stay() {
 }
 
 check_release() {
+    adopt || refuse release "$objection"
     [ -f "$state/releases/$release/prepared" ] && [ -d "$root/releases/$release" ] ||
         refuse release "release $release is not prepared on this host"
     IFS= read -r prepared <"$state/releases/$release/prepared"

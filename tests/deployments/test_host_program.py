@@ -19,7 +19,6 @@ from deployments.host_program import (
     Place,
     Release,
     UnsafeText,
-    finish_program,
     manifest_of,
     parse_mark,
     prepare_program,
@@ -104,7 +103,8 @@ def git_source(url: str = "https://code.example/shop.git", ref: str = "refs/head
         lambda: prepare_program(PLACE, RELEASE, HeldSource(), [], [], [], {"PATH": "x"}),
         lambda: prepare_program(PLACE, RELEASE, HeldSource(), [], [], [], {"DEPLOYER_ROOT": "x"}),
         lambda: prepare_program(PLACE, RELEASE, GitSource("file:///x", "b" * 40), [], [], [], {}),
-        lambda: finish_program(PLACE, RELEASE, [], [], 3, ["; rm -rf /"], {}),
+        lambda: Release("20261122090000aaaaaaa", "a" * 40, 1, "Ada"),
+        lambda: Release("2026112209000", "a" * 40, 1, "Ada"),
         lambda: switch_command(PLACE, name="x y", fence=1, nonce="nonce123", release=RELEASE),
     ],
 )
