@@ -52,20 +52,19 @@ def active_deploy(target: Target) -> Deploy | None:
     return Deploy.objects.filter(target=target, status__in=ACTIVE).select_related("by").first()
 
 
-def blockers(target: Target) -> list[Blocker]:
-    """All that keeps `target` from being deployed now; empty: nothing does."""
+def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
+    """All that keeps `target` from being deployed now; empty: nothing does. `besides` does not stand in its own way."""
     found: list[Blocker] = []
     if not members(target).exists():
         found.append(
             Blocker("no-hosts", f"{target.environment} has no hosts yet for {target.application}.", passes=False)
         )
     active = active_deploy(target)
-    if active:
+    if active and active != besides:
         found.append(running(active))
     return found
 
 
 def running(deploy: Deploy) -> Blocker:
-    return Blocker(
-        "running", f"#{deploy.number} is {deploy.status}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk])
-    )
+    what = "is prepared and waits to go live" if deploy.rests else f"is {deploy.status}"
+    return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))

@@ -11,7 +11,7 @@ from deployments import claims, doorbell, lifecycle, log, phases, plan, recipes,
 from deployments.models import Deploy, Kind, Program, ProgramPhase, Worker
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus, RunStatus
-from environments.models import Phase
+from environments.models import OnFailure, Phase
 
 R = RunStatus
 
@@ -43,6 +43,8 @@ def advance(deploy_id: int, *, offer: Callable[[int, plan.Do], None]) -> None:
         action = plan.next(picture(deploy))
         if isinstance(action, plan.Wait):
             return
+        if isinstance(action, plan.Rest):
+            return lifecycle.rest(deploy)
         if isinstance(action, plan.Do):
             return offer(deploy.pk, action)
         _decide(deploy, action)
@@ -53,6 +55,8 @@ def _decide(deploy: Deploy, action: plan.Action) -> None:
         runs.skip(deploy, action.runs, action.why)
     elif isinstance(action, plan.Drop):
         runs.drop(deploy, action.runs, action.why)
+    elif isinstance(action, plan.Flip):
+        lifecycle.flip_by_itself(deploy)
     elif isinstance(action, plan.End):
         lifecycle.end(deploy, action.status, action.reason)
 
@@ -74,6 +78,9 @@ def picture(deploy: Deploy) -> plan.Picture:
         once=_once_state(deploy),
         once_runs=recipes.once_runs(deploy, rows),
         overdue=deploy.cancelled_at is not None and _overdue(deploy),
+        all_or_none=deploy.plan.get("on_failure") == OnFailure.ABORT,
+        held=deploy.held,
+        flip_due=deploy.flip_at is not None and Deploy.objects.filter(pk=deploy.pk, flip_at__lte=Now()).exists(),
     )
 
 

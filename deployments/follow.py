@@ -101,6 +101,15 @@ def _again(job: Job, program: Program) -> None:
     Program.objects.create(run=job.run, phase=program.phase, attempt=program.attempt + 1, nonce=secrets.token_hex(8))
 
 
+def second_chance(job: Job, phase: str) -> bool:
+    """Whether a failed program of this phase may be tried once more; then the next `carry_out` does that."""
+    newest = Program.objects.filter(run=job.run, phase=phase).order_by("-attempt").first()
+    if newest is None or newest.attempt > 1 or not recipes.may_repeat(job.run.deploy, job.run, (phase,)):
+        return False
+    Program.objects.create(run=job.run, phase=phase, attempt=newest.attempt + 1, nonce=secrets.token_hex(8))
+    return True
+
+
 def _judge(result: str) -> None:
     word, _, rest = result.partition(" ")
     if word == "stopped":

@@ -1,47 +1,54 @@
-"""The verbs of a deploy: request, start, cancel, retry, roll back, end. The only place that writes a deploy's status.
+"""The verbs of a deploy: request, start, flip, cancel, retry, roll back, end. The only place that writes its status.
 
-Errors:
-
-    LifecycleError
-    ├── NothingToCancel    the deploy is over
-    ├── NothingToRetry     it is not over, or no host failed
-    └── CannotRollBack     no release to go back to, or hosts no longer hold it
-    blockers.Blocked, access.NotAllowed, repositories.RepositoryError
+Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllowed, repositories.RepositoryError.
 """
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import blockers, live, log, recipes, releases
+from deployments import blockers, live, log, recipes, releases, rollbacks
 from deployments.doorbell import ring
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, Trigger
-from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, WENT_LIVE, DeployStatus, RunStatus, sources
+from deployments.refusals import (
+    CannotRollBack,
+    LifecycleError,
+    NothingToCancel,
+    NothingToFlip,
+    NothingToRetry,
+    WrongTime,
+)
+from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, DeployStatus, RunStatus, sources
 from environments import access, repositories
 from environments.models import Membership, Target, User
 from notifications import events
 
+__all__ = [
+    "CannotRollBack",
+    "LifecycleError",
+    "NothingToCancel",
+    "NothingToFlip",
+    "NothingToRetry",
+    "WrongTime",
+    "end",
+    "flip",
+    "flip_by_itself",
+    "hold_all",
+    "next_waiting",
+    "request_cancel",
+    "request_deploy",
+    "rest",
+    "retry",
+    "roll_back",
+    "start_waiting",
+]
+
 S = DeployStatus
-
-
-class LifecycleError(Exception):
-    """`str()` is the sentence for every door."""
-
-
-class NothingToCancel(LifecycleError):
-    pass
-
-
-class NothingToRetry(LifecycleError):
-    pass
-
-
-class CannotRollBack(LifecycleError):
-    pass
 
 
 def request_deploy(
@@ -52,13 +59,18 @@ def request_deploy(
     trigger: str = Trigger.PAGE,
     automatic: bool = False,
     wait: bool = False,
+    hold: bool = False,
+    flip_at: datetime | None = None,
 ) -> Deploy:
     """Deploy what `ref` (branch, tag or commit) means now to all hosts of `target`.
 
-    `by` is None for the Deployer itself. With `wait`, a deploy that cannot start now waits for its turn.
-    Raises NotAllowed, RepositoryError, Blocked; then nothing was changed.
+    `by` is None for the Deployer itself. With `wait`, a deploy that cannot start now waits for its turn. With `hold`
+    it stops when all is prepared, until `flip`; with `flip_at` that comes by itself.
+    Raises NotAllowed, RepositoryError, Blocked, WrongTime; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
+    if flip_at is not None and flip_at <= timezone.now():
+        raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
     _refuse_if_blocked(blockers.blockers(target), target, wait)
     # before the transaction: git may take seconds, and the target's row is locked in it
     revision = repositories.resolve(target.application, ref)
@@ -73,6 +85,8 @@ def request_deploy(
             automatic=automatic,
             wait=wait,
             kind=Kind.DEPLOY,
+            hold=hold or flip_at is not None,
+            flip_at=flip_at,
         )
 
 
@@ -109,34 +123,84 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
         )
 
 
-def roll_back(target: Target, *, to: Deploy | None = None, by: User | None, trigger: str = Trigger.PAGE) -> Deploy:
+def roll_back(
+    target: Target, *, to: Deploy | None = None, by: User | None, trigger: str = Trigger.PAGE, stop: bool = False
+) -> Deploy:
     """Make an earlier release live again; by default the last good one before what is live now.
 
-    It is chosen by its id, so it is the same on every host. Raises CannotRollBack, Blocked, NotAllowed.
+    Hosts that hold the release are only switched; the others get it first. With `stop`, a deploy that runs is
+    cancelled, and the rollback starts as soon as that has ended. Raises CannotRollBack, Blocked, NotAllowed.
     """
     access.require(by, access.DEPLOY, target)
-    goal = to or releases.last_good(target)
-    if goal is None:
-        raise CannotRollBack(f"{target.slug} has no earlier good release to go back to.")
-    if goal.target_id != target.pk or goal.release is None:
-        raise CannotRollBack(f"#{goal.number} left no release on {target.slug}.")
-    if goal.status not in WENT_LIVE:
-        raise CannotRollBack(
-            f"#{goal.number} ended as {goal.status}, so its release has not shown that it is well. "
-            f"Choose one that went live, or deploy {goal.revision[:7]} anew."
-        )
+    running = blockers.active_deploy(target)
+    if running and not stop:
+        raise blockers.Blocked(target, blockers.blockers(target))
+    goal = rollbacks.choose(target, to, stopping=running)
+    rollbacks.check_lacking(target, goal, list(blockers.members(target)))
+    assert goal.release is not None
     with transaction.atomic():
         _lock(target)
-        members = list(blockers.members(target))
-        missing = releases.lacking_hosts(goal.release, members)
-        if missing:
-            raise CannotRollBack(
-                f"{', '.join(missing)} no longer hold{'s' if len(missing) == 1 else ''} release {goal.release.name} of "
-                f"#{goal.number}. Deploy {goal.revision[:7]} instead; it is laid out anew then."
-            )
+        running = blockers.active_deploy(target) if stop else None
+        if running and running.status != S.CANCELLING:
+            request_cancel(running, by=by)
         return _begin(
-            target=target, release=goal.release, members=members, by=by, trigger=trigger, kind=Kind.ROLLBACK, of=goal
+            target=target,
+            release=goal.release,
+            members=list(blockers.members(target)),
+            by=by,
+            trigger=trigger,
+            wait=stop,
+            kind=Kind.ROLLBACK,
+            of=goal,
         )
+
+
+def rest(deploy: Deploy) -> None:
+    """Note, once, that a held deploy could go live."""
+    with transaction.atomic():
+        _lock(deploy.target)
+        fresh = Deploy.objects.filter(pk=deploy.pk, status=S.RUNNING, held=True, prepared_at=None)
+        if not fresh.update(prepared_at=timezone.now()):
+            return
+        ready = deploy.runs.filter(status=RunStatus.PREPARED).count()
+        when = f"at {deploy.flip_at:%Y-%m-%d %H:%M %Z}" if deploy.flip_at else "when someone says so"
+        log.say(deploy, f"{ready} of {deploy.runs.count()} hosts are prepared. It goes live {when}.")
+        _record(deploy, "deploy.prepared", by=deploy.by, hosts=ready)
+        transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
+
+
+def flip(deploy: Deploy, *, by: User | None) -> None:
+    """Let a held deploy go live, now or as soon as it is prepared. Raises NothingToFlip, Blocked, NotAllowed."""
+    target = deploy.target
+    access.require(by, access.DEPLOY, target)
+    with transaction.atomic():
+        _lock(target)
+        held = Deploy.objects.filter(pk=deploy.pk, held=True, status__in=(S.WAITING, S.RUNNING))
+        status = held.values_list("status", flat=True).first()
+        if status is None:
+            raise NothingToFlip(f"#{deploy.number} does not wait to go live; it is {_status_of(deploy)}.")
+        others = blockers.blockers(target, besides=deploy) if status == S.RUNNING else []
+        if others:
+            raise blockers.Blocked(target, others)
+        held.update(held=False, flip_at=None)
+        _record(deploy, "deploy.flipped", by=by)
+        log.say(deploy, f"{by.full_name if by else 'The Deployer'} lets it go live.")
+        transaction.on_commit(lambda: ring(deploy.pk))
+        transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
+
+
+def flip_by_itself(deploy: Deploy) -> None:
+    """The time of a held deploy has come. What stands in the way now is told, and then a person decides."""
+    try:
+        access.require(deploy.by, access.DEPLOY, deploy.target)
+        flip(deploy, by=None)
+    except (blockers.Blocked, access.NotAllowed) as refusal:
+        with transaction.atomic():
+            _lock(deploy.target)
+            if Deploy.objects.filter(pk=deploy.pk, held=True, flip_at__isnull=False).update(flip_at=None):
+                log.say(deploy, f"It did not go live by itself: {refusal}")
+                _record(deploy, "deploy.flip_refused", by=None, reason=str(refusal))
+                transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
 
 
 def request_cancel(deploy: Deploy, *, by: User | None) -> None:
@@ -175,8 +239,9 @@ def start_waiting(deploy: Deploy) -> bool:
 
 
 def next_waiting(target: Target) -> Deploy | None:
-    """The deploy whose turn is next: in the order in which they were requested."""
-    waiting = Deploy.objects.filter(target=target, status=S.WAITING).order_by("number")
+    """The deploy whose turn is next: a rollback, then in the order in which they were requested."""
+    urgent = Case(When(kind=Kind.ROLLBACK, then=Value(0)), default=Value(1))
+    waiting = Deploy.objects.filter(target=target, status=S.WAITING).order_by(urgent, "number")
     return waiting.select_related("target__application", "target__environment", "by").first()
 
 
@@ -230,6 +295,8 @@ def _begin(
     automatic: bool = False,
     wait: bool = False,
     of: Deploy | None = None,
+    hold: bool = False,
+    flip_at: datetime | None = None,
 ) -> Deploy:
     """Number, host runs, event and the doorbell, in the caller's transaction."""
     found = blockers.blockers(target)
@@ -257,6 +324,8 @@ def _begin(
                 by_name=by.full_name if by else "the Deployer",
                 recipe=recipes.snapshot(target),
                 plan=recipes.waves(target, members),
+                held=hold,
+                flip_at=flip_at,
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
@@ -264,7 +333,8 @@ def _begin(
         if not found:
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
-    HostRun.objects.bulk_create(recipes.host_runs(deploy, members))
+    held = releases.holders(release) if kind in (Kind.ROLLBACK, Kind.RETRY) else set()
+    HostRun.objects.bulk_create(recipes.host_runs(deploy, members, held))
     Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     _record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
     log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else _headline(deploy))
@@ -276,6 +346,10 @@ def _headline(deploy: Deploy) -> str:
     verb = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries"}.get(Kind(deploy.kind), "deploys")
     what = f"{deploy.target.application.name}/{deploy.ref} ({deploy.revision[:8]})"
     return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."
+
+
+def _status_of(deploy: Deploy) -> str:
+    return str(Deploy.objects.values_list("status", flat=True).get(pk=deploy.pk))
 
 
 def _move(deploy: Deploy, to: str, **fields: Any) -> bool:

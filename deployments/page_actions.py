@@ -1,6 +1,7 @@
 """What a click changes: thin doors onto the verbs of lifecycle. Only by POST, with the CSRF token."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,6 +13,7 @@ from deployments import lifecycle
 from deployments.blockers import Blocked
 from deployments.models import Deploy, Trigger
 from deployments.pages import deploy_or_404, target_or_404
+from deployments.refusals import WrongTime
 from environments import repositories
 from environments.access import DEPLOY, NotAllowed, needs
 from environments.models import Target, User
@@ -51,8 +53,23 @@ def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
             "Nothing was deployed; look at the commits again."
         )
     return lifecycle.request_deploy(
-        target=target, ref=ref, by=_person(request), trigger=Trigger.PAGE, wait=request.POST.get("wait") == "yes"
+        target=target,
+        ref=ref,
+        by=_person(request),
+        trigger=Trigger.PAGE,
+        wait=request.POST.get("wait") == "yes",
+        hold=request.POST.get("when") in ("held", "later"),
+        flip_at=_read_time(request.POST.get("flip_at", "")) if request.POST.get("when") == "later" else None,
     )
+
+
+def _read_time(text: str) -> datetime:
+    """A time as the browser's field gives it, which is in UTC, or with its zone. Raises WrongTime."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongTime(f"{text!r} is no time at which it could go live. Nothing was deployed.") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @require_POST
@@ -89,7 +106,19 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Make the release of this (earlier) deploy live again."""
     deploy = deploy_or_404(deploy_id)
     back = _page_of(deploy.target)
-    return _do(request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=_person(request)))
+    stop = request.POST.get("stop") == "yes"
+    return _do(
+        request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=_person(request), stop=stop)
+    )
+
+
+@require_POST
+@needs(DEPLOY)
+def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """Let a held deploy go live."""
+    deploy = deploy_or_404(deploy_id)
+    back = reverse("deploy", args=[deploy.pk])
+    return _do(request, back=back, verb=lambda: lifecycle.flip(deploy, by=_person(request)))
 
 
 @require_POST

@@ -8,13 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from deployments.blockers import blockers, members
+from deployments import rollbacks
+from deployments.blockers import active_deploy, blockers, members
 from deployments.models import Deploy
-from deployments.page_queries.commits import as_changes, read_preview, read_range
+from deployments.page_queries.commits import Range, as_changes, read_preview, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
 from deployments.page_queries.home import read_home
 from deployments.page_queries.target import find_target, read_target
 from deployments.page_queries.words import mark_of_run
+from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
@@ -161,6 +163,29 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     }
     tag = tag_of(page, may)
     return answer(request, "deployments/deploy.html", context, tag=tag)
+
+
+@require_safe
+@needs(VIEW)
+def rollback_preview(request: HttpRequest, deploy_id: int) -> HttpResponse:
+    """What going back to this deploy's release would do, before one does it."""
+    goal = deploy_or_404(deploy_id)
+    refusal = ""
+    try:
+        rollbacks.choose(goal.target, goal)
+    except CannotRollBack as error:
+        refusal = str(error)
+    seen = rollbacks.preview(goal.target, goal) if goal.release else None
+    context = {
+        "goal": goal,
+        "target": goal.target,
+        "seen": seen,
+        "undone": Range(as_changes(seen.undone), seen.undone_count) if seen and seen.undone is not None else None,
+        "refusal": refusal,
+        "running": active_deploy(goal.target),
+        "may_deploy": allows(request.user, DEPLOY, goal.target),
+    }
+    return render(request, "deployments/rollback.html", context)
 
 
 @require_safe

@@ -14,9 +14,10 @@ from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Pr
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from environments import repositories, ssh
-from environments.models import Phase
+from environments.models import OnFailure, Phase
 from environments.sealed import CannotOpen
 
+SECOND_CHANCE_SECONDS = 5
 logger = logging.getLogger(__name__)
 R = RunStatus
 
@@ -37,7 +38,7 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: log.Rec
 
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
     archive = None
-    if deploy.kind != Kind.ROLLBACK and runs.release_of(deploy).kind == ReleaseKind.ARCHIVE:
+    if runs.release_of(deploy).kind == ReleaseKind.ARCHIVE and not all(_is_held(run) for run in taken):
         archive = archives.ensure_archive(deploy.target.application, deploy.revision)
     known = secrecy.secrets_of(deploy.target.application)
 
@@ -49,10 +50,24 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runti
             if job.stop.is_set():
                 raise Stopped
             runs.move(run, R.PREPARING, step="connecting")
-        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
+        _prepare_host(job)
         runs.prepared(run)
 
     _each(taken, one, runtime.pool)
+
+
+def _prepare_host(job: Job) -> None:
+    """Once, or twice where the target wants failed hosts to be tried again."""
+    try:
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
+    except (ProgramFailed, ssh.HostUnreachable) as error:
+        retried = job.run.deploy.plan.get("on_failure") == OnFailure.RETRY and not isinstance(error, Fenced)
+        if not retried or job.leaving.is_set() or not follow.second_chance(job, ProgramPhase.PREPARE):
+            raise
+        log.say(job.run.deploy, f"{error} It is tried once more.", host=job.run.host_name)
+        if job.stop.wait(SECOND_CHANCE_SECONDS):
+            raise Stopped from None
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
 
 
 def _prepare_text(job: Job) -> str:
@@ -70,14 +85,14 @@ def _prepare_text(job: Job) -> str:
 
 
 def _is_held(run: HostRun) -> bool:
-    """Whether the release already lies there: always for a rollback, after a late failure for a retry.
+    """Whether the release already lies there, as after a late failure for a retry.
 
     A release that is marked bad is then a person's own choice, and judged anew.
     """
-    if run.deploy.kind == Kind.ROLLBACK:
-        return True
+    if run.deploy.kind not in (Kind.ROLLBACK, Kind.RETRY):
+        return False
     held = HeldRelease.objects.filter(placement__host=run.host, placement__target=run.deploy.target_id)
-    return run.deploy.kind == Kind.RETRY and held.filter(release=run.deploy.release).exists()
+    return held.filter(release=run.deploy.release).exists()
 
 
 def _source(job: Job) -> host_program.Source:
@@ -121,7 +136,10 @@ def _switch(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtim
     items = switching.switch(deploy, taken, runtime.stop_event(deploy.pk))
     switching.record(deploy, items)
     for item in items:
-        if item.failure is not None:
+        if switching.lacks_release(item):
+            with _told(item.run):
+                runs.lacks(item.run)
+        elif item.failure is not None:
             with _told(item.run):
                 raise item.failure
 

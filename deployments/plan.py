@@ -35,6 +35,9 @@ class Picture:
     once: Literal["none", "open", "ok", "failed"] = "none"
     once_runs: frozenset[int] = frozenset()
     overdue: bool = False  # cancelled so long ago that hosts which have not answered are not waited for
+    all_or_none: bool = False  # one host that could not be prepared keeps all from switching
+    held: bool = False  # nothing switches before someone says so
+    flip_due: bool = False  # the time has come at which a held deploy goes live by itself
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,17 @@ class Wait:
     """Others are at work."""
 
 
-Action = Do | Skip | Drop | End | Wait
+@dataclass(frozen=True)
+class Rest:
+    """Enough is prepared; someone must say that it goes live."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """It goes live by itself now."""
+
+
+Action = Do | Skip | Drop | End | Wait | Rest | Flip
 
 
 def next(picture: Picture) -> Action:
@@ -85,7 +98,7 @@ def next(picture: Picture) -> Action:
         return _cancel(picture)
     wave = min(run.wave for run in picture.runs if run.status in RUN_OPEN)
     runs = [run for run in picture.runs if run.wave == wave]
-    return _prepare(runs) or _gate(picture, runs) or _once(picture, runs) or _go_live(runs)
+    return _prepare(runs) or _gate(picture, runs) or _hold(picture) or _once(picture, runs) or _go_live(runs)
 
 
 def _ids(runs: Sequence[Run], *statuses: str, free: bool = False) -> tuple[int, ...]:
@@ -122,6 +135,9 @@ def _gate(picture: Picture, runs: Sequence[Run]) -> Action | None:
 
 def _lacking(picture: Picture, runs: Sequence[Run]) -> str:
     ready = _ids(runs, R.PREPARED)
+    if picture.all_or_none and len(ready) < len(runs):
+        names = ", ".join(run.host for run in runs if run.status != R.PREPARED)
+        return f"{names} could not be prepared, and this target switches all hosts or none. Nothing was switched."
     if len(ready) * 100 < picture.needed * len(runs):
         return (
             f"Only {len(ready)} of {len(runs)} hosts could be prepared, {picture.needed} % are needed. "
@@ -135,6 +151,12 @@ def _lacking(picture: Picture, runs: Sequence[Run]) -> str:
                 f"{picture.needed_per_region} % are needed. Nothing was switched."
             )
     return ""
+
+
+def _hold(picture: Picture) -> Action | None:
+    if not picture.held or any(run.status in (R.SWITCHED, R.LIVE) for run in picture.runs):
+        return None
+    return Flip() if picture.flip_due else Rest()
 
 
 def _once(picture: Picture, runs: Sequence[Run]) -> Action | None:

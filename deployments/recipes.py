@@ -4,6 +4,7 @@ from typing import Any
 
 from deployments import host_program
 from deployments.models import Deploy, HostRun, Placement
+from deployments.states import RunStatus
 from environments.models import Membership, Phase, Target
 
 _FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
@@ -92,11 +93,12 @@ def waves(target: Target, members: list[Membership]) -> dict[str, Any]:
         "waves": [{"hosts": len(members)}],
         "needed": target.needed,
         "needed_per_region": target.needed_per_region,
+        "on_failure": target.on_failure,
     }
 
 
-def host_runs(deploy: Deploy, members: list[Membership]) -> list[HostRun]:
-    """A row per host, unsaved, with what serves there now."""
+def host_runs(deploy: Deploy, members: list[Membership], holders: set[int]) -> list[HostRun]:
+    """A row per host, unsaved, with what serves there now; the `holders` have the release already."""
     places = Placement.objects.filter(target=deploy.target, colour="").select_related("current")
     now_there = {place.host_id: place.current.revision for place in places if place.current}
     return [
@@ -107,6 +109,7 @@ def host_runs(deploy: Deploy, members: list[Membership]) -> list[HostRun]:
             roles=member.roles,
             region=member.host.zone.region.name if member.host.zone else "",
             zone=member.host.zone.name if member.host.zone else "",
+            status=RunStatus.PREPARED if member.host_id in holders else RunStatus.PENDING,
             revision=now_there.get(member.host_id, ""),
         )
         for member in members

@@ -21,12 +21,15 @@ def make(target: Target, revision: str, ref: str) -> Release:
     return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
 
 
-def last_good(target: Target) -> Deploy | None:
-    """The newest deploy that succeeded with a release from before the newest one that serves on any host."""
-    serving = Placement.objects.filter(target=target).aggregate(newest=Max("current"))["newest"]
-    if serving is None:
+def last_good(target: Target, *, before: Release | None = None) -> Deploy | None:
+    """The newest deploy that succeeded with a release from before the newest one that serves on any host.
+
+    `before` is the release to go behind instead, as of a deploy that is being stopped.
+    """
+    limit = before.pk if before else Placement.objects.filter(target=target).aggregate(newest=Max("current"))["newest"]
+    if limit is None:
         return None
-    good = Deploy.objects.filter(target=target, status=DeployStatus.SUCCEEDED, release__bad=False, release__lt=serving)
+    good = Deploy.objects.filter(target=target, status=DeployStatus.SUCCEEDED, release__bad=False, release__lt=limit)
     return good.select_related("release").order_by("-release", "-id").first()
 
 
@@ -38,8 +41,13 @@ def newer_switch(deploy: Deploy) -> Deploy | None:
 
 def lacking_hosts(release: Release, members: Sequence[Membership]) -> list[str]:
     """Names of the hosts that do not hold the release any more."""
-    holding = set(Placement.objects.filter(held__release=release).values_list("host_id", flat=True))
+    holding = holders(release)
     return [member.host.name for member in members if member.host_id not in holding]
+
+
+def holders(release: Release) -> set[int]:
+    """Ids of the hosts that hold the release, whole."""
+    return set(Placement.objects.filter(held__release=release, colour="").values_list("host_id", flat=True))
 
 
 def judge(deploy: Deploy, status: str) -> None:

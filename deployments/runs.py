@@ -20,7 +20,7 @@ def move(run: HostRun, to: RunStatus, **fields: Any) -> None:
     """Raises ClaimLost when this claim no longer holds or the move is not allowed any more."""
     if to in RUN_FINAL:
         fields["finished_at"] = timezone.now()
-    elif run.started_at is None:
+    elif run.started_at is None and to != R.PENDING:
         fields["started_at"] = run.started_at = timezone.now()
     with transaction.atomic():
         if claims.held(run).filter(status__in=sources(RUN_MOVES, to)).update(status=to, **fields) != 1:
@@ -60,6 +60,16 @@ def prepared(run: HostRun) -> None:
         move(run, R.PREPARED, step="prepared")
         place, _ = Placement.objects.get_or_create(host=run.host, target=run.deploy.target, colour="")
         HeldRelease.objects.get_or_create(placement=place, release=run.deploy.release)
+
+
+def lacks(run: HostRun) -> None:
+    """The host does not hold the release that it was thought to hold, so it gets it first. Raises ClaimLost."""
+    with transaction.atomic():
+        move(run, R.PENDING, step="")
+        HeldRelease.objects.filter(
+            placement__host=run.host_id, placement__target=run.deploy.target_id, release=run.deploy.release_id
+        ).delete()
+        log.say(run.deploy, f"{run.host_name} no longer holds the release; it gets it again first.", host=run.host_name)
 
 
 def removed(run: HostRun, release_name: str) -> None:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from deployments import host_program, log, recipes, runs
 from deployments.follow import Fenced, ProgramFailed
 from deployments.host_program import Mark, parse_mark
-from deployments.models import Deploy, HostRun
+from deployments.models import Deploy, HostRun, Program, ProgramPhase
 from deployments.states import DeployStatus
 from environments import ssh
 
@@ -86,6 +86,13 @@ def _arm(item: Armed, stack: ExitStack, lock: threading.Lock) -> None:
         connection.close()
 
 
+def lacks_release(item: Armed) -> bool:
+    """The host lacks what it was thought to hold: nobody of the wave switches before it has been prepared."""
+    failure = item.failure
+    thought = isinstance(failure, ProgramFailed) and failure.kind == "release"
+    return thought and not Program.objects.filter(run=item.run, phase=ProgramPhase.PREPARE).exists()
+
+
 def _refusal(run: HostRun, mark: Mark) -> ProgramFailed:
     kind, _, text = mark.args.partition(" ")
     if mark.word == "refused" and kind == "fence":
@@ -97,7 +104,7 @@ def _may_flip(deploy: Deploy, items: list[Armed], ready: list[Armed]) -> bool:
     """All claims still hold, nobody has cancelled, and enough are armed; asked right before the word."""
     if not Deploy.objects.filter(pk=deploy.pk, status=DeployStatus.RUNNING).exists():
         return False
-    if any(isinstance(item.failure, Fenced) for item in items):
+    if any(isinstance(item.failure, Fenced) or lacks_release(item) for item in items):
         return False
     holders = {run.pk: run for run in HostRun.objects.filter(pk__in=[item.run.pk for item in items])}
     if any(

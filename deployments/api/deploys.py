@@ -87,6 +87,17 @@ def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id) -> Status
     return made(response, deploy)
 
 
+@router.post(
+    "/deploys/{deploy_id}/flip",
+    auth=Needs(DEPLOY),
+    response={202: DeployOut, 409: ProblemOut},
+    summary="Let a held deploy go live",
+)
+def flip(request: HttpRequest, deploy_id: Id) -> Status[Any]:
+    lifecycle.flip(find_deploy(deploy_id), by=caller_of(request).user)
+    return Status(202, represent(find_deploy(deploy_id)))
+
+
 def find_deploy(deploy_id: int) -> Deploy:
     """Raises NotFound."""
     found = deploys().select_related("release").filter(pk=deploy_id).first()

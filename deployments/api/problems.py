@@ -22,7 +22,14 @@ from ninja.errors import HttpError, ValidationError
 
 from deployments.api.representation import represent_blockers
 from deployments.blockers import Blocked
-from deployments.lifecycle import CannotRollBack, LifecycleError, NothingToCancel, NothingToRetry
+from deployments.refusals import (
+    CannotRollBack,
+    LifecycleError,
+    NothingToCancel,
+    NothingToFlip,
+    NothingToRetry,
+    WrongTime,
+)
 from environments.access import NotAllowed
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
@@ -81,6 +88,8 @@ TITLES = {
     "blocked": "The target cannot be deployed now",
     "nothing-to-cancel": "Nothing to cancel",
     "nothing-to-retry": "Nothing to retry",
+    "nothing-to-flip": "Nothing waits to go live",
+    "wrong-time": "That time is over",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
     "ref-not-found": "No such branch, tag or commit",
@@ -95,6 +104,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (Blocked, 409, "blocked"),
     (NothingToCancel, 409, "nothing-to-cancel"),
     (NothingToRetry, 409, "nothing-to-retry"),
+    (NothingToFlip, 409, "nothing-to-flip"),
+    (WrongTime, 400, "wrong-time"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
     (RefNotFound, 400, "ref-not-found"),

@@ -3,7 +3,7 @@
 from typing import Annotated, Generic, TypeVar
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from deployments.api.paging import Id
 
@@ -60,6 +60,9 @@ class DeploySummary(Schema):
     of: Annotated[int | None, Field(description="The deploy that this one retries or rolls back to.")]
     status: str
     reason: str
+    held: Annotated[bool, Field(description="It stops when enough is prepared, until it is flipped.")]
+    prepared_at: Annotated[str | None, Field(description="Since when a held deploy could go live.")]
+    flip_at: Annotated[str | None, Field(description="When it goes live by itself.")]
     ref: str
     revision: str
     by: Annotated[str, Field(description="User name; empty for the Deployer itself.")]
@@ -127,13 +130,39 @@ Wait = Annotated[bool, Field(description="Wait for its turn instead of being ref
 Goal = Annotated[Id | None, Field(description="The deploy whose release to go back to; by default the last good one.")]
 
 
+Hold = Annotated[bool, Field(description="Stop when enough is prepared; `POST /deploys/{id}/flip` lets it go live.")]
+FlipAt = Annotated[
+    AwareDatetime | None, Field(strict=False, description="Hold, and go live at this time (ISO 8601 with its zone).")
+]
+Stop = Annotated[bool, Field(description="Cancel the deploy that runs, and roll back as soon as that has ended.")]
+
+
 class StartDeploy(_Strict):
     ref: Ref = ""
     wait: Wait = False
+    hold: Hold = False
+    flip_at: FlipAt = None
 
 
 class RollBack(_Strict):
     to: Goal = None
+    stop: Stop = False
+
+
+class CommitOut(Schema):
+    revision: str
+    author: str
+    at: str
+    subject: str
+
+
+class RollBackPreview(Schema):
+    to: DeploySummary
+    hosts: Annotated[list[str], Field(description="They hold the release and are only switched.")]
+    lacking: Annotated[list[str], Field(description="They get the release again first.")]
+    undone: Annotated[list[CommitOut] | None, Field(description="No longer live afterwards; null: nobody can tell.")]
+    undone_count: int
+    expected_seconds: Annotated[float | None, Field(description="By the latest rollbacks; null before the first.")]
 
 
 class ProblemOut(Schema):

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Router, Status
 
-from deployments import lifecycle
+from deployments import lifecycle, rollbacks
 from deployments.api.auth import Caller, Needs
-from deployments.api.paging import Cursor, Name, page
+from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import (
     absolute,
@@ -19,8 +19,17 @@ from deployments.api.representation import (
     represent_time,
     summarize,
 )
-from deployments.api.schemas import DeployOut, Page, ProblemOut, RollBack, StartDeploy, TargetOut, TargetSummary
-from deployments.blockers import blockers, members
+from deployments.api.schemas import (
+    DeployOut,
+    Page,
+    ProblemOut,
+    RollBack,
+    RollBackPreview,
+    StartDeploy,
+    TargetOut,
+    TargetSummary,
+)
+from deployments.blockers import active_deploy, blockers, members
 from deployments.models import Deploy, Placement, Standing, Trigger
 from environments.access import DEPLOY, VIEW
 from environments.models import Target
@@ -67,6 +76,8 @@ def start_deploy(
         trigger=trigger_of(request),
         automatic=caller.machine,
         wait=asked.wait,
+        hold=asked.hold,
+        flip_at=asked.flip_at,
     )
     return made(response, deploy)
 
@@ -81,12 +92,42 @@ def roll_back(
     request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: RollBack | None = None
 ) -> Status[Any]:
     target = find_target(application, environment)
-    wanted = payload.to if payload else None
-    goal = Deploy.objects.select_related("release").filter(pk=wanted).first() if wanted else None
-    if wanted and goal is None:
-        raise Unacceptable(f"There is no deploy {wanted} to go back to. Nothing was changed.")
-    deploy = lifecycle.roll_back(target, to=goal, by=caller_of(request).user, trigger=trigger_of(request))
+    asked = payload or RollBack()
+    deploy = lifecycle.roll_back(
+        target, to=_goal(asked.to), by=caller_of(request).user, trigger=trigger_of(request), stop=asked.stop
+    )
     return made(response, deploy)
+
+
+@router.get(
+    "/targets/{application}/{environment}/rollback",
+    auth=Needs(VIEW),
+    response={200: RollBackPreview, 409: ProblemOut},
+    summary="What a rollback would do",
+)
+def preview_rollback(
+    request: HttpRequest, application: Name, environment: Name, to: Id | None = None
+) -> dict[str, Any]:
+    target = find_target(application, environment)
+    running = active_deploy(target)
+    seen = rollbacks.preview(target, rollbacks.choose(target, _goal(to), stopping=running))
+    return {
+        "to": _of(target, seen.goal),
+        "hosts": seen.holding,
+        "lacking": seen.lacking,
+        "undone": None if seen.undone is None else [vars(commit) for commit in seen.undone],
+        "undone_count": seen.undone_count,
+        "expected_seconds": seen.expected.total_seconds() if seen.expected else None,
+    }
+
+
+def _goal(wanted: int | None) -> Deploy | None:
+    if not wanted:
+        return None
+    goal = Deploy.objects.select_related("release").filter(pk=wanted).first()
+    if goal is None:
+        raise Unacceptable(f"There is no deploy {wanted} to go back to. Nothing was changed.")
+    return goal
 
 
 def find_target(application: str, environment: str) -> Target:

@@ -47,13 +47,15 @@ class Deploy(models.Model):
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="deploys")
     by_name = models.CharField(max_length=310, help_text="Kept when the person is gone.")
     plan = models.JSONField(
-        default=dict, help_text='{"waves": [{"hosts": n}], "needed": percent, "needed_per_region": percent}'
+        default=dict,
+        help_text='{"waves": [{"hosts": n}], "needed": percent, "needed_per_region": percent, "on_failure": word}',
     )
     recipe = models.JSONField(
         default=dict, help_text="The target's steps and settings as they were when it was requested."
     )
     held = models.BooleanField(default=False, help_text="Stops when enough is prepared, until someone flips it.")
     flip_at = models.DateTimeField(null=True, blank=True, help_text="When a held deploy flips by itself.")
+    prepared_at = models.DateTimeField(null=True, blank=True, help_text="Since when a held deploy could go live.")
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
@@ -76,6 +78,11 @@ class Deploy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} #{self.number}"
+
+    @property
+    def rests(self) -> bool:
+        """Enough is prepared, and it waits for someone to say that it goes live."""
+        return self.held and self.prepared_at is not None and self.status == DeployStatus.RUNNING
 
     @property
     def is_active(self) -> bool:

@@ -1,7 +1,7 @@
 """The page of a deploy: its phases, its hosts by region and zone, what failed and what to do about it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,7 +14,7 @@ from deployments import releases
 from deployments.blockers import blockers
 from deployments.models import Deploy, HostRun
 from deployments.page_queries.troubles import Trouble, build_troubles
-from deployments.page_queries.words import BROKEN, Mark, mark_of_deploy, mark_of_run, tell_hosts
+from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, mark_of_run, tell_hosts
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
 
 LOOK_BACK = 20
@@ -110,8 +110,8 @@ def read_deploy(deploy: Deploy) -> DeployPage:
     regions = _build_grid(runs)
     return DeployPage(
         deploy=deploy,
-        mark=mark_of_deploy(deploy.status),
-        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else tell_hosts(counts),
+        mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
+        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else _tell_state(deploy, counts),
         live=counts[_R.LIVE],
         total=len(runs),
         phases=_build_phases(deploy, runs),
@@ -124,7 +124,7 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         answers=list(deploy.answers.order_by("number")[:10]),
         final=final,
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
-        back_to=_choose_back(deploy) if final and any(run.switched_at for run in runs) else None,
+        back_to=_choose_back(deploy) if not final or any(run.switched_at for run in runs) else None,
     )
 
 
@@ -134,8 +134,17 @@ def _count_missed(deploy: Deploy, missed: int) -> int:
 
 
 def _choose_back(deploy: Deploy) -> Deploy | None:
-    """What a rollback goes back to, on the page of a target's newest deploy only."""
-    return releases.last_good(deploy.target) if deploy.number == deploy.target.last_number else None
+    """What a rollback goes back to, on the page of a target's newest deploy only; while it runs, by stopping it."""
+    if deploy.number != deploy.target.last_number or deploy.status == DeployStatus.WAITING:
+        return None
+    return releases.last_good(deploy.target, before=None if deploy.status in FINAL else deploy.release)
+
+
+def _tell_state(deploy: Deploy, counts: Mapping[str, int]) -> str:
+    if not deploy.rests:
+        return tell_hosts(counts)
+    when = f"at {deploy.flip_at:%H:%M %Z on %d %B}" if deploy.flip_at else "when someone says so"
+    return f"{counts[_R.PREPARED]} of {sum(counts.values())} hosts hold the release; it goes live {when}."
 
 
 def _tell_waiting(deploy: Deploy) -> str:

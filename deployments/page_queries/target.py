@@ -179,19 +179,19 @@ def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, 
     for deploy in found:
         mark = mark_of_deploy(deploy.status)
         on_hosts = held.get(deploy.release_id or 0, 0)
-        action = _choose_action(deploy, live=live, whole=bool(hosts) and on_hosts >= hosts)
+        action = _choose_action(deploy, live=live, held=on_hosts > 0)
         words = _tell_result(deploy, mark=mark, live=live, progress=progress[deploy.pk])
         rows.append(Past(deploy, mark, words, action, on_hosts))
     return rows
 
 
-def _choose_action(deploy: Deploy, *, live: Deploy | None, whole: bool) -> str:
-    """Roll back where every host still holds a good release, else lay it out anew; nothing for what has no end yet."""
+def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:
+    """Roll back where hosts still hold a good release, else lay it out anew; nothing for what has no end yet."""
     if deploy.finished_at is None:
         return ""
     current = live is not None and deploy.release_id == live.release_id
     good = deploy.release is not None and not deploy.release.bad and deploy.status in WENT_LIVE
-    return "rollback" if whole and good and not current else "redeploy"
+    return "rollback" if held and good and not current else "redeploy"
 
 
 def _tell_result(deploy: Deploy, *, mark: Mark, live: Deploy | None, progress: Progress) -> str:

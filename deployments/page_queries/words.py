@@ -35,6 +35,8 @@ _DEPLOYS: dict[str, Mark] = {
     _D.NEEDS_ATTENTION: Mark("d-attention", "warn", "Needs attention"),
 }
 
+PREPARED = Mark("d-waiting", "ok", "Prepared")  # a held deploy that could go live
+
 _RUNS: dict[str, Mark] = {
     _R.PENDING: Mark("h-waiting", "idle", "waiting"),
     _R.PREPARING: Mark("h-preparing", "ok", "preparing"),

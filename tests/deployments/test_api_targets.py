@@ -9,6 +9,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from deployments.models import Deploy, HeldRelease
+from deployments.runs import release_of
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Application, Environment, Target
 from notifications.models import Event
@@ -223,3 +224,49 @@ def test_of_sixty_at_once_exactly_one_begins(target: Target) -> None:
             assert [item["text"] for item in body["blockers"]] == ["#1 is running."]
     assert Deploy.objects.get().number == 1
     assert Environment.objects.get(name="staging").targets.get().last_number == 1
+
+
+def test_a_rollback_can_be_looked_at_first(target: Target, caller: API) -> None:
+    check_problem(caller.get("targets/shop/staging/rollback"), 409, "cannot-roll-back")
+    good, live = (make_deploy(target=target) for _ in range(2))
+    hosts = [membership.host for membership in target.environment.memberships.order_by("host__name")]
+    places = [make_placement(host=host, target=target, current=live.release) for host in hosts]
+    HeldRelease.objects.create(placement=places[0], release=release_of(good))
+    said = caller.get("targets/shop/staging/rollback").json()
+    assert (said["to"]["id"], said["hosts"], said["lacking"]) == (good.pk, [hosts[0].name], [hosts[1].name])
+    assert (said["undone"], said["undone_count"], said["expected_seconds"]) == ([], 0, None)
+    assert caller.get("targets/shop/staging/rollback", to=good.pk).json() == said
+    check_problem(caller.get("targets/shop/staging/rollback", to=10_000), 400, "unacceptable")
+
+
+def test_a_held_deploy_is_flipped(target: Target, caller: API) -> None:
+    made = caller.post("targets/shop/staging/deploys", {"hold": True}).json()
+    assert (made["held"], made["flip_at"], made["prepared_at"]) == (True, None, None)
+    flipped = caller.post(f"deploys/{made['id']}/flip")
+    assert (flipped.status_code, flipped.json()["held"]) == (202, False)
+    check_problem(caller.post(f"deploys/{made['id']}/flip"), 409, "nothing-to-flip")
+    check_problem(api_of(role="viewer").post(f"deploys/{made['id']}/flip"), 403, "not-allowed")
+
+
+def test_a_time_to_go_live(target: Target, caller: API) -> None:
+    path = "targets/shop/staging/deploys"
+    check_problem(caller.post(path, {"flip_at": "2001-01-01T00:00:00Z"}), 400, "wrong-time")
+    check_problem(caller.post(path, {"flip_at": "2199-01-01T00:00:00"}), 400, "unacceptable")
+    assert Deploy.objects.count() == 0
+    made = caller.post(path, {"flip_at": "2199-01-01T02:00:00+02:00"}).json()
+    assert (made["held"], made["flip_at"]) == (True, "2199-01-01T00:00:00.000+00:00")
+
+
+def test_stop_and_roll_back(target: Target, caller: API) -> None:
+    good = make_deploy(target=target)
+    for membership in target.environment.memberships.all():
+        place = make_placement(host=membership.host, target=target, current=good.release)
+        HeldRelease.objects.create(placement=place, release=release_of(good))
+    sick = make_deploy(target=target, status=DeployStatus.RUNNING)
+    check_problem(caller.post("targets/shop/staging/rollback"), 409, "blocked")
+    said = caller.post("targets/shop/staging/rollback", {"stop": True}).json()
+    assert (said["status"], said["of"], caller.get(f"deploys/{sick.pk}").json()["status"]) == (
+        "waiting",
+        good.pk,
+        "cancelling",
+    )

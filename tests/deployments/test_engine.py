@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import lifecycle, log, switching
+from deployments import lifecycle, log, phases, switching
 from deployments.claims import ClaimLost
 from deployments.models import Deploy, HeldRelease, Placement
 from deployments.runs import release_of
@@ -168,8 +168,9 @@ def test_old_releases_are_removed_and_forgotten(make_fleet_target: MakeFleetTarg
     assert sorted(path.name for path in (root / "releases").iterdir()) == sorted(names)[-2:]
     held = HeldRelease.objects.filter(placement__target=place.target).values_list("release__name", flat=True)
     assert sorted(held) == sorted(names)[-2:]
-    with pytest.raises(lifecycle.CannotRollBack, match="no longer holds release"):
-        lifecycle.roll_back(place.target, to=Deploy.objects.get(target=place.target, number=1), by=place.by)
+    first = Deploy.objects.get(target=place.target, number=1)
+    back = driver.run_to_end(lifecycle.roll_back(place.target, to=first, by=place.by))
+    assert (back.status, set(place.current().values())) == ("succeeded", {names[0]}), "it was laid out again"
 
 
 def test_one_that_waits_starts_when_the_other_is_over(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
@@ -180,3 +181,42 @@ def test_one_that_waits_starts_when_the_other_is_over(make_fleet_target: MakeFle
     driver.run_to_end(second)
     assert (first.status, second.status) == ("succeeded", "succeeded")
     assert set(place.current().values()) == {release_of(second).name}
+
+
+def test_all_hosts_or_none(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    place = make_fleet_target(hosts=3, needed=0, on_failure="abort", steps=[step("build", FAILS_IF_BROKEN)])
+    first = driver.run_to_end(request(place, "v1"))
+    bad = list(place.homes)[2]
+    break_host(place, bad)
+    deploy = driver.run_to_end(request(place))
+    assert (deploy.status, statuses(deploy)) == ("failed", ["skipped", "skipped", "failed"])
+    assert f"{bad} could not be prepared, and this target switches all hosts or none. Nothing was switched." in [
+        line.text for line in log.read_all(deploy.pk)
+    ]
+    assert set(place.current().values()) == {release_of(first).name}
+
+
+@pytest.mark.parametrize(
+    ("command", "repeatable", "tries", "status"),
+    [
+        ("echo try >>../../tries; [ $(wc -l <../../tries) -gt 1 ]", True, 2, "succeeded"),
+        ("echo try >>../../tries; false", True, 2, "failed"),
+        ("echo try >>../../tries; false", False, 1, "failed"),
+    ],
+)
+def test_a_host_that_could_not_be_prepared_is_tried_once_more(
+    make_fleet_target: MakeFleetTarget,
+    driver: Driver,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    repeatable: bool,
+    tries: int,
+    status: str,
+) -> None:
+    monkeypatch.setattr(phases, "SECOND_CHANCE_SECONDS", 0)
+    build = step("build", command, repeatable=repeatable)
+    place = make_fleet_target(hosts=1, on_failure="retry", steps=[build])
+    deploy = driver.run_to_end(request(place))
+    (host,) = place.homes
+    assert (deploy.status, place.read(host, "tries")) == (status, "try\n" * tries)
+    assert any("It is tried once more." in line.text for line in log.read_all(deploy.pk)) == (tries > 1)

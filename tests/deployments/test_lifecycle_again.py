@@ -3,7 +3,8 @@
 import pytest
 from django.utils import timezone
 
-from deployments import lifecycle
+from deployments import lifecycle, rollbacks
+from deployments.blockers import Blocked
 from deployments.models import Deploy, HeldRelease, Placement, Release
 from deployments.runs import release_of
 from environments.access import NotAllowed
@@ -92,16 +93,78 @@ def test_no_rollback_to_what_never_went_live(place: FleetTarget, status: str) ->
     assert counts() == before
 
 
-def test_a_rollback_is_refused_when_a_host_no_longer_holds_the_release(place: FleetTarget) -> None:
+def test_a_rollback_only_switches_the_hosts_that_hold_the_release(place: FleetTarget) -> None:
     first = end(request(place, "v1"))
     end(request(place))
     HeldRelease.objects.filter(release=first.release, placement__host__name="web-02").delete()
+    back = lifecycle.roll_back(place.target, by=place.by)
+    assert dict(back.runs.values_list("host_name", "status")) == {
+        "web-01": "prepared",
+        "web-02": "pending",
+        "web-03": "prepared",
+    }
+
+
+def test_a_rollback_is_refused_when_a_host_lacks_what_cannot_be_laid_out_again(place: FleetTarget) -> None:
+    first = end(request(place, "v1"))
+    end(request(place))
+    HeldRelease.objects.filter(release=first.release, placement__host__name="web-02").delete()
+    Release.objects.filter(pk=release_of(first).pk).update(revision="0" * 40)
     before = counts()
     with pytest.raises(
-        lifecycle.CannotRollBack, match=r"^web-02 no longer holds release .*of #1\. Deploy \w{7} instead"
+        lifecycle.CannotRollBack, match=r"^web-02 no longer holds release .*of #1, and it cannot be laid out again: "
     ):
         lifecycle.roll_back(place.target, by=place.by)
+    Release.objects.filter(pk=release_of(first).pk).update(imported=True)
+    with pytest.raises(lifecycle.CannotRollBack, match="laid out by another tool"):
+        lifecycle.roll_back(place.target, by=place.by)
     assert counts() == before
+
+
+def test_stop_and_roll_back_is_one_act(place: FleetTarget) -> None:
+    good = end(request(place, "v1"))
+    sick = request(place)
+    queued = request(place, wait=True)
+    with pytest.raises(Blocked, match="#2 is running"):
+        lifecycle.roll_back(place.target, by=place.by)
+    back = lifecycle.roll_back(place.target, by=place.by, stop=True)
+    sick.refresh_from_db()
+    assert (sick.status, back.status, back.release) == ("cancelling", "waiting", good.release)
+    assert not lifecycle.start_waiting(back), "it waits for the end of what it stops"
+    lifecycle.end(sick, "cancelled", "Stopped.")
+    assert lifecycle.next_waiting(place.target) == back, "before all that waited earlier"
+    assert not lifecycle.start_waiting(queued)
+    assert lifecycle.start_waiting(back)
+
+
+def test_stop_and_roll_back_changes_nothing_when_there_is_nowhere_to_go(place: FleetTarget, viewer: User) -> None:
+    running = request(place)
+    before = counts()
+    with pytest.raises(lifecycle.CannotRollBack, match="no earlier good release"):
+        lifecycle.roll_back(place.target, by=place.by, stop=True)
+    with pytest.raises(NotAllowed):
+        lifecycle.roll_back(place.target, by=viewer, stop=True)
+    running.refresh_from_db()
+    assert (running.status, counts()) == ("running", before)
+
+
+def test_stop_and_roll_back_of_what_has_just_ended_starts_at_once(place: FleetTarget) -> None:
+    end(request(place, "v1"))
+    end(request(place))
+    assert lifecycle.roll_back(place.target, by=place.by, stop=True).status == "running"
+
+
+def test_a_preview_says_what_a_rollback_would_do(place: FleetTarget) -> None:
+    first = end(request(place, "v1"))
+    end(request(place))
+    HeldRelease.objects.filter(release=first.release, placement__host__name="web-02").delete()
+    place.target.refresh_from_db()
+    seen = rollbacks.preview(place.target, rollbacks.choose(place.target, None))
+    assert (seen.goal, seen.holding, seen.lacking) == (first, ("web-01", "web-03"), ("web-02",))
+    assert seen.undone is not None
+    assert (len(seen.undone), seen.undone_count, seen.expected) == (1, 1, None)
+    end(lifecycle.roll_back(place.target, by=place.by))
+    assert rollbacks.preview(place.target, first).expected is not None
 
 
 def test_a_release_that_served_and_failed_is_marked_bad_until_it_succeeds(place: FleetTarget) -> None:

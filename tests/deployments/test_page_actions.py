@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from deployments.models import Deploy, HeldRelease, Kind
+from deployments.runs import release_of
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Target, User
 from tests import builders
@@ -100,3 +102,62 @@ class TestButtons:
         second = Deploy.objects.get(number=2)
         assert (second.kind, second.revision) == (Kind.DEPLOY, first.revision)
         assert second.release != first.release
+
+    def test_a_preview_says_what_a_rollback_would_do(self, target: Target, deployer: User) -> None:
+        first, second = (builders.make_deploy(target=target) for _ in range(2))
+        one, other = target.environment.memberships.order_by("host__name")
+        assert first.release
+        for membership in (one, other):
+            placement = builders.make_placement(host=membership.host, target=target, current=second.release)
+            if membership == one:
+                HeldRelease.objects.create(placement=placement, release=first.release)
+        client = sign_in(deployer)
+        assert reverse("rollback-preview", args=[first.pk]) in client.get("/shop/staging/").content.decode()
+        page = text_of(client.get(reverse("rollback-preview", args=[first.pk])).content)
+        assert f"whole: {one.host.name}" in page
+        assert f"1 gets it again first {other.host.name}" in page
+        builders.make_deploy(target=target, status=S.RUNNING)
+        html = client.get(reverse("rollback-preview", args=[first.pk])).content
+        assert "Stop #3 and roll back" in text_of(html)
+        assert b'name="stop" value="yes"' in html
+        first.status = S.FAILED
+        first.save()
+        page = text_of(client.get(reverse("rollback-preview", args=[first.pk])).content)
+        assert "cannot be gone back to" in page
+        assert "#1 ended as failed" in page
+
+    def test_stop_and_roll_back_is_one_click(self, target: Target, deployer: User) -> None:
+        good = builders.make_deploy(target=target)
+        for membership in target.environment.memberships.all():
+            placement = builders.make_placement(host=membership.host, target=target, current=good.release)
+            HeldRelease.objects.create(placement=placement, release=release_of(good))
+        sick = builders.make_deploy(target=target, status=S.RUNNING)
+        client = sign_in(deployer)
+        html = client.get(f"/deploys/{sick.pk}").content.decode()
+        assert "Stop and roll back to" in text_of(html.encode())
+        client.post(reverse("rollback", args=[good.pk]), {"stop": "yes"})
+        sick.refresh_from_db()
+        assert sick.status == S.CANCELLING
+        assert Deploy.objects.get(kind=Kind.ROLLBACK).status == S.WAITING
+
+    def test_a_held_deploy_goes_live_by_a_click(self, target: Target, deployer: User) -> None:
+        client = sign_in(deployer)
+        client.post(address("start-deploy"), {"ref": "main", "when": "held"})
+        deploy = Deploy.objects.get()
+        assert deploy.held
+        assert "Go live when prepared" in text_of(client.get(f"/deploys/{deploy.pk}").content)
+        Deploy.objects.update(prepared_at=timezone.now())
+        page = text_of(client.get(f"/deploys/{deploy.pk}").content)
+        assert "Go live now" in page
+        assert "it goes live when someone says so" in page
+        client.post(reverse("flip", args=[deploy.pk]))
+        assert not Deploy.objects.get().held
+        refused = client.post(reverse("flip", args=[deploy.pk]), follow=True)
+        assert "does not wait to go live" in text_of(refused.content)
+
+    @pytest.mark.parametrize(
+        ("time", "held"), [("2199-01-01T10:00", True), ("2001-01-01T10:00", False), ("soon", False), ("", False)]
+    )
+    def test_a_time_to_go_live(self, target: Target, deployer: User, time: str, held: bool) -> None:
+        sign_in(deployer).post(address("start-deploy"), {"ref": "main", "when": "later", "flip_at": time})
+        assert [deploy.held for deploy in Deploy.objects.all()] == ([True] if held else [])

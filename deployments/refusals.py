@@ -1,0 +1,33 @@
+"""Why a verb of lifecycle did nothing.
+
+LifecycleError
+├── NothingToCancel    the deploy is over
+├── NothingToRetry     it is not over, no host failed, or a newer one has taken over
+├── NothingToFlip      it does not wait to go live
+├── WrongTime          a time to go live that is over
+└── CannotRollBack     no release to go back to, or hosts lack it and it cannot be laid out anew
+"""
+
+
+class LifecycleError(Exception):
+    """`str()` is the sentence for every door."""
+
+
+class NothingToCancel(LifecycleError):
+    pass
+
+
+class NothingToRetry(LifecycleError):
+    pass
+
+
+class NothingToFlip(LifecycleError):
+    pass
+
+
+class WrongTime(LifecycleError):
+    pass
+
+
+class CannotRollBack(LifecycleError):
+    pass
