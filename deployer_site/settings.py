@@ -33,6 +33,8 @@ if SECURE and not (PROXY and BASE_URL.startswith("https://")):
     )
 PRODUCTION = SECURE
 WORKERS = environ.read_int("WORKERS", default=2, least=1, most=64)
+# The way to hosts; benchmarks name another one, for hosts that exist in a program alone.
+HOST_TRANSPORT = "environments.ssh.pool.program"
 WORKER_THREADS = environ.read_int("WORKER_THREADS", default=32, least=4, most=512)
 
 # Secrets

@@ -4,10 +4,11 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from deployments.models import Deploy, HostRun, Worker
 from deployments.states import RUN_OPEN
@@ -15,6 +16,7 @@ from environments.models import Target
 
 RENEW_SECONDS = 2.0
 LAPSE_SECONDS = 8.0
+STATEMENT_IDS = 5000
 _DATABASE = "database"
 
 
@@ -81,22 +83,29 @@ def free(runs: QuerySet[HostRun]) -> QuerySet[HostRun]:
     return runs.filter(Q(claimed_by=None) | Q(claimed_by__in=lapsed_workers().values("pk")))
 
 
-def take(worker: Worker, deploy: Deploy, run_ids: list[int]) -> list[HostRun]:
-    """Claim those of the host runs that are open and free, each with the next fence of its target.
+def take(worker: Worker, deploy: Deploy, run_ids: Sequence[int]) -> list[HostRun]:
+    """Claim those of the host runs that are open and free; what another worker took first is left out of the answer.
 
-    One conditional UPDATE per host run decides; what another worker took first is left out of the answer.
+    Conditional UPDATEs decide. What is taken together has one fence, the next of its target: no other call gives it to
+    anybody, and on each single host it is above all earlier ones.
     """
-    taken: list[int] = []
     with transaction.atomic():
-        target = Target.objects.select_for_update().get(pk=deploy.target_id)
-        fence = target.fence
-        for run in free(HostRun.objects.filter(pk__in=run_ids, deploy=deploy, status__in=RUN_OPEN)).order_by("pk"):
-            fence += 1
-            same = HostRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by_id, fence=run.fence, status__in=RUN_OPEN)
-            if same.update(claimed_by=worker.pk, fence=fence):
-                taken.append(run.pk)
-        Target.objects.filter(pk=target.pk).update(fence=F("fence") + (fence - target.fence))
-    return list(HostRun.objects.filter(pk__in=taken).select_related("host", "deploy__target", "deploy__release"))
+        target = Target.objects.select_for_update(no_key=True).only("fence").get(pk=deploy.target_id)
+        fence = target.fence + 1
+        wanted = HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN)
+        counts = [free(wanted.filter(pk__in=ids)).update(claimed_by=worker.pk, fence=fence) for ids in pieces(run_ids)]
+        if not any(counts):
+            return []
+        Target.objects.filter(pk=target.pk).update(fence=fence)
+    taken = list(HostRun.objects.filter(deploy=deploy, claimed_by=worker.pk, fence=fence).select_related("host"))
+    for run in taken:
+        run.deploy = deploy  # one object for all: what its relations have read is read once
+    return taken
+
+
+def pieces(ids: Sequence[int]) -> list[Sequence[int]]:
+    """As many in one statement as every database takes."""
+    return [ids[start : start + STATEMENT_IDS] for start in range(0, len(ids), STATEMENT_IDS)]
 
 
 def held(run: HostRun) -> QuerySet[HostRun]:
@@ -104,6 +113,16 @@ def held(run: HostRun) -> QuerySet[HostRun]:
     return HostRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by_id, fence=run.fence)
 
 
-def let_go(run: HostRun) -> None:
-    """End the claim, if it still holds."""
-    held(run).update(claimed_by=None)
+def let_go(runs: Iterable[HostRun]) -> None:
+    """End those of the claims that still hold."""
+    for (worker_id, fence), claimed in by_claim(runs).items():
+        for ids in pieces([run.pk for run in claimed]):
+            HostRun.objects.filter(pk__in=ids, claimed_by=worker_id, fence=fence).update(claimed_by=None)
+
+
+def by_claim(runs: Iterable[HostRun]) -> dict[tuple[int | None, int], list[HostRun]]:
+    """Together what was taken together: worker and fence are one condition for all of them."""
+    groups: dict[tuple[int | None, int], list[HostRun]] = {}
+    for run in runs:
+        groups.setdefault((run.claimed_by_id, run.fence), []).append(run)
+    return groups

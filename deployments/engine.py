@@ -122,8 +122,7 @@ def run_batch(deploy_id: int, work: str, run_ids: Sequence[int], *, worker: Work
             with runtime.watching(deploy.pk), _recorder(deploy) as recorder:
                 phases.carry_out(work, deploy, fitting, recorder, runtime)
     finally:
-        for run in taken:
-            runtime.let_go(run)
+        runtime.let_go(taken)
     if taken:
         doorbell.ring(deploy.pk)
 

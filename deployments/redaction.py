@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 MASK = b"***"
@@ -33,6 +34,13 @@ def _in_base64(raw: bytes) -> Iterator[str]:
             yield encode(bytes(before) + raw).decode()[first:last]
 
 
+@lru_cache(maxsize=256)
+def _search_for(secrets: frozenset[str]) -> tuple[list[bytes], re.Pattern[bytes] | None]:
+    """All forms, the longest first, and a pattern of them; made once, for there is a redactor per mark of a program."""
+    known = sorted({form for secret in secrets for form in forms(secret)}, key=lambda form: (-len(form), form))
+    return known, re.compile(b"|".join(map(re.escape, known))) if known else None
+
+
 @dataclass(frozen=True)
 class Literal:
     """Bytes that passed as they were; `start` is where they stood in the input."""
@@ -45,9 +53,7 @@ class Redactor:
     """Feed bytes in any pieces; what comes out holds no secret. The tail that may yet become one is held back."""
 
     def __init__(self, secrets: Iterable[str], start: int = 0) -> None:
-        known = sorted({form for secret in secrets for form in forms(secret)}, key=lambda form: (-len(form), form))
-        self._pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
-        self._known = known
+        self._known, self._pattern = _search_for(frozenset(secrets))
         self._held = b""
         self._start = start
 

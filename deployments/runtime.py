@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -98,19 +98,18 @@ class Runtime:
                 self._begun.discard(key)
             connection.close()
 
-    def let_go(self, run: HostRun) -> None:
-        """End a claim; should the database be away, as soon as it is back."""
+    def let_go(self, runs: Sequence[HostRun]) -> None:
+        """End claims; should the database be away, as soon as it is back."""
         try:
-            claims.let_go(run)
+            claims.let_go(runs)
         except DatabaseError:
             with self._lock:
-                self._orphans.append(run)
+                self._orphans += runs
 
     def _renew(self) -> None:
         with self._lock:
             orphans, self._orphans = self._orphans, []
-        for run in orphans:
-            self.let_go(run)
+        self.let_go(orphans)
         if not claims.renew(self.worker):
             log.warning("This worker was silent for too long and counts as dead; it begins anew.")
             self.worker = claims.register(self._queue)

@@ -20,7 +20,8 @@ from environments.ssh.errors import (
     NoKeyPair,
     SSHError,
 )
-from environments.ssh.pool import Channel, close_idle, forget, program
+from environments.ssh.pool import close_idle, forget
+from environments.ssh.transport import Channel, program
 from environments.ssh.wire import ScannedKey, fingerprint, scan
 
 __all__ = [

@@ -8,6 +8,7 @@ import pytest
 from environments import ssh
 from environments.keys import ensure_key_pair
 from environments.models import Host, HostKey
+from environments.ssh import pool
 from tests.environments.ssh_server import OldServer, SSHServer, a_server
 
 MakeHost = Callable[..., Host]
@@ -48,7 +49,7 @@ def test_it_talks_with_a_program(server: SSHServer) -> None:
 
 
 def test_nothing_within_the_time_is_none_and_the_end_is_empty(server: SSHServer) -> None:
-    with ssh.program(trusted(server), "deploy", "cat") as channel:
+    with pool.program(trusted(server), "deploy", "cat") as channel:
         assert channel.receive(5) == b"hello\n"
         assert channel.receive(0.05) is None
         server.drop()
