@@ -269,7 +269,7 @@ def _fenced(run: HostRun, fenced: Fenced) -> None:
         "fence",
         f"{run.host_name} has seen fence {fenced.seen}, but this installation has only given out {target.fence}. "
         "The database is older than the host, as after a restored backup, so nothing was done. "
-        "Compare what runs there, then ask an administrator.",
+        f"Look at what runs there; `manage.py fence {target.slug} --to {fenced.seen}` lets the next deploy go there.",
     )
 
 

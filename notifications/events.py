@@ -24,6 +24,7 @@ KINDS = frozenset(
         "host_run.failed",
         "host_run.unreachable",
         "host_run.unknown",
+        "fence.raised",
         "host.key_accepted",
         "host.key_refused",
         "key.created",
