@@ -20,7 +20,10 @@ from deployments.spool import Lines, Marked, SpoolReader
 from environments import ssh
 from environments.models import Host
 
-LINK_SECONDS = 20  # how long a dead link is tried again before the host counts as unreachable
+LINK_SECONDS = 9  # how long a broken link is tried again; noticing it took 10 s, so unreachable is said within 20
+UPLOADS_MOST = 3
+QUIET_SECONDS = 15.0  # after that long without a word the host is asked whether the link still lives
+GREETING_SECONDS = 300.0  # how long a host may take to start a program
 STOP_SECONDS = 15  # how long a host may take to stop what it was told to stop
 LISTEN_SECONDS = 0.25
 BLOCK = 1 << 16
@@ -63,11 +66,15 @@ class _Talk:
     """What the host has said on one connection."""
 
     greeting: bytes = b""
+    uploading: bool = False
     following: bool = False
+    heard: bool = False  # something of what the program has written
     done: str = ""
     failure: tuple[str, str] = ("", "")
     steps: dict[str, str] = field(default_factory=dict)
     stopping_since: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=time.monotonic)  # when it last was known that the link lives
 
 
 def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
@@ -121,22 +128,27 @@ def _judge(result: str) -> None:
 
 def _talk_until_end(job: Job, program: Program, text: str) -> None:
     """Connect again after a broken link, since the program goes on without us."""
-    give_up = time.monotonic() + LINK_SECONDS
+    give_up, uploads = 0.0, 0
     while True:
+        talk = _Talk()
         try:
-            return _talk(job, program, text)
+            return _talk(job, program, talk, text)
         except ssh.HostUnreachable:
-            if job.stop.is_set() or job.leaving.is_set() or time.monotonic() > give_up:
+            now = time.monotonic()
+            uploads += talk.uploading
+            if talk.heard or not give_up:
+                give_up = now + LINK_SECONDS  # from when it broke: it may have held for hours before
+            if job.stop.is_set() or job.leaving.is_set() or now > give_up or uploads == UPLOADS_MOST:
                 raise
             job.stop.wait(1)
 
 
-def _talk(job: Job, program: Program, text: str) -> None:
+def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
     run = job.run
+    job.recorder.flush(run)  # what was heard before the link broke, or it would be read and stored again
     offset = log.stored_offset(program)
     job.recorder.begin(program, offset)
     reader = SpoolReader(program.nonce, job.known_secrets, offset)
-    talk = _Talk()
     connection.close()  # a thread that waits for a host holds no database connection
     with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
         channel.send((text + host_program.program_end(program.nonce)).encode())
@@ -147,13 +159,16 @@ def _talk(job: Job, program: Program, text: str) -> None:
             _stop_if_asked(job, channel, talk)
             if data is None:
                 connection.close()  # quiet for now: what marks have opened is given back
+                _doubt(job, channel, talk)
                 continue
+            talk.asked = time.monotonic()
             if data == b"":
                 raise ssh.HostUnreachable(
                     run.host_name, f"The link to {run.host_name} broke in the middle of its {program.phase}."
                 )
             if not talk.following:
                 data = _greet(job, program, channel, talk, data)
+            talk.heard = talk.heard or bool(data)
             _take(job, program, talk, reader.feed(data))
         _take(job, program, talk, reader.end())
         job.recorder.flush(run)
@@ -162,6 +177,19 @@ def _talk(job: Job, program: Program, text: str) -> None:
             with suppress(ssh.HostUnreachable):  # all is stored; a spool that stays is removed by a later deploy
                 channel.send(b"stored\n")
                 channel.receive(2)  # the host closes once the spool is gone
+
+
+def _doubt(job: Job, channel: ssh.Channel, talk: _Talk) -> None:
+    """A host that says nothing may be busy or hung: a stopped sshd still has a kernel that answers for it."""
+    now = time.monotonic()
+    if not talk.following and now - talk.began > GREETING_SECONDS:
+        raise ssh.HostUnreachable(
+            job.run.host_name,
+            f"{job.run.host_name} let us in but has not started its program within {GREETING_SECONDS:.0f} s.",
+        )
+    if now - talk.asked > QUIET_SECONDS:
+        channel.check_link()
+        talk.asked = time.monotonic()
 
 
 def _host(run: HostRun) -> Host:
@@ -209,7 +237,9 @@ def _greet(job: Job, program: Program, channel: ssh.Channel, talk: _Talk, data: 
         if mark.word == "refused":
             _refused(job.run, mark.args)
         elif mark.word == "need":
+            talk.uploading = True
             _send_archive(job, channel)
+            talk.uploading = False
         elif mark.word in ("started", "attached"):
             talk.following = True
         elif mark.word in ("done", "lost"):
@@ -230,6 +260,11 @@ def _send_archive(job: Job, channel: ssh.Channel) -> None:
     assert job.archive is not None
     with job.archive.path.open("rb") as source:
         while block := source.read(BLOCK):
+            # nothing has been started there yet, and a host keeps no archive that came in part
+            if job.stop.is_set():
+                raise Stopped
+            if job.leaving.is_set():
+                raise ClaimLost(f"This worker ends; another goes on with {job.run.host_name}.")
             channel.send(block)
 
 
@@ -250,6 +285,7 @@ def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None
     elif mark.word == "fail":
         kind, _, text = mark.args.partition(" ")
         talk.failure = (kind, text)
+        runs.note_failure(job.run, kind, text)
         said = text
     elif mark.word == "removed":
         runs.removed(job.run, mark.args)
@@ -273,6 +309,8 @@ def _step(run: HostRun, talk: _Talk, args: str) -> str:
 
 def _store_result(job: Job, program: Program, talk: _Talk) -> None:
     kind, text = talk.failure
+    if not text:
+        kind, text = job.run.error_kind, job.run.error  # heard by a worker that then died
     result = talk.done
     if result.startswith("failed"):
         result = f"failed {kind or result.partition(' ')[2]} {text}"

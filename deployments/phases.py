@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.db import DatabaseError, connection
 
@@ -13,6 +13,7 @@ from deployments.follow import Fenced, Job, ProgramFailed, Stopped
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Program, ProgramPhase, ReleaseKind
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
+from deployments.switching import SwitchUnknown
 from environments import repositories, ssh
 from environments.models import OnFailure, Phase
 from environments.sealed import CannotOpen
@@ -120,16 +121,21 @@ def _once(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
         follow.carry_out(
             job,
             ProgramPhase.ONCE,
-            lambda: host_program.once_program(
-                place=recipes.place(deploy),
-                release=recipes.release(deploy),
-                steps=recipes.steps(deploy, run, Phase.ONCE),
-                facts=recipes.facts(deploy, run),
-            ),
+            lambda: _once_text(run),
         )
         runs.note(run, "prepared")
 
     _each(taken, one, runtime.pool)
+
+
+def _once_text(run: HostRun) -> str:
+    deploy = run.deploy
+    return host_program.once_program(
+        place=recipes.place(deploy),
+        release=recipes.release(deploy),
+        steps=recipes.steps(deploy, run, Phase.ONCE),
+        facts=recipes.facts(deploy, run),
+    )
 
 
 def _switch(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
@@ -173,16 +179,18 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
     known = secrecy.secrets_of(deploy.target.application)
     texts: dict[str, tuple[str, Callable[[Job], str]]] = {
         R.PREPARING: (ProgramPhase.PREPARE, _prepare_text),
+        R.PREPARED: (ProgramPhase.ONCE, lambda job: _once_text(job.run)),
         R.SWITCHED: (ProgramPhase.FINISH, lambda job: _finish_text(job.run)),
     }
 
     def one(run: HostRun) -> None:
-        phase, text = texts.get(run.status, ("", None))
-        running = phase and Program.objects.filter(run=run, phase=phase, result="").exists()
-        if not running or text is None:
-            raise Stopped
-        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
-        follow.carry_out(job, phase, lambda: text(job))
+        phase, text = texts[run.status]
+        if Program.objects.filter(run=run, phase=phase, result="").exists():
+            job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
+            with suppress(Stopped):
+                follow.carry_out(job, phase, lambda: text(job))
+        if run.status == R.PREPARED:
+            switching.settle(run)  # whoever worked on it may have given the word, and died before a row said so
         raise Stopped
 
     _each(taken, one, runtime.pool)
@@ -230,6 +238,8 @@ def _told(run: HostRun) -> Iterator[None]:
         _write(run, R.FAILED, error.kind, str(error))
     except (repositories.RepositoryError, host_program.HostProgramError) as error:
         _write(run, R.FAILED, "recipe", f"{error} {_what_is_left(run)}")
+    except SwitchUnknown as error:
+        _write(run, R.UNKNOWN, error.kind, f"{error} Compare what runs there, then deploy again.")
     except ProgramFailed as error:
         _write(
             run,

@@ -188,12 +188,13 @@ def _go_live(runs: Sequence[Run]) -> Action:
 
 def _end(picture: Picture) -> End:
     runs = picture.runs
+    unknown = ", ".join(run.host for run in runs if run.status == R.UNKNOWN)
     live, switched = _ids(runs, R.LIVE), [run for run in runs if run.switched or run.status == R.LIVE]
     if picture.status == DeployStatus.CANCELLING and len(live) < len(runs):
-        return End(DeployStatus.CANCELLED, f"Cancelled; {_of(switched, runs)} the new release.")
-    if _ids(runs, R.UNKNOWN):
-        names = ", ".join(run.host for run in runs if run.status == R.UNKNOWN)
-        told = f"Nobody knows what happened on {names}. Look there, then deploy again."
+        doubt = f" Nobody knows what {unknown} runs; look there." if unknown else ""
+        return End(DeployStatus.CANCELLED, f"Cancelled; {_of(switched, runs)} the new release.{doubt}")
+    if unknown:
+        told = f"Nobody knows what happened on {unknown}. Look there, then deploy again."
         return End(DeployStatus.NEEDS_ATTENTION, told)
     if len(live) == len(runs):
         all_live = "The only host is live." if len(runs) == 1 else f"{len(live)} of {len(runs)} hosts are live."

@@ -39,6 +39,12 @@ def note(run: HostRun, step: str) -> None:
     live.announce(run.deploy_id, changed=True)
 
 
+def note_failure(run: HostRun, kind: str, text: str) -> None:
+    """Why its program fails, as soon as the host has said it: whoever adopts the rest hears only that it failed."""
+    run.error_kind, run.error = kind[:32], text
+    claims.held(run).update(error_kind=run.error_kind, error=text)
+
+
 def switched(run: HostRun, previous: str) -> None:
     """The host's `current` is this deploy's release. Raises ClaimLost."""
     deploy = run.deploy

@@ -4,8 +4,8 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
@@ -17,10 +17,18 @@ from deployments.models import Deploy, HostRun, Program, ProgramPhase
 from deployments.states import DeployStatus
 from environments import ssh
 
-ARM_SECONDS = 8.0  # a host waits 10 s for the word, and the first is armed before the last
+ARM_SECONDS = 8.0
+WORD_SECONDS = 7.0  # from the first armed host to the word, for which each host waits 10 s
 ANSWER_SECONDS = 10.0
 ASK_SECONDS = 20.0
 THREADS_MOST = 256
+
+
+class SwitchUnknown(ProgramFailed):
+    """The host may or may not have switched, and cannot be asked. `str()` is the whole truth of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("unknown", text)
 
 
 @dataclass
@@ -32,6 +40,8 @@ class Armed:
     channel: ssh.Channel | None = None
     buffer: bytes = b""
     previous: str = ""
+    live: str = ""  # what served when it was armed
+    armed_at: float = 0.0
     failure: Exception | None = None
     told: bool = False
     switched: bool = False
@@ -45,20 +55,80 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
     """
     items = [Armed(run) for run in taken]
     # threads of its own: an armed host must not wait for its turn behind another deploy's long steps
-    with ThreadPoolExecutor(min(len(items), THREADS_MOST), thread_name_prefix="switch") as pool, ExitStack() as stack:
-        lock = threading.Lock()
-        list(pool.map(lambda item: _arm(item, stack, lock), items))
-        ready = [item for item in items if item.channel is not None and item.failure is None]
-        if not _may_flip(deploy, items, ready) or stop.is_set():
-            return items
-        for item in ready:
-            _tell(item)
-        list(pool.map(_hear, ready))
-        list(pool.map(_ask, [item for item in items if item.told and not item.switched and item.failure is None]))
+    pool = ThreadPoolExecutor(min(len(items), THREADS_MOST), thread_name_prefix="switch")
+    try:
+        with Arming() as arming:
+            arming.arm(items, pool)
+            ready = [item for item in items if item.channel is not None and item.failure is None]
+            if _may_flip(deploy, items, ready) and not stop.is_set():
+                for item in ready:
+                    _tell(item)
+                list(pool.map(_hear, ready))
+                list(pool.map(_ask, [item for item in ready if not item.switched and item.failure is None]))
+    finally:
+        pool.shutdown(wait=False)  # a host that hangs keeps its thread a while, and nobody waits for it
     return items
 
 
-def _arm(item: Armed, stack: ExitStack, lock: threading.Lock) -> None:
+def settle(run: HostRun) -> None:
+    """Learn whether a switch that nobody has recorded took place; after this, no earlier claim can switch the host.
+
+    Arms it by this claim and gives no word. Raises SwitchUnknown, Fenced, ClaimLost.
+    """
+    item = Armed(run)
+    with Arming() as arming:
+        _arm(item, arming)
+    if isinstance(item.failure, Fenced):
+        raise item.failure
+    if item.failure is not None:
+        raise SwitchUnknown(f"Nobody could ask {run.host_name} which release serves there: {item.failure}")
+    if item.live == recipes.release(run.deploy).name:
+        runs.switched(run, item.previous)
+
+
+class Arming:
+    """The channels to armed hosts. When it is left, all are closed, which no host takes for the word."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._over = False
+
+    def __enter__(self) -> "Arming":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._over = True
+        self._stack.close()
+
+    def keep(self, opened: AbstractContextManager[ssh.Channel]) -> bool:
+        """Whether it is not too late for this one."""
+        with self._lock:
+            if not self._over:
+                self._stack.push(opened)
+            return not self._over
+
+    def arm(self, items: Sequence[Armed], pool: Executor) -> None:
+        """All at once. Those that hang are left behind: the others are armed, and wait for the word only so long."""
+        pending = {pool.submit(_arm, item, self): item for item in items}
+        while pending:
+            word_at = min((item.armed_at for item in items if item.armed_at), default=0.0) + WORD_SECONDS
+            left = max(0.0, word_at - time.monotonic()) if word_at > WORD_SECONDS else None
+            done, _ = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
+            if not done:
+                break
+            for future in done:
+                del pending[future]
+                future.result()
+        for item in pending.values():
+            name = item.run.host_name
+            item.failure = ssh.HostUnreachable(
+                name, f"{name} did not answer when all were to switch, so the others did not wait for it."
+            )
+
+
+def _arm(item: Armed, arming: Arming) -> None:
     run = item.run
     try:
         if run.host is None:
@@ -72,11 +142,13 @@ def _arm(item: Armed, stack: ExitStack, lock: threading.Lock) -> None:
         )
         opened = ssh.program(run.host, run.deploy.recipe["user"], command)
         channel = opened.__enter__()
-        with lock:
-            stack.push(opened)
+        if not arming.keep(opened):
+            opened.__exit__(None, None, None)
+            return
         mark = _next_mark(item, channel, ARM_SECONDS)
         if mark.word != "armed":
             raise _refusal(run, mark)
+        item.armed_at, item.live = time.monotonic(), mark.args
         # after a crash the host may have switched already; what it left then is in its row
         item.previous = run.previous if mark.args in ("-", recipes.release(run.deploy).name) else mark.args
         item.channel = channel
@@ -138,36 +210,29 @@ def _hear(item: Armed) -> None:
 
 
 def _ask(item: Armed) -> None:
-    """The link died after the word was sent. Unknown is not failed: ask what `current` is."""
+    """The link died after the word was sent. Unknown is not failed: ask what `current` is.
+
+    By arming it again, which waits for the end of the first try: a mere look could come before the word has arrived.
+    """
     run = item.run
     give_up = time.monotonic() + ASK_SECONDS
     while time.monotonic() < give_up:
-        try:
-            current = current_release(run)
-        except ssh.SSHError:
+        again = Armed(run)
+        with Arming() as arming:
+            _arm(again, arming)
+        if again.live == recipes.release(run.deploy).name:
+            item.switched = True
+        elif again.live:
+            item.failure = ProgramFailed("link", f"The link to {run.host_name} died before it switched")
+        elif isinstance(again.failure, Fenced):
+            item.failure = again.failure
+        else:
             time.sleep(1)
             continue
-        if current == recipes.release(run.deploy).name:
-            item.switched = True
-        else:
-            item.failure = ProgramFailed("link", f"The link to {run.host_name} died before it switched.")
         return
-    item.failure = ProgramFailed(
-        "unknown",
+    item.failure = SwitchUnknown(
         f"The link to {run.host_name} died while it switched, and it cannot be asked which release serves there.",
     )
-
-
-def current_release(run: HostRun) -> str:
-    """The release that `current` is on the host, or "". Raises SSHError."""
-    assert run.host is not None
-    item = Armed(run)
-    command = host_program.observe_command(recipes.place(run.deploy), nonce=item.nonce)
-    with ssh.program(run.host, run.deploy.recipe["user"], command) as channel:
-        while True:
-            mark = _next_mark(item, channel, ANSWER_SECONDS)
-            if mark.word == "current":
-                return "" if mark.args == "-" else mark.args
 
 
 def _next_mark(item: Armed, channel: ssh.Channel, seconds: float) -> Mark:

@@ -23,6 +23,9 @@ from environments.ssh.errors import (
 )
 from environments.ssh.wire import HANDSHAKE_SECONDS, Transport, open_socket
 
+# what paramiko says when a server hangs or goes away in the middle of signing in: that refuses no key
+_NO_ANSWER = ("Authentication timeout", "Authentication failed: transport shut down")
+
 _config_lock = threading.Lock()
 _config = Config(overrides={"load_ssh_configs": False})
 _keys: dict[int, paramiko.PKey] = {}
@@ -85,7 +88,7 @@ def _explain(host: Host, user: str, error: Exception) -> SSHError:
         return HostOutdated(
             name, f"{name} cannot speak SSH safely ({error}), so no command was sent. Update its SSH server."
         )
-    if isinstance(error, AuthenticationException):
+    if isinstance(error, AuthenticationException) and not str(error).startswith(_NO_ANSWER):
         return KeyRefused(
             name,
             f"{name} does not let the Deployer's key in as {user}. "

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 import paramiko
 from fabric import Connection
-from paramiko.ssh_exception import SSHException
+from paramiko.ssh_exception import ChannelException, SSHException
 
 from environments.models import Host
 from environments.ssh.connection import connect
 from environments.ssh.errors import HostUnreachable
 from environments.ssh.wire import HANDSHAKE_SECONDS
 
+SEND_SECONDS = 15.0
+ANSWER_SECONDS = 8.0
 IDLE_SECONDS = 60
 IDLE_MOST = 256
 
@@ -27,7 +29,8 @@ class Channel:
         self._channel = channel
 
     def send(self, data: bytes) -> None:
-        """Raises HostUnreachable when the link has died."""
+        """Raises HostUnreachable when the link has died, or when the host has taken nothing for a while."""
+        self._channel.settimeout(SEND_SECONDS)
         try:
             self._channel.sendall(data)
         except OSError as error:
@@ -40,6 +43,20 @@ class Channel:
             return self._channel.recv(most)
         except TimeoutError:
             return None
+
+    def check_link(self) -> None:
+        """Ask the server for an answer, whatever the program does. Raises HostUnreachable when none comes."""
+        transport = self._channel.get_transport()
+        try:
+            transport.open_session(timeout=ANSWER_SECONDS).close()
+        except ChannelException:
+            return  # it has enough open already, but it lives
+        except (SSHException, EOFError, OSError):
+            # the same connection is no good for anything else
+            transport.close()
+            raise HostUnreachable(
+                self._host, f"{self._host} takes our connection, but its SSH server has stopped answering."
+            ) from None
 
     @property
     def ended_by_host(self) -> bool:

@@ -30,6 +30,10 @@ class Transport(paramiko.Transport):
 
     def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
         super().start_client(event=event, timeout=timeout)
+        if not self.initial_kex_done:
+            # when the time is over, paramiko returns as if all were well
+            self.close()
+            raise SSHException(f"no key exchange within {timeout} s")
         if not self.agreed_on_strict_kex:  # type: ignore[attr-defined]
             self.close()
             raise IncompatiblePeer("it does not know strict key exchange")
@@ -73,7 +77,7 @@ def scan(address: str, port: int = 22) -> list[ScannedKey]:
 
 
 def open_socket(name: str, address: str, port: int) -> socket.socket:
-    """Our own socket: no Nagle, and a half-open link is noticed after 15 s (by default: never)."""
+    """Our own socket: no Nagle, and a half-open link is noticed after 10 s (by default: never)."""
     try:
         sock = socket.create_connection((address, port), timeout=CONNECT_SECONDS)
     except OSError as error:
@@ -83,7 +87,7 @@ def open_socket(name: str, address: str, port: int) -> socket.socket:
         ) from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
+    for option, value in (("TCP_KEEPIDLE", 4), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 10_000)):
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return sock
