@@ -47,6 +47,9 @@ class Channel:
             if self._needs <= 0:
                 self._say(self._run(), SECONDS)
 
+    def check_link(self) -> None:
+        """It always lives."""
+
     def receive(self, seconds: float, most: int = 1 << 16) -> bytes | None:
         """As a real channel: waits no longer than `seconds`."""
         if self._ended:

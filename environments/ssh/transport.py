@@ -23,6 +23,9 @@ class Channel(Protocol):
     def receive(self, seconds: float, most: int = 1 << 16) -> bytes | None:
         """Bytes; b"" at the end of output; None when nothing came within `seconds`."""
 
+    def check_link(self) -> None:
+        """Ask the host for an answer, whatever the program does. Raises HostUnreachable when none comes."""
+
 
 Transport = Callable[[Host, str, str], AbstractContextManager[Channel]]
 
