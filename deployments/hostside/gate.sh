@@ -13,12 +13,13 @@ refuse_write() {
 }
 
 need_tools() {
-    lacking=$(lacking_tools)
+    find_lacking
     [ -z "$lacking" ] || refuse tools "this host lacks $lacking; install that, or perl, which stands in for all but tar"
 }
 
-# Makes the folders and files that all programs share.
+# Makes the folders and files that all programs share, if this is the first one here.
 open_state() {
+    if [ -d "$state/releases" ] && [ -f "$state/gate" ] && [ -f "$state/lock" ]; then return 0; fi
     problem=$( (umask "$mask" && mkdir -p "$root") 2>&1) || refuse_write "$problem"
     problem=$(mkdir -p "$state/programs" "$state/archives" "$state/releases" 2>&1) || refuse_write "$problem"
     problem=$(touch "$state/gate" "$state/lock" 2>&1) || refuse_write "$problem"
@@ -48,7 +49,11 @@ claim() {
     highest_fence
     [ "$fence" -ge "$seen" ] || refuse fence "$seen"
     # A running program goes with its newest claim, and must never find the folder's fence above its own.
-    [ -z "$home" ] || [ ! -d "$home" ] || keep_line "$home/fence" "$fence" || refuse disk "cannot write $home/fence"
+    if [ "$home" ] && [ -d "$home" ]; then
+        known=
+        [ ! -f "$home/fence" ] || IFS= read -r known <"$home/fence" || :
+        [ "$known" = "$fence" ] || keep_line "$home/fence" "$fence" || refuse disk "cannot write $home/fence"
+    fi
     [ "$fence" -eq "$seen" ] || keep_line "$state/fence" "$fence" || refuse disk "cannot write $state/fence"
 }
 

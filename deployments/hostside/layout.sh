@@ -7,7 +7,9 @@ discard() {
 
 # What failed attempts left: laid out by us, never prepared. Only the holder of the long lock lays out.
 discard_unfinished() {
-    rm -rf "$state"/trash-*
+    for left in "$state"/trash-*; do
+        [ ! -e "$left" ] || rm -rf "$left"
+    done
     for left in "$state"/releases/*; do
         left=${left##*/}
         if [ "$left" = "$live" ] || [ -e "$state/releases/$left/prepared" ] || [ -e "$state/releases/$left/foreign" ]; then continue; fi
@@ -17,12 +19,12 @@ discard_unfinished() {
 }
 
 new_release() {
-    mkdir -p "$root/releases" "$root/shared" || fail disk "cannot make folders in $root"
+    { [ -d "$root/releases" ] && [ -d "$root/shared" ]; } || mkdir -p "$root/releases" "$root/shared" || fail disk "cannot make folders in $root"
     live_release
     [ "$live" != "$release" ] || fail release "release $release serves right now and is not laid out again"
     [ ! -e "$record/good" ] || [ ! -d "$path" ] || fail release "release $release has served before and is not laid out again"
     if [ -d "$path" ] && [ ! -d "$record" ]; then fail release "$path is there already and is not ours"; fi
-    rm -f "$record/prepared"
+    [ ! -e "$record/prepared" ] || rm -f "$record/prepared"
     set +f
     discard_unfinished
     set -f
@@ -133,10 +135,10 @@ real_parents() {
 }
 
 link_dir() {
-    mkdir -p "$root/shared/$1" || fail link "shared/$1 cannot be made"
+    [ -d "$root/shared/$1" ] || mkdir -p "$root/shared/$1" || fail link "shared/$1 cannot be made"
     real_parents "$1"
     if [ -e "$path/$1" ] && [ ! -d "$path/$1" ]; then fail link "$1 is a file in the revision, but is to be a linked folder"; fi
-    rm -rf "${path:?}/$1"
+    if [ -e "$path/$1" ] || [ -L "$path/$1" ]; then rm -rf "${path:?}/$1"; fi
     ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
 }
 
@@ -144,7 +146,7 @@ link_file() {
     [ -f "$root/shared/$1" ] || fail link "shared/$1 does not exist on this host; put the file there, then deploy again"
     real_parents "$1"
     if [ -d "$path/$1" ] && [ ! -L "$path/$1" ]; then fail link "$1 is a folder in the revision, but is to be a linked file"; fi
-    rm -f "$path/$1"
+    if [ -e "$path/$1" ] || [ -L "$path/$1" ]; then rm -f "$path/$1"; fi
     ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
 }
 

@@ -15,7 +15,7 @@ let_go() {
     [ -z "$follower" ] || kill "$follower" 2>/dev/null
     [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
     [ ! -d "$fresh" ] || rm -rf "$fresh"
-    rm -f "$state/archives/.part.$$"
+    [ ! -f "$state/archives/.part.$$" ] || rm -f "$state/archives/.part.$$"
 }
 
 # What a loader that was killed left behind.
@@ -116,9 +116,7 @@ await_runner() {
 
 follow() {
     exec 2>/dev/null
-    stop_with=
-    if tail --pid=$$ -c 1 /dev/null >/dev/null; then stop_with=--pid=$$; fi
-    tail $stop_with -c "+$((offset + 1))" -f "$home/spool" &
+    tail -c "+$((offset + 1))" -f "$home/spool" &
     follower=$!
     await_runner &
     watcher=$!
@@ -161,7 +159,8 @@ start() {
 trap let_go EXIT
 need_tools
 open_state
-pass_gate
+# Before an archive travels for nothing.
+[ "$archive" = - ] || pass_gate
 if [ -d "$home" ]; then
     read_program 4>/dev/null
 else
@@ -169,7 +168,8 @@ else
     problem=$(mkdir "$fresh" 2>&1) || refuse_write "$problem"
     read_program 4>"$fresh/program"
     receive_archive
-    { keep_line "$fresh/nonce" "$nonce" && keep_line "$fresh/fence" "$fence" && : >"$fresh/spool" &&
+    # No name but that of the folder counts yet.
+    { printf '%s\n' "$nonce" >"$fresh/nonce" && printf '%s\n' "$fence" >"$fresh/fence" && : >"$fresh/spool" &&
         printf '%16384s' '' >"$fresh/reserve"; } 2>/dev/null || refuse disk "cannot write to $state"
 fi
 enter_gate

@@ -19,7 +19,7 @@ probe_root() {
 }
 
 observe_tools
-lacking=$(lacking_tools)
+find_lacking
 if [ "$lacking" ]; then mark missing "$lacking"; fi
 probe_root
 mark system "$(uname -s) $(uname -m)"

@@ -47,13 +47,13 @@ take_lock() {
     done
 }
 
-# watch LEADER LIMIT SILENCE: once a second, while the runner lives. The clock may be set meanwhile: a leap counts as one
-# second.
+# watch LEADER LIMIT SILENCE: once a second, while the runner lives; most steps are over before the first look. The clock
+# may be set meanwhile: a leap counts as one second.
 watch() {
-    spent=0 quiet=0 then=$(date +%s) grown=$(size_of "$spool")
+    spent=0 quiet=0 then= grown=
     while sleep 1 && kill -0 $$ 2>/dev/null; do
         now=$(date +%s)
-        passed=$((now - then))
+        passed=$((now - (${then:-now - 1})))
         if [ "$passed" -lt 0 ] || [ "$passed" -gt 10 ]; then passed=1; fi
         spent=$((spent + passed)) quiet=$((quiet + passed)) then=$now
         size=$(size_of "$spool")
@@ -78,7 +78,8 @@ wrapper='echo $$ >"$1"; shift; "$@" 8>&- 9>&-; exit $?'
 bounded() {
     limit=$1 silence=$2 prelude=$3
     shift 3
-    rm -f "$home/reason" "$home/session"
+    # by an earlier step of this program
+    [ ! -e "$home/session" ] || rm -f "$home/reason" "$home/session"
     ($prelude && new_session sh -c "$wrapper" deployer "$home/session" "$@") </dev/null 7>&- &
     leader=$!
     # A subshell that closes them itself: a shell keeps copies of what is closed for a function only.
@@ -97,7 +98,11 @@ bounded() {
 }
 
 # What only the host knows in full, as text like the other facts; a home may have any name.
-own_fact() { printf "export DEPLOYER_%s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")"; }
+own_fact() {
+    case $2 in *\'*) set -- "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")" ;; esac
+    facts="${facts}export DEPLOYER_$1='$2'
+"
+}
 
 own_facts() {
     own_fact ROOT "$root"
@@ -153,7 +158,7 @@ begin() {
     checkpoint
     path=$root/releases/$release
     record=$state/releases/$release
-    facts="$facts$(own_facts)"
+    own_facts
     work
     finish ok
 }

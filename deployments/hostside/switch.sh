@@ -13,7 +13,7 @@ next= reader= timer=
 unarm() {
     [ -z "$timer" ] || kill "$timer" 2>/dev/null
     [ -z "$reader" ] || kill "$reader" 2>/dev/null
-    [ -z "$next" ] || rm -f "$next"
+    [ ! -L "$next" ] || rm -f "$next"
 }
 
 stay() {
@@ -58,7 +58,10 @@ flip() {
     [ "$fence" -ge "$seen" ] || stay "a newer deploy (fence $seen) has taken over this folder"
     if [ "$live" != "$release" ]; then
         replace "$next" "$root/current" || stay "the link $root/current could not be replaced"
-        [ "$(link_text "$root/current")" = "releases/$release" ] || stay "the link $root/current did not change"
+        old=$live
+        live_release
+        [ "$pointed" = "releases/$release" ] || stay "the link $root/current did not change"
+        live=$old
     fi
     leave_gate
     read_clock
@@ -69,21 +72,27 @@ flip() {
 
 record_switch() {
     printf '%s\n' "$epoch $fence $name ${live:--} $release" >>"$state/journal"
-    (umask 022 && printf '%s\n' "$iso $release $revision was ${live:--} deploy $number by $by" >>"$root/revisions.log")
+    umask 022
+    printf '%s\n' "$iso $release $revision was ${live:--} deploy $number by $by" >>"$root/revisions.log"
 }
 
 exec 3<&0
 trap unarm EXIT
 need_tools
 open_state
-pass_gate
 exec 9>>"$state/lock"
-lock 9 100 || refuse lock "another program is at work in this folder"
+try_lock 9 || {
+    # the holder sees the newer claim and ends before its next step
+    pass_gate
+    lock 9 100 || refuse lock "another program is at work in this folder"
+}
 pass_gate
 check_release
 live_release
 set +f
-rm -f "$state"/next-*
+for left in "$state"/next-*; do
+    [ ! -L "$left" ] || rm -f "$left"
+done
 set -f
 next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"

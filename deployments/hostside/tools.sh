@@ -32,7 +32,7 @@ lock() {
 # held FILE: some process holds the lock on it.
 held() {
     [ -f "$1" ] || return 1
-    if (exec 5<"$1" && try_lock 5 shared) 2>/dev/null; then return 1; fi
+    if { try_lock 5 shared; } 2>/dev/null 5<"$1"; then return 1; fi
 }
 
 # Replaces this process by a command in a session of its own.
@@ -43,14 +43,8 @@ new_session() {
 
 moves_links() { case $(mv --help 2>&1) in *-T*) true ;; *) false ;; esac; }
 
-# replace NEW OLD: rename(2); a link to a folder is replaced, never followed.
-replace() {
-    if moves_links; then
-        mv -fT "$1" "$2"
-    else
-        perl -e 'exit !rename($ARGV[0], $ARGV[1])' "$1" "$2"
-    fi
-}
+# replace NEW OLD: rename(2); a link to a folder is replaced, never followed. An mv that does not know -T does nothing.
+replace() { mv -fT "$1" "$2" 2>/dev/null || perl -e 'exit !rename($ARGV[0], $ARGV[1])' "$1" "$2"; }
 
 link_text() {
     if has readlink; then
@@ -60,9 +54,14 @@ link_text() {
     fi
 }
 
-# The name of the release that serves, or nothing.
+# Sets $live, the name of the release that serves, and $pointed, what the link says; or nothing.
 live_release() {
-    live=$(link_text "$root/current" 2>/dev/null) || live=
+    if has readlink; then
+        live=$(readlink "$root/current" 2>/dev/null) || live=
+    else
+        live=$(link_text "$root/current" 2>/dev/null) || live=
+    fi
+    pointed=$live
     live=${live%/}
     live=${live##*/}
 }
@@ -91,7 +90,8 @@ keep_line() {
     IFS= read -r read_back <"$1" && [ "$read_back" = "$2" ]
 }
 
-lacking_tools() {
+# Sets $lacking.
+find_lacking() {
     lacking=
     has tar || lacking="$lacking tar"
     if ! has perl; then
@@ -101,5 +101,5 @@ lacking_tools() {
         moves_links || lacking="$lacking mv-T"
         has sha256sum || has shasum || has openssl || lacking="$lacking sha256sum"
     fi
-    printf '%s' "${lacking# }"
+    lacking=${lacking# }
 }
