@@ -59,6 +59,8 @@ def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
         found.append(
             Blocker("no-hosts", f"{target.environment} has no hosts yet for {target.application}.", passes=False)
         )
+    if target.left_at is not None:
+        found.append(left(target))
     active = active_deploy(target)
     if active and active != besides:
         found.append(running(active))
@@ -68,3 +70,12 @@ def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
 def running(deploy: Deploy) -> Blocker:
     what = "is prepared and waits to go live" if deploy.rests else f"is {deploy.status}"
     return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))
+
+
+def left(target: Target) -> Blocker:
+    assert target.left_at is not None
+    text = (
+        f"The hosts of {target.slug} were left to another tool on {target.left_at:%d %b %Y}. "
+        f"`manage.py leave {target.slug} --return` takes them up again."
+    )
+    return Blocker("left", text, passes=False)

@@ -32,6 +32,10 @@ KINDS = frozenset(
         "token.created",
         "token.revoked",
         "permission.refused",
+        "target.imported",
+        "target.left",
+        "target.taken_over",
+        "target.taken_up",
         "signed_in",
         "signed_out",
     }

@@ -86,6 +86,9 @@ class Target(models.Model):
         Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Where the command runs."
     )
 
+    left_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its hosts were left to another tool."
+    )
     last_number = models.PositiveIntegerField(default=0, editable=False)
     fence = models.PositiveBigIntegerField(default=0, editable=False)
 

@@ -1,12 +1,8 @@
 """One deploy to a real OpenSSH server, run by whoever runs the tests."""
 
 import getpass
-import os
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,63 +14,15 @@ from environments.keys import ensure_key_pair
 from environments.models import Host, HostKey
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
-from tests.deployments.fleet import Driver, closed_port, eventually, step
+from tests.deployments.fleet import Driver, step
+from tests.deployments.openssh import OpenSSH, running
 from tests.processes import Processes
-
-CONFIGURATION = """
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/authorized_keys
-PidFile none
-UsePAM no
-StrictModes no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-SetEnv HOME={folder}/home
-"""
-
-
-@dataclass
-class OpenSSH:
-    port: int
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    @property
-    def host_key(self) -> list[str]:
-        return (self.folder / "host_key.pub").read_text().split()
 
 
 @pytest.fixture
 def openssh(processes: Processes, tmp_path: Path) -> Iterator[OpenSSH]:
-    server = OpenSSH(closed_port(), tmp_path)
-    server.home.mkdir()
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "host_key"], check=True)
-    (tmp_path / "sshd_config").write_text(CONFIGURATION.format(port=server.port, folder=tmp_path))
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert sshd, "OpenSSH's server is not installed"
-    child = processes.start([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
-
-    def answers() -> bool:
-        assert child.poll() is None, "sshd has ended."
-        try:
-            socket.create_connection(("127.0.0.1", server.port), 1).close()
-        except OSError:
-            return False
-        return True
-
-    eventually(answers, 10, "the answer of sshd")
-    yield server
-    ssh.close_idle(-1)
-    child.terminate()
-    child.wait(10)
+    with running(processes, tmp_path) as server:
+        yield server
 
 
 @pytest.mark.parametrize("distribution", ["archive", "git"])

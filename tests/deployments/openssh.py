@@ -1,0 +1,73 @@
+"""A real OpenSSH server, run by whoever runs the tests."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments import ssh
+from tests.deployments.fleet import closed_port, eventually
+from tests.processes import Processes
+
+CONFIGURATION = """
+Port {port}
+ListenAddress 127.0.0.1
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv HOME={folder}/home
+"""
+
+
+@dataclass
+class OpenSSH:
+    port: int
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def host_key(self) -> list[str]:
+        return (self.folder / "host_key.pub").read_text().split()
+
+
+@contextmanager
+def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed25519",)) -> Iterator[OpenSSH]:
+    """`kinds` of host keys; the first one's file is `host_key`."""
+    server = OpenSSH(closed_port(), folder)
+    server.home.mkdir()
+    text = CONFIGURATION.format(port=server.port, folder=folder)
+    for number, kind in enumerate(kinds):
+        file = folder / ("host_key" if number == 0 else f"host_key_{kind}")
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", file], check=True)
+        text += f"HostKey {file}\n"
+    (folder / "sshd_config").write_text(text)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    assert sshd, "OpenSSH's server is not installed"
+    child = processes.start([sshd, "-D", "-e", "-f", str(folder / "sshd_config")])
+
+    def answers() -> bool:
+        assert child.poll() is None, "sshd has ended."
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    eventually(answers, 30, "the answer of sshd")
+    yield server
+    ssh.close_idle(-1)
+    child.terminate()
+    child.wait(10)
