@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('environments', '0002_engine'),
+        ("environments", "0002_engine"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='target',
-            name='left_at',
-            field=models.DateTimeField(blank=True, editable=False, help_text='When its hosts were left to another tool.', null=True),
+            model_name="target",
+            name="left_at",
+            field=models.DateTimeField(
+                blank=True, editable=False, help_text="When its hosts were left to another tool.", null=True
+            ),
         ),
     ]
