@@ -41,6 +41,8 @@ def members(target: Target) -> QuerySet[Membership]:
         .select_related("host__zone__region")
         .order_by("host__name")
     )
+    if target.runner_id:
+        return found.filter(host=target.runner_id)
     if target.role:
         # a JSON list has no portable "contains" on SQLite, and the lists are short
         wanted = [member.pk for member in found if target.role in member.roles]
@@ -56,9 +58,10 @@ def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
     """All that keeps `target` from being deployed now; empty: nothing does. `besides` does not stand in its own way."""
     found: list[Blocker] = []
     if not members(target).exists():
-        found.append(
-            Blocker("no-hosts", f"{target.environment} has no hosts yet for {target.application}.", passes=False)
-        )
+        text = f"{target.environment} has no hosts yet for {target.application}."
+        if target.runner:
+            text = f"The runner {target.runner} is no host of {target.environment}."
+        found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
     active = active_deploy(target)

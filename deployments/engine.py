@@ -18,6 +18,7 @@ R = RunStatus
 CANCEL_SECONDS = 24  # then hosts that have not answered are let go; a cancel is final within 30 s
 BATCH_MOST = 64
 _FITTING: dict[str, tuple[str, ...]] = {
+    "task": (R.PENDING, R.PREPARING),
     "prepare": (R.PENDING, R.PREPARING),
     "once": (R.PREPARED,),
     "switch": (R.PREPARED,),
@@ -77,6 +78,7 @@ def picture(deploy: Deploy) -> plan.Picture:
         needed_per_region=deploy.plan.get("needed_per_region", 0),
         once=_once_state(deploy),
         once_runs=recipes.once_runs(deploy, rows),
+        task=deploy.kind == Kind.TASK,
         overdue=deploy.cancelled_at is not None and _overdue(deploy),
         all_or_none=deploy.plan.get("on_failure") == OnFailure.ABORT,
         held=deploy.held,
@@ -90,7 +92,8 @@ def _overdue(deploy: Deploy) -> bool:
 
 
 def _once_state(deploy: Deploy) -> Literal["none", "open", "ok", "failed"]:
-    if not recipes.step_facts(deploy, Phase.ONCE) or deploy.kind == Kind.ROLLBACK:
+    wanted = recipes.step_facts(deploy, Phase.ONCE)
+    if not wanted or (deploy.kind == Kind.ROLLBACK and not recipes.is_command(deploy)):
         return "none"
     family = [deploy.pk, deploy.of_id] if deploy.kind == Kind.RETRY else [deploy.pk]
     results = Program.objects.filter(run__deploy__in=family, phase=ProgramPhase.ONCE).values_list(

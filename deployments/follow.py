@@ -98,7 +98,7 @@ def _program(run: HostRun, phase: str) -> Program:
 
 def _again(job: Job, program: Program) -> None:
     """The host has forgotten how the program ended (it was restarted in the middle)."""
-    phases = {"prepare": ("prepare",), "once": ("once",), "finish": ("restart", "after")}[program.phase]
+    phases = ("restart", "after") if program.phase == ProgramPhase.FINISH else (program.phase,)
     if program.attempt >= 3 or not recipes.may_repeat(job.run.deploy, job.run, phases):
         raise ProgramFailed(
             "unknown",

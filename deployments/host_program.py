@@ -188,6 +188,12 @@ def once_program(place: Place, release: Release, steps: Iterable[HostStep], fact
     return _program(place, release, facts, [*_sudo(steps), "need_release", *_steps(place, steps)])
 
 
+def task_program(place: Place, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
+    """Runs steps in the release that serves now, whichever that is."""
+    steps = tuple(steps)
+    return _program(place, None, facts, [*_sudo(steps), *_steps(place, steps)])
+
+
 def finish_program(
     place: Place,
     release: Release,
@@ -211,9 +217,10 @@ def finish_program(
     return _program(place, release, facts, work, "finish")
 
 
-def _program(place: Place, release: Release, facts: Mapping[str, str], work: Iterable[str], *parts: str) -> str:
+def _program(place: Place, release: Release | None, facts: Mapping[str, str], work: Iterable[str], *parts: str) -> str:
+    name, revision = (release.name, release.revision) if release else ("", "")
     return (
-        f"{_RUNNER}{_text(*parts)}release={release.name} revision={release.revision} mask={place.umask}\n"
+        f"{_RUNNER}{_text(*parts)}release={name} revision={revision} mask={place.umask}\n"
         f"facts={quote(_facts(facts))}\nwork() {{\n" + "\n".join(work) + "\n}\nbegin\n"
     )
 

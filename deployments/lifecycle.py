@@ -4,6 +4,7 @@ Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllo
 """
 
 import secrets
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import blockers, live, log, recipes, releases, rollbacks
+from deployments import blockers, live, log, recipes, releases, rollbacks, task_values
 from deployments.doorbell import ring
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, Trigger
 from deployments.refusals import (
@@ -21,11 +22,12 @@ from deployments.refusals import (
     NothingToCancel,
     NothingToFlip,
     NothingToRetry,
+    TaskRefused,
     WrongTime,
 )
 from deployments.states import ACTIVE, DEPLOY_MOVES, FINAL, RUN_OPEN, DeployStatus, RunStatus, sources
 from environments import access, repositories
-from environments.models import Membership, Target, User
+from environments.models import Membership, Target, Task, User
 from notifications import events
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "NothingToCancel",
     "NothingToFlip",
     "NothingToRetry",
+    "TaskRefused",
     "WrongTime",
     "end",
     "flip",
@@ -45,6 +48,7 @@ __all__ = [
     "rest",
     "retry",
     "roll_back",
+    "run_task",
     "start_waiting",
 ]
 
@@ -79,6 +83,9 @@ def request_deploy(
         return _begin(
             target=target,
             release=releases.make(target, revision, ref),
+            ref=ref,
+            revision=revision,
+            recipe=recipes.snapshot(target),
             members=list(blockers.members(target)),
             by=by,
             trigger=trigger,
@@ -98,12 +105,13 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
     access.require(by, access.DEPLOY, deploy.target)
     if deploy.status not in FINAL:
         raise NothingToRetry(f"#{deploy.number} is {deploy.status}; wait for its end, or cancel it.")
-    if deploy.release is None:
+    if deploy.release is None and deploy.kind != Kind.TASK:
         raise NothingToRetry(f"The release of #{deploy.number} is gone. Deploy {deploy.ref} anew.")
     missed = deploy.runs.exclude(status=RunStatus.LIVE).values_list("host_name", flat=True)
     with transaction.atomic():
         _lock(deploy.target)
-        newer = releases.newer_switch(deploy)
+        is_task = deploy.kind == Kind.TASK
+        newer = None if is_task else releases.newer_switch(deploy)
         if newer is not None:
             raise NothingToRetry(
                 f"#{newer.number} has switched hosts of {deploy.target.slug} since, and a retry of #{deploy.number} "
@@ -115,10 +123,13 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
         return _begin(
             target=deploy.target,
             release=deploy.release,
+            ref=deploy.ref,
+            revision=deploy.revision,
+            recipe=deploy.recipe if is_task else recipes.snapshot(deploy.target),
             members=members,
             by=by,
             trigger=trigger,
-            kind=Kind.RETRY,
+            kind=Kind.TASK if is_task else Kind.RETRY,
             of=deploy,
         )
 
@@ -146,6 +157,9 @@ def roll_back(
         return _begin(
             target=target,
             release=goal.release,
+            ref=goal.ref,
+            revision=goal.revision,
+            recipe=recipes.snapshot(target),
             members=list(blockers.members(target)),
             by=by,
             trigger=trigger,
@@ -153,6 +167,52 @@ def roll_back(
             kind=Kind.ROLLBACK,
             of=goal,
         )
+
+
+def run_task(
+    task: Task,
+    *,
+    hosts: Collection[str] | None = None,
+    values: Mapping[str, str] | None = None,
+    by: User | None,
+    trigger: str = Trigger.PAGE,
+    wait: bool = False,
+) -> Deploy:
+    """Run a task on the named hosts, or on all that have its roles: locked, numbered and logged as a deploy is.
+
+    `values` are texts by the names of the task's parameters. Raises TaskRefused, Blocked, NotAllowed.
+    """
+    target = task.target
+    access.require(by, access.DEPLOY, target)
+    filled = task_values.fill(task, values or {})
+    with transaction.atomic():
+        _lock(target)
+        standing = Standing.objects.filter(target=target).select_related("live").first()
+        return _begin(
+            target=target,
+            release=None,
+            ref=task.name,
+            revision=standing.live.revision if standing and standing.live else "",
+            recipe=recipes.task_snapshot(task, filled),
+            members=_members_of(task, hosts),
+            by=by,
+            trigger=trigger,
+            wait=wait,
+            kind=Kind.TASK,
+        )
+
+
+def _members_of(task: Task, hosts: Collection[str] | None) -> list[Membership]:
+    able = [one for one in blockers.members(task.target) if not task.roles or set(task.roles) & set(one.roles)]
+    unknown = sorted(set(hosts or ()) - {one.host.name for one in able})
+    slug = task.target.slug
+    if unknown:
+        raise TaskRefused(f"{', '.join(unknown)} cannot run the task {task.name} of {slug}. Nothing was run.")
+    if hosts is not None and not hosts:
+        raise TaskRefused(f"No host was chosen for the task {task.name}. Nothing was run.")
+    if not able:
+        raise TaskRefused(f"No host of {slug} has the role for the task {task.name}. Nothing was run.")
+    return [one for one in able if hosts is None or one.host.name in hosts]
 
 
 def rest(deploy: Deploy) -> None:
@@ -288,7 +348,10 @@ def _lock(target: Target) -> None:
 def _begin(
     *,
     target: Target,
-    release: Release,
+    release: Release | None,
+    ref: str,
+    revision: str,
+    recipe: dict[str, Any],
     members: list[Membership],
     by: User | None,
     trigger: str,
@@ -318,12 +381,12 @@ def _begin(
                 status=S.WAITING if found else S.RUNNING,
                 requested_at=now,
                 started_at=None if found else now,
-                ref=release.ref,
-                revision=release.revision,
+                ref=ref,
+                revision=revision,
                 release=release,
                 by=by,
                 by_name=by.full_name if by else "the Deployer",
-                recipe=recipes.snapshot(target),
+                recipe=recipe,
                 plan=recipes.waves(target, members),
                 held=hold,
                 flip_at=flip_at,
@@ -334,9 +397,10 @@ def _begin(
         if not found:
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
-    held = releases.holders(release) if kind in (Kind.ROLLBACK, Kind.RETRY) else set()
+    held = releases.holders(release) if release and kind in (Kind.ROLLBACK, Kind.RETRY) else set()
     HostRun.objects.bulk_create(recipes.host_runs(deploy, members, held))
-    Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
+    if kind != Kind.TASK:
+        Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     _record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
     log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else _headline(deploy))
     transaction.on_commit(lambda: ring(deploy.pk))
@@ -344,6 +408,9 @@ def _begin(
 
 
 def _headline(deploy: Deploy) -> str:
+    if deploy.kind == Kind.TASK:
+        given = "".join(f" {name}={value}" for name, value in deploy.recipe["task"]["values"].items())
+        return f"{deploy.by_name} runs {deploy.ref}{given} on {deploy.target.slug}, #{deploy.number}."
     verb = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries"}.get(Kind(deploy.kind), "deploys")
     what = f"{deploy.target.application.name}/{deploy.ref} ({deploy.revision[:8]})"
     return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."

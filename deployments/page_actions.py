@@ -21,7 +21,7 @@ from environments.models import Target, User
 REFUSALS = (lifecycle.LifecycleError, Blocked, NotAllowed, repositories.RepositoryError)
 
 
-def _do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -> HttpResponseRedirect:
+def do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -> HttpResponseRedirect:
     """Run a verb and go to the deploy that it made; a refusal becomes a message on the page that one came from."""
     try:
         made = verb()
@@ -31,7 +31,7 @@ def _do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -
     return redirect("deploy", made.pk) if made else redirect(back)
 
 
-def _person(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
 
@@ -55,7 +55,7 @@ def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
     return lifecycle.request_deploy(
         target=target,
         ref=ref,
-        by=_person(request),
+        by=person(request),
         trigger=Trigger.PAGE,
         wait=request.POST.get("wait") == "yes",
         hold=request.POST.get("when") in ("held", "later"),
@@ -79,7 +79,7 @@ def start(request: HttpRequest, application: str, environment: str) -> HttpRespo
     target = target_or_404(application=application, environment=environment)
     ref = request.POST.get("ref", "").strip() or target.application.default_branch
     back = reverse("new-deploy", args=[application, environment])
-    return _do(request, back=back, verb=lambda: _start(request, target, ref))
+    return do(request, back=back, verb=lambda: _start(request, target, ref))
 
 
 @require_POST
@@ -88,7 +88,7 @@ def cancel(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Stop a deploy."""
     deploy = deploy_or_404(deploy_id)
     back = reverse("deploy", args=[deploy.pk])
-    return _do(request, back=back, verb=lambda: lifecycle.request_cancel(deploy, by=_person(request)))
+    return do(request, back=back, verb=lambda: lifecycle.request_cancel(deploy, by=person(request)))
 
 
 @require_POST
@@ -97,7 +97,7 @@ def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """The same release once more, on the hosts that did not make it."""
     deploy = deploy_or_404(deploy_id)
     back = reverse("deploy", args=[deploy.pk])
-    return _do(request, back=back, verb=lambda: lifecycle.retry(deploy, by=_person(request)))
+    return do(request, back=back, verb=lambda: lifecycle.retry(deploy, by=person(request)))
 
 
 @require_POST
@@ -107,8 +107,8 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
     deploy = deploy_or_404(deploy_id)
     back = _page_of(deploy.target)
     stop = request.POST.get("stop") == "yes"
-    return _do(
-        request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=_person(request), stop=stop)
+    return do(
+        request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=person(request), stop=stop)
     )
 
 
@@ -118,7 +118,7 @@ def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Let a held deploy go live."""
     deploy = deploy_or_404(deploy_id)
     back = reverse("deploy", args=[deploy.pk])
-    return _do(request, back=back, verb=lambda: lifecycle.flip(deploy, by=_person(request)))
+    return do(request, back=back, verb=lambda: lifecycle.flip(deploy, by=person(request)))
 
 
 @require_POST
@@ -129,7 +129,7 @@ def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
     def again() -> Deploy:
         return lifecycle.request_deploy(
-            target=deploy.target, ref=deploy.revision, by=_person(request), trigger=Trigger.PAGE
+            target=deploy.target, ref=deploy.revision, by=person(request), trigger=Trigger.PAGE
         )
 
-    return _do(request, back=_page_of(deploy.target), verb=again)
+    return do(request, back=_page_of(deploy.target), verb=again)

@@ -10,12 +10,12 @@ from django.db import DatabaseError, connection
 from deployments import archives, follow, host_program, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
-from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Program, ProgramPhase, ReleaseKind
+from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Program, ProgramPhase
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from deployments.switching import SwitchUnknown
 from environments import repositories, ssh
-from environments.models import OnFailure, Phase
+from environments.models import Application, OnFailure, Phase
 from environments.sealed import CannotOpen
 
 SECOND_CHANCE_SECONDS = 5
@@ -39,7 +39,8 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: log.Rec
 
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
     archive = None
-    if runs.release_of(deploy).kind == ReleaseKind.ARCHIVE and not all(_is_held(run) for run in taken):
+    streamed = deploy.target.application.distribution != Application.Distribution.GIT
+    if streamed and not all(_is_held(run) for run in taken):
         archive = archives.ensure_archive(deploy.target.application, deploy.revision)
     known = secrecy.secrets_of(deploy.target.application)
 
@@ -138,6 +139,30 @@ def _once_text(run: HostRun) -> str:
     )
 
 
+def _task(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
+    known = secrecy.secrets_of(deploy.target.application)
+
+    def one(run: HostRun) -> None:
+        job = Job(run, recorder, known, runtime.stop_event(deploy.pk), runtime.leaving)
+        if run.status == R.PENDING:
+            if job.stop.is_set():
+                raise Stopped
+            runs.move(run, R.PREPARING, step="connecting")
+        follow.carry_out(job, ProgramPhase.TASK, lambda: _task_text(run))
+        runs.move(run, R.LIVE, step="done")
+
+    _each(taken, one, runtime.pool)
+
+
+def _task_text(run: HostRun) -> str:
+    deploy = run.deploy
+    return host_program.task_program(
+        place=recipes.place(deploy),
+        steps=recipes.steps(deploy, run, recipes.TASK),
+        facts=recipes.facts(deploy, run),
+    )
+
+
 def _switch(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime: Runtime) -> None:
     items = switching.switch(deploy, taken, runtime.stop_event(deploy.pk))
     switching.record(deploy, items)
@@ -197,6 +222,7 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: log.Recorder, runtime:
 
 
 _WORK: dict[str, Callable[[Deploy, list[HostRun], log.Recorder, Runtime], None]] = {
+    "task": _task,
     "prepare": _prepare,
     "once": _once,
     "switch": _switch,
@@ -285,6 +311,8 @@ def _fenced(run: HostRun, fenced: Fenced) -> None:
 
 def _what_is_left(run: HostRun) -> str:
     """What is true of the host now, in a sentence."""
+    if run.deploy.kind == Kind.TASK:
+        return "What it serves was not touched by the Deployer."
     if Placement.objects.filter(host=run.host_id, target=run.deploy.target_id, current=run.deploy.release_id).exists():
         return f"The new release {run.deploy.revision[:7]} is current there."
     return "What it served before is still current."

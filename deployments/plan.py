@@ -7,8 +7,8 @@ from typing import Literal
 
 from deployments.states import RUN_OPEN, DeployStatus, RunStatus
 
-R = RunStatus
-Work = Literal["prepare", "once", "switch", "finish", "stop"]
+R, S = RunStatus, DeployStatus
+Work = Literal["task", "prepare", "once", "switch", "finish", "stop"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Picture:
     once: Literal["none", "open", "ok", "failed"] = "none"
     once_runs: frozenset[int] = frozenset()
     overdue: bool = False  # cancelled so long ago that hosts which have not answered are not waited for
+    task: bool = False  # a command between deploys: it runs on each host, and nothing switches
     all_or_none: bool = False  # one host that could not be prepared keeps all from switching
     held: bool = False  # nothing switches before someone says so
     flip_due: bool = False  # the time has come at which a held deploy goes live by itself
@@ -96,6 +97,9 @@ def next(picture: Picture) -> Action:
         return _end(picture)
     if picture.status == DeployStatus.CANCELLING:
         return _cancel(picture)
+    if picture.task:
+        todo = _ids(picture.runs, R.PENDING, R.PREPARING, free=True)
+        return Do("task", todo) if todo else Wait()
     wave = min(run.wave for run in picture.runs if run.status in RUN_OPEN)
     runs = [run for run in picture.runs if run.wave == wave]
     return _prepare(runs) or _gate(picture, runs) or _hold(picture) or _once(picture, runs) or _go_live(runs)
@@ -196,6 +200,8 @@ def _end(picture: Picture) -> End:
     if unknown:
         told = f"Nobody knows what happened on {unknown}. Look there, then deploy again."
         return End(DeployStatus.NEEDS_ATTENTION, told)
+    if picture.task:
+        return _end_task(picture)
     if len(live) == len(runs):
         all_live = "The only host is live." if len(runs) == 1 else f"{len(live)} of {len(runs)} hosts are live."
         return End(DeployStatus.SUCCEEDED, all_live)
@@ -203,6 +209,12 @@ def _end(picture: Picture) -> End:
         return End(DeployStatus.PARTIAL, f"{len(live)} of {len(runs)} hosts are live.")
     nothing = "The only host did not go live." if len(runs) == 1 else f"None of {len(runs)} hosts went live."
     return End(DeployStatus.FAILED, f"{nothing} But {_of(switched, runs)} the new release." if switched else nothing)
+
+
+def _end_task(picture: Picture) -> End:
+    done, all_runs = len(_ids(picture.runs, R.LIVE)), len(picture.runs)
+    told = f"It ran on {done} of {all_runs} hosts." if all_runs > 1 else f"It ran{'' if done else ' into an error'}."
+    return End(S.SUCCEEDED if done == all_runs else S.PARTIAL if done else S.FAILED, told)
 
 
 def _of(some: Sequence[Run], runs: Sequence[Run]) -> str:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from deployments import host_program
+from deployments import host_program, task_values
 from deployments.models import Deploy, HostRun, Placement
 from deployments.states import RunStatus
-from environments.models import Membership, Phase, Target
+from environments.models import Membership, Phase, Target, Task
 
+COMMAND = "command"
+TASK = "task"
 _FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
 _STEP_FIELDS = ("name", "command", "phase", "roles", "time_limit", "silence_limit", "sudo", "repeatable")
 
@@ -14,7 +16,36 @@ _STEP_FIELDS = ("name", "command", "phase", "roles", "time_limit", "silence_limi
 def snapshot(target: Target) -> dict[str, Any]:
     """Plain values: a change to the target does not change a deploy that has begun."""
     steps = [{name: getattr(step, name) for name in _STEP_FIELDS} for step in target.steps.all()]
+    if target.command:
+        steps.append(_command_step(target))
     return {name: getattr(target, name) for name in _FIELDS} | {"steps": steps}
+
+
+def _command_step(target: Target) -> dict[str, Any]:
+    """What deploys a target that has no steps of ours: it runs once, never by guess; if it fails nothing switches."""
+    limit = target.command_time_limit
+    return {
+        "name": COMMAND,
+        "command": target.command,
+        "phase": Phase.ONCE,
+        "roles": [],
+        "time_limit": limit,
+        "silence_limit": limit,
+        "sudo": False,
+        "repeatable": False,
+    }
+
+
+def task_snapshot(task: Task, values: dict[str, str]) -> dict[str, Any]:
+    """A recipe whose only step is the task, with what was entered for it."""
+    step = {name: getattr(task, name) for name in _STEP_FIELDS if name != "phase"} | {"phase": TASK, "roles": []}
+    fields = {name: getattr(task.target, name) for name in _FIELDS}
+    return fields | {"steps": [step], "task": {"name": task.name, "values": values}}
+
+
+def is_command(deploy: Deploy) -> bool:
+    """Whether a command deploys, rather than the switch: then a rollback runs it too."""
+    return any(step["name"] == COMMAND for step in step_facts(deploy, Phase.ONCE))
 
 
 def place(deploy: Deploy) -> host_program.Place:
@@ -84,6 +115,7 @@ def facts(deploy: Deploy, run: HostRun) -> dict[str, str]:
         "DEPLOYER_NUMBER": str(deploy.number),
         "DEPLOYER_REF": deploy.ref,
     }
+    values |= task_values.variables(deploy.recipe.get("task", {}).get("values", {}))
     return values | ({"DEPLOYER_PORT": str(port)} if port else {})
 
 

@@ -3,6 +3,7 @@
 LifecycleError
 ├── NothingToCancel    the deploy is over
 ├── NothingToRetry     it is not over, no host failed, or a newer one has taken over
+├── TaskRefused        wrong parameters or hosts for a task
 ├── NothingToFlip      it does not wait to go live
 ├── WrongTime          a time to go live that is over
 └── CannotRollBack     no release to go back to, or hosts lack it and it cannot be laid out anew
@@ -22,6 +23,10 @@ class NothingToRetry(LifecycleError):
 
 
 class NothingToFlip(LifecycleError):
+    pass
+
+
+class TaskRefused(LifecycleError):
     pass
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Max
 from django.utils import timezone
 
-from deployments.models import Deploy, Placement, Release, ReleaseKind, Standing
+from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Application, Membership, Target
 
@@ -16,8 +16,8 @@ def make(target: Target, revision: str, ref: str) -> Release:
     at: datetime = timezone.now()
     while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
         at += timedelta(seconds=1)
-    archive = target.application.distribution == Application.Distribution.ARCHIVE
-    kind = ReleaseKind.ARCHIVE if archive else ReleaseKind.TREE
+    fetched = target.application.distribution == Application.Distribution.GIT
+    kind = ReleaseKind.COMMAND if target.command else ReleaseKind.TREE if fetched else ReleaseKind.ARCHIVE
     return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
 
 
@@ -52,6 +52,8 @@ def holders(release: Release) -> set[int]:
 
 def judge(deploy: Deploy, status: str) -> None:
     """What this end says of the release and of where the target stands."""
+    if deploy.kind == Kind.TASK:
+        return
     went_live = deploy.runs.filter(status=RunStatus.LIVE).exists()
     if went_live:
         Standing.objects.filter(target=deploy.target).update(live=deploy)

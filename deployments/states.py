@@ -47,7 +47,7 @@ _ENDS = (_R.FAILED, _R.UNREACHABLE, _R.UNKNOWN, _R.CANCELLED)
 
 RUN_MOVES: dict[str, tuple[str, ...]] = {
     _R.PENDING: (_R.PREPARING, _R.SKIPPED, *_ENDS),
-    _R.PREPARING: (_R.PREPARED, *_ENDS),
+    _R.PREPARING: (_R.PREPARED, _R.LIVE, *_ENDS),  # live at once: a task has run, there is nothing to switch
     # back to pending: the host turned out to lack the release that it was thought to hold
     _R.PREPARED: (_R.SWITCHED, _R.PENDING, _R.SKIPPED, *_ENDS),
     _R.SWITCHED: (_R.LIVE, *_ENDS),

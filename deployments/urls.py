@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deployments import log_text, page_actions, pages
+from deployments import log_text, page_actions, pages, task_pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("deploys/<int:deploy_id>/rollback", page_actions.roll_back, name="rollback"),
     path("deploys/<int:deploy_id>/redeploy", page_actions.redeploy, name="redeploy"),
     path("<slug:application>/<slug:environment>/", pages.target, name="target"),
+    path("<slug:application>/<slug:environment>/tasks/<slug:name>", task_pages.task, name="task"),
+    path("<slug:application>/<slug:environment>/tasks/<slug:name>/run", task_pages.run_task, name="run-task"),
     path("<slug:application>/<slug:environment>/deploy", pages.new_deploy, name="new-deploy"),
     path("<slug:application>/<slug:environment>/deploy/start", page_actions.start, name="start-deploy"),
     path("<slug:application>/<slug:environment>/deploy/refs", pages.new_deploy_refs, name="new-deploy-refs"),

@@ -22,6 +22,7 @@ from environments.models import (
     Region,
     Step,
     Target,
+    Task,
     Token,
     User,
     Zone,
@@ -218,6 +219,11 @@ class StepInline(InlineByRole, admin.StackedInline[Step, Target]):
     extra = 0
 
 
+class TaskInline(InlineByRole, admin.StackedInline[Task, Target]):
+    model = Task
+    extra = 0
+
+
 @admin.register(Target)
 class TargetAdmin(ByRole):
     list_display = ["__str__", "root", "user", "keep", "needed"]
@@ -225,8 +231,8 @@ class TargetAdmin(ByRole):
     list_filter = ["environment"]
     search_fields = ["application__name", "environment__name", "root"]
     autocomplete_fields = ["application", "environment"]
-    raw_id_fields = ["parent"]
-    inlines = [StepInline]
+    raw_id_fields = ["parent", "runner"]
+    inlines = [StepInline, TaskInline]
 
 
 @admin.register(Step)

@@ -82,6 +82,26 @@ def validate_artifact(value: str) -> None:
     validate_address(parts.hostname or "")
 
 
+def validate_questions(value: object) -> None:
+    """What a task asks for: a list of objects with `name` and, if wanted, `label`, `choices` and `default`."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValidationError("This must be a list of objects, one for each parameter.")
+    names = [item.get("name") for item in value]
+    if len(set(map(str, names))) < len(names):
+        raise ValidationError("Two parameters have the same name.")
+    for item in value:
+        unknown = set(item) - {"name", "label", "choices", "default"}
+        if unknown or not isinstance(item.get("name"), str):
+            raise ValidationError("A parameter has a name, and may have a label, choices and a default.")
+        validate_name(item["name"])
+        choices = item.get("choices", [])
+        texts = [item.get("label", ""), item.get("default", ""), *(choices if isinstance(choices, list) else [None])]
+        if not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise ValidationError(f"The parameter {item['name']} must have one-line texts; choices are a list of them.")
+        if choices and item.get("default") and item["default"] not in choices:
+            raise ValidationError(f"The default of {item['name']} is none of its choices.")
+
+
 def validate_line(value: str) -> None:
     if _CONTROL.search(value) or not value.isprintable():
         raise ValidationError("This is one line of text, without control characters.")

@@ -28,6 +28,7 @@ from deployments.refusals import (
     NothingToCancel,
     NothingToFlip,
     NothingToRetry,
+    TaskRefused,
     WrongTime,
 )
 from environments.access import NotAllowed
@@ -89,6 +90,7 @@ TITLES = {
     "nothing-to-cancel": "Nothing to cancel",
     "nothing-to-retry": "Nothing to retry",
     "nothing-to-flip": "Nothing waits to go live",
+    "task-refused": "The task cannot run so",
     "wrong-time": "That time is over",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
@@ -105,6 +107,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NothingToCancel, 409, "nothing-to-cancel"),
     (NothingToRetry, 409, "nothing-to-retry"),
     (NothingToFlip, 409, "nothing-to-flip"),
+    (TaskRefused, 400, "task-refused"),
     (WrongTime, 400, "wrong-time"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),

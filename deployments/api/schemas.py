@@ -5,7 +5,7 @@ from typing import Annotated, Generic, TypeVar
 from ninja import Schema
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from deployments.api.paging import Id
+from deployments.api.paging import Id, Name
 
 Item = TypeVar("Item")
 
@@ -142,6 +142,29 @@ class StartDeploy(_Strict):
     wait: Wait = False
     hold: Hold = False
     flip_at: FlipAt = None
+
+
+class ParameterOut(Schema):
+    name: str
+    label: str
+    choices: list[str]
+    default: str
+
+
+class TaskOut(Schema):
+    name: str
+    description: str
+    roles: list[str]
+    parameters: list[ParameterOut]
+
+
+Hosts = Annotated[list[Name] | None, Field(max_length=10_000, description="By default all that have its roles.")]
+
+
+class RunTask(_Strict):
+    hosts: Hosts = None
+    values: Annotated[dict[str, str], Field(max_length=100, description="A text for each parameter, by name.")] = {}
+    wait: Wait = False
 
 
 class RollBack(_Strict):

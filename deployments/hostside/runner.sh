@@ -149,6 +149,14 @@ need_release() {
     [ -f "$record/prepared" ] && [ -d "$path" ] || fail release "release $release is not (or no longer) prepared on this host"
 }
 
+# A program that names no release works in the one that serves.
+take_live() {
+    live_release
+    [ "$live" ] && [ -d "$root/releases/$live" ] || fail release "nothing that was deployed serves in $root yet"
+    release=$live
+    [ ! -f "$root/current/REVISION" ] || IFS= read -r revision <"$root/current/REVISION" || :
+}
+
 begin() {
     rm -f "$home/program"
     umask "$mask"
@@ -156,6 +164,7 @@ begin() {
     take_lock
     keep_line "$state/holder" "$name" || fail disk "cannot write to $state"
     checkpoint
+    [ "$release" ] || take_live
     path=$root/releases/$release
     record=$state/releases/$release
     own_facts

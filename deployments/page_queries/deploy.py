@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from deployments import releases
 from deployments.blockers import blockers
-from deployments.models import Deploy, HostRun
+from deployments.models import Deploy, HostRun, Kind
 from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, mark_of_run, tell_hosts
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
@@ -107,11 +107,12 @@ def read_deploy(deploy: Deploy) -> DeployPage:
     earlier = _read_earlier(deploy)
     counts = Counter(run.status for run in runs)
     final = deploy.status in FINAL
-    regions = _build_grid(runs)
+    goal = "done" if deploy.kind == Kind.TASK else "live"
+    regions = _build_grid(runs, goal)
     return DeployPage(
         deploy=deploy,
         mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
-        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else _tell_state(deploy, counts),
+        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else _tell_state(deploy, counts, goal),
         live=counts[_R.LIVE],
         total=len(runs),
         phases=_build_phases(deploy, runs),
@@ -120,12 +121,19 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         troubles=build_troubles(deploy, runs),
         missed=_count_missed(deploy, len(runs) - counts[_R.LIVE]) if final else 0,
         expected=None if final else _expect(earlier),
-        replaces=next((past for past in earlier if past.status in WENT_LIVE), None),
+        replaces=_find_replaced(deploy, earlier),
         answers=list(deploy.answers.order_by("number")[:10]),
         final=final,
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
         back_to=_choose_back(deploy) if not final or any(run.switched_at for run in runs) else None,
     )
+
+
+def _find_replaced(deploy: Deploy, earlier: Sequence[Earlier]) -> Earlier | None:
+    """What was live before; a task replaces nothing."""
+    if deploy.kind == Kind.TASK:
+        return None
+    return next((past for past in earlier if past.status in WENT_LIVE), None)
 
 
 def _count_missed(deploy: Deploy, missed: int) -> int:
@@ -135,14 +143,14 @@ def _count_missed(deploy: Deploy, missed: int) -> int:
 
 def _choose_back(deploy: Deploy) -> Deploy | None:
     """What a rollback goes back to, on the page of a target's newest deploy only; while it runs, by stopping it."""
-    if deploy.number != deploy.target.last_number or deploy.status == DeployStatus.WAITING:
+    if deploy.kind == Kind.TASK or deploy.number != deploy.target.last_number or deploy.status == DeployStatus.WAITING:
         return None
     return releases.last_good(deploy.target, before=None if deploy.status in FINAL else deploy.release)
 
 
-def _tell_state(deploy: Deploy, counts: Mapping[str, int]) -> str:
+def _tell_state(deploy: Deploy, counts: Mapping[str, int], goal: str) -> str:
     if not deploy.rests:
-        return tell_hosts(counts)
+        return tell_hosts(counts, goal=goal)
     when = f"at {deploy.flip_at:%H:%M %Z on %d %B}" if deploy.flip_at else "when someone says so"
     return f"{counts[_R.PREPARED]} of {sum(counts.values())} hosts hold the release; it goes live {when}."
 
@@ -158,6 +166,7 @@ def _tell_waiting(deploy: Deploy) -> str:
 
 def _read_earlier(deploy: Deploy) -> list[Earlier]:
     past = Deploy.objects.filter(target_id=deploy.target_id, number__lt=deploy.number).order_by("-number")
+    past = past.filter(kind=Kind.TASK, ref=deploy.ref) if deploy.kind == Kind.TASK else past.exclude(kind=Kind.TASK)
     fields = past.values_list("pk", "number", "status", "revision", "ref", "started_at", "finished_at")
     return [Earlier(*row) for row in fields[:LOOK_BACK]]
 
@@ -172,28 +181,28 @@ def _expect(earlier: Sequence[Earlier]) -> timedelta | None:
     return timedelta(seconds=median(seconds)) if seconds else None
 
 
-def _build_grid(runs: Sequence[HostRun]) -> list[RegionGrid]:
+def _build_grid(runs: Sequence[HostRun], goal: str) -> list[RegionGrid]:
     """Regions and zones in the order of their names; a host without one stands under an empty name."""
     grid = []
     for region, in_region in groupby(runs, key=lambda run: run.region):
         members = list(in_region)
         counts = Counter(run.status for run in members)
         zones = [
-            ZoneGrid(zone, [_square(run) for run in in_zone])
+            ZoneGrid(zone, [_square(run, goal) for run in in_zone])
             for zone, in_zone in groupby(members, key=lambda run: run.zone)
         ]
         bad = sum(counts[status] for status in BROKEN)
-        sentence = f"{counts[_R.LIVE]} of {len(members)} live" + (f", {bad} failed" if bad else "")
+        sentence = f"{counts[_R.LIVE]} of {len(members)} {goal}" + (f", {bad} failed" if bad else "")
         grid.append(RegionGrid(region, zones, sentence, bool(bad)))
     return grid
 
 
-def _square(run: HostRun) -> Square:
+def _square(run: HostRun, goal: str) -> Square:
     mark = mark_of_run(run.status)
-    words = mark.words
+    words = goal if run.status == _R.LIVE else mark.words
     if run.status == _R.LIVE and run.started_at and run.finished_at:
         seconds = round((run.finished_at - run.started_at).total_seconds())
-        words = f"live after {seconds // 60}:{seconds % 60:02}"
+        words = f"{goal} after {seconds // 60}:{seconds % 60:02}"
     elif run.step and run.status in (_R.PREPARING, _R.SWITCHED):
         words = run.step
     elif run.status == _R.CANCELLED and run.switched_at:
@@ -214,6 +223,8 @@ def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
     live = sum(run.status == _R.LIVE for run in runs)
     early = len(broken) - len(after)
     begun = deploy.started_at is not None
+    if deploy.kind == Kind.TASK:
+        return [PhaseBar("Run", _phase_state(deploy, live, len(broken), total, begun), live, len(broken), total)]
     bars = [
         ("Prepare", ready, early, begun),
         ("Switch", switched, 0, switched > 0),

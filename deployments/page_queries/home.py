@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
-from deployments.models import Deploy, HostRun
+from deployments.models import Deploy, HostRun, Kind
 from deployments.page_queries.matrix import Progress, Row, TargetRow, build_rows, read_targets
 from deployments.page_queries.words import (
     ALARMS,
@@ -71,10 +71,14 @@ def read_home(*, user: User) -> Home:
         rows=rows,
         now=now,
         more_now=len(open_deploys) - len(now),
-        recent=[(it, mark_of_deploy(it.status), tell_deploy(it.status)) for it in recent],
+        recent=[(it, mark_of_deploy(it.status), _tell_recent(it)) for it in recent],
         mine=sum(row.mine for row in rows),
         attention=sum(row.attention for row in rows),
     )
+
+
+def _tell_recent(deploy: Deploy) -> str:
+    return tell_deploy(deploy.status, task=deploy.ref if deploy.kind == Kind.TASK else "")
 
 
 def open_deploys_of() -> QuerySet[Deploy]:
@@ -114,7 +118,7 @@ def _build_now(*, open_deploys: Sequence[Deploy], progress: dict[int, Progress])
 def _tell_now(deploy: Deploy, open_deploys: Sequence[Deploy], progress: Progress) -> str:
     """Where its hosts are; for one that waits, which deploys are before it."""
     if deploy.status != DeployStatus.WAITING:
-        return tell_hosts(progress.counts)
+        return tell_hosts(progress.counts, goal="done" if deploy.kind == Kind.TASK else "live")
     ahead = [it for it in open_deploys if it.target_id == deploy.target_id and it.number < deploy.number]
     return "For " + ", ".join(f"#{it.number}" for it in ahead) + " to end." if ahead else "Its turn is next."
 

@@ -8,12 +8,12 @@ from itertools import groupby
 from django.db.models import Count
 
 from deployments.blockers import Blocker, blockers, members
-from deployments.models import Deploy, HeldRelease, Placement
+from deployments.models import Deploy, HeldRelease, Kind, Placement
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import Mark, mark_of_deploy
 from deployments.states import WENT_LIVE, DeployStatus
-from environments.models import Membership, Target
+from environments.models import Membership, Target, Task
 
 PAGE = 25
 
@@ -51,7 +51,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Past:
-    """A row of the history; `action` is what a click on it would do: redeploy, rollback or nothing."""
+    """A row of the history; `action` is what a click on it would do: redeploy, rollback, again (a task) or nothing."""
 
     deploy: Deploy
     mark: Mark
@@ -74,6 +74,7 @@ class TargetPage:
     regions: list[RegionNow]
     hosts: int
     history: list[Past]
+    tasks: list[Task]
     older: int | None
 
 
@@ -105,6 +106,7 @@ def read_target(*, target: Target, before: int | None = None) -> TargetPage:
         regions=_by_region(hosts, member_list),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
+        tasks=list(target.tasks.all()),
         older=found[PAGE - 1].number if len(found) > PAGE else None,
     )
 
@@ -189,6 +191,8 @@ def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:
     """Roll back where hosts still hold a good release, else lay it out anew; nothing for what has no end yet."""
     if deploy.finished_at is None:
         return ""
+    if deploy.kind == Kind.TASK:
+        return "again"
     current = live is not None and deploy.release_id == live.release_id
     good = deploy.release is not None and not deploy.release.bad and deploy.status in WENT_LIVE
     return "rollback" if held and good and not current else "redeploy"

@@ -62,6 +62,15 @@ _TOLD: dict[str, str] = {
     _D.NEEDS_ATTENTION: "deployed, with an unclear end:",
 }
 
+_RAN: dict[str, str] = {
+    _D.WAITING: "waits to run",
+    _D.RUNNING: "runs",
+    _D.CANCELLING: "is stopping",
+    _D.FAILED: "could not run",
+    _D.PARTIAL: "partly ran",
+    _D.CANCELLED: "did not finish",
+}
+
 BROKEN = (_R.FAILED, _R.UNREACHABLE, _R.UNKNOWN)
 ALARMS = (_D.PARTIAL, _D.FAILED, _D.NEEDS_ATTENTION)
 
@@ -78,9 +87,9 @@ def mark_of_run(status: str) -> Mark:
     return _RUNS[status]
 
 
-def tell_deploy(status: str) -> str:
-    """The verb between a person and an application: Ada `deployed` shop."""
-    return _TOLD[status]
+def tell_deploy(status: str, *, task: str = "") -> str:
+    """The verb between a person and an application: Ada `deployed` shop, Ada `ran restart on` shop."""
+    return f"{_RAN.get(status, 'ran')} {task} on" if task else _TOLD[status]
 
 
 def count_words(number: int, one: str, many: str) -> str:
@@ -103,13 +112,13 @@ def tell_counts(counts: Mapping[str, int], *, without: Iterable[str] = ()) -> st
     )
 
 
-def tell_hosts(counts: Mapping[str, int]) -> str:
-    """Where a deploy's hosts are, in a sentence with numbers."""
+def tell_hosts(counts: Mapping[str, int], *, goal: str = "live") -> str:
+    """Where a deploy's hosts are, in a sentence with numbers; the `goal` of a task is to be done."""
     total = sum(counts.values())
     live = counts.get(_R.LIVE, 0)
     if not total:
         return "No hosts yet."
     if live == total:
-        return "The only host is live." if total == 1 else f"All {total} hosts are live."
-    head = f"{live} of {total} {'host' if total == 1 else 'hosts'} live"
+        return f"The only host is {goal}." if total == 1 else f"All {total} hosts are {goal}."
+    head = f"{live} of {total} {'host' if total == 1 else 'hosts'} {goal}"
     return join_parts([head, tell_counts(counts, without=[_R.LIVE])]) + "."

@@ -256,6 +256,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=list,
+                        validators=[environments.validation.validate_questions],
                         help_text='What is asked for: [{"name": "key", "label": "Which key?", "choices": [], "default": ""}].',
                     ),
                 ),

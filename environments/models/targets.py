@@ -13,6 +13,7 @@ from environments.validation import (
     validate_names,
     validate_no_control,
     validate_parameters,
+    validate_questions,
     validate_relatives,
     validate_root,
     validate_shell,
@@ -113,6 +114,10 @@ class Target(models.Model):
             options["update_fields"] = [name for name in fields if name not in ("last_number", "fence")]
         super().save(**options)
 
+    def clean(self) -> None:
+        if bool(self.command) != (self.runner is not None):
+            raise ValidationError("A target that deploys by a command needs the runner to run it on, and the reverse.")
+
     @property
     def slug(self) -> str:
         """`shop/staging`, or `shop/staging/feature-x` for an endpoint."""
@@ -173,6 +178,7 @@ class Task(models.Model):
     parameters = models.JSONField(
         default=list,
         blank=True,
+        validators=[validate_questions],
         help_text='What is asked for: [{"name": "key", "label": "Which key?", "choices": [], "default": ""}].',
     )
     roles = models.JSONField(default=list, blank=True, validators=[validate_names], help_text="Empty: all hosts.")
