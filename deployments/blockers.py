@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from deployments.models import Deploy
+from deployments import own_disk
+from deployments.models import Deploy, Kind
 from deployments.states import ACTIVE
 from environments.models import Membership, Target, Transport
 
@@ -54,8 +55,11 @@ def active_deploy(target: Target) -> Deploy | None:
     return Deploy.objects.filter(target=target, status__in=ACTIVE).select_related("by").first()
 
 
-def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
-    """All that keeps `target` from being deployed now; empty: nothing does. `besides` does not stand in its own way."""
+def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.DEPLOY) -> list[Blocker]:
+    """All that keeps `target` from a deploy of this kind now; empty: nothing does.
+
+    `besides` does not stand in its own way.
+    """
     found: list[Blocker] = []
     if not members(target).exists():
         text = f"{target.environment} has no hosts yet for {target.application}."
@@ -67,6 +71,10 @@ def blockers(target: Target, *, besides: Deploy | None = None) -> list[Blocker]:
     active = active_deploy(target)
     if active and active != besides:
         found.append(running(active))
+    # what has begun goes on, and the way back is never barred
+    full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
+    if full:
+        found.append(Blocker("disk", full))
     return found
 
 

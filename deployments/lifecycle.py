@@ -286,7 +286,7 @@ def start_waiting(deploy: Deploy) -> bool:
     """Start a waiting deploy if nothing blocks it any more; whether it started."""
     with transaction.atomic():
         _lock(deploy.target)
-        if blockers.blockers(deploy.target) or next_waiting(deploy.target) != deploy:
+        if blockers.blockers(deploy.target, kind=deploy.kind) or next_waiting(deploy.target) != deploy:
             return False
         if deploy.by is not None and not access.allows(deploy.by, access.DEPLOY, deploy.target):
             end(deploy, S.FAILED, f"{deploy.by_name} may no longer deploy {deploy.target.slug}.")
@@ -363,7 +363,7 @@ def _begin(
     flip_at: datetime | None = None,
 ) -> Deploy:
     """Number, host runs, event and the doorbell, in the caller's transaction."""
-    found = blockers.blockers(target)
+    found = blockers.blockers(target, kind=kind)
     _refuse_if_blocked(found, target, wait)
     now = timezone.now()
     Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)
@@ -393,7 +393,7 @@ def _begin(
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
-        found = blockers.blockers(target)
+        found = blockers.blockers(target, kind=kind)
         if not found:
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
