@@ -1,6 +1,7 @@
 # make up     start everything (PORT, VAR, DEMO and more: docs/settings.md)
 # make test   every test        make lint   every check of the code
 # make bench  measure           make lock   pin the newest allowed packages
+# make chaos  break everything, on purpose (CHAOS_ROW, CHAOS_RUNS and more: .ci/chaos.py)
 # make bench-peers    beside other tools, on real SSH servers (Linux, root; ARGS="--n 100 --tools openssh,deployer")
 
 PYTHON = .venv/bin/python
@@ -8,7 +9,7 @@ PYTHON = .venv/bin/python
 RUN = exec env -u PYTHONDONTWRITEBYTECODE $(PYTHON)
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test lint bench bench-peers lock
+.PHONY: up test lint bench bench-peers chaos lock
 
 up:
 	@sh .ci/install requirements.txt
@@ -30,6 +31,11 @@ bench:
 bench-peers:
 	@sh .ci/install requirements.txt
 	@$(RUN) benchmarks/peers/compare.py $(ARGS)
+
+chaos:
+	@sh .ci/system-packages
+	@sh .ci/install requirements.txt requirements-dev.txt
+	@$(RUN) .ci/chaos.py
 
 lock:
 	@sh .ci/install requirements.txt

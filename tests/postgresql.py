@@ -30,8 +30,11 @@ def find_program(name: str) -> str:
 
 
 class PostgreSQL:
-    def __init__(self, folder: Path) -> None:
+    """`durable`: what it has committed outlives its own death, as tests want that kill it."""
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
+        self._durable = durable
         self._processes = Processes()
         # The server refuses to run as root.
         self._user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
@@ -48,8 +51,14 @@ class PostgreSQL:
         data = self._folder / "data"
         initdb = [find_program("initdb"), "-D", str(data), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(self._as_user(*initdb, "--locale=C"), check=True, stdout=subprocess.DEVNULL, cwd="/")
-        options = [f"-c{option}" for option in (*FAST, "listen_addresses=", f"unix_socket_directories={self._folder}")]
+        return self.serve()
+
+    def serve(self) -> str:
+        """Run the server on the folder as it is."""
+        fast = FAST[:1] if self._durable else FAST
+        options = [f"-c{option}" for option in (*fast, "listen_addresses=", f"unix_socket_directories={self._folder}")]
         options += ["-cmax_connections=200", "-clog_min_messages=fatal", "-clog_min_error_statement=panic"]
+        data = self._folder / "data"
         self._processes.start(self._as_user(find_program("postgres"), "-D", str(data), *options))
         url = f"postgresql://tests@/postgres?host={quote(str(self._folder), safe='')}"
         self._wait(url)

@@ -6,14 +6,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import connection
 
 from deployer_site.programs import worker
 from deployments.models import HostRun, Worker
 from tests.deployments.fleet import eventually
+from tests.deployments.web import database_url
 from tests.processes import Processes
 
 START_SECONDS = 40.0
@@ -40,25 +41,35 @@ class RunningWorker:
 
     def kill(self) -> None:
         if self.child.poll() is None:
-            self.signal(signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
             self.child.wait()
 
 
 StartWorkers = Callable[..., list[RunningWorker]]
 
 
-def start_workers(processes: Processes, repositories: Path, count: int, redis_url: str) -> list[RunningWorker]:
-    """Workers that are ready: each has its row."""
-    eventually(lambda: _emptied(redis_url), 10, "the broker")
+def start_workers(
+    processes: Processes,
+    repositories: Path,
+    count: int,
+    redis_url: str,
+    *,
+    empty: bool = True,
+    **more: str,
+) -> list[RunningWorker]:
+    """Workers that are ready: each has its row. `empty`: the broker forgets all rings first; `more`: environment."""
+    if empty:
+        eventually(lambda: _emptied(redis_url), 10, "the broker")
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "deployer_site.settings",
         "VAR": str(settings.VAR),
-        "DATABASE_URL": f"sqlite://{connection.settings_dict['NAME']}",
+        "DATABASE_URL": database_url(),
         "REDIS_URL": redis_url,
         "REPOSITORY_ROOTS": str(repositories),
         "DEMO": "0",
         "LOG_LEVEL": "INFO",
+        **more,
     }
     started = [
         RunningWorker(processes.start(worker(number).command, env=environment)) for number in range(1, count + 1)
@@ -83,7 +94,7 @@ def killed_afterwards(start: StartWorkers) -> Iterator[StartWorkers]:
     """A fixture's body: what the test has started does not outlive it."""
     all_started: list[RunningWorker] = []
 
-    def started(count: int, **facts: str) -> list[RunningWorker]:
+    def started(count: int, **facts: Any) -> list[RunningWorker]:
         new = start(count, **facts)
         all_started.extend(new)
         return new
