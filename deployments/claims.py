@@ -120,6 +120,13 @@ def let_go(runs: Iterable[HostRun]) -> None:
             HostRun.objects.filter(pk__in=ids, claimed_by=worker_id, fence=fence).update(claimed_by=None)
 
 
+def let_go_but(worker: Worker, kept: Sequence[int]) -> None:
+    """End all claims of this worker but those of the host runs `kept`."""
+    mine = set(HostRun.objects.filter(claimed_by=worker.pk, status__in=RUN_OPEN).values_list("pk", flat=True))
+    for ids in pieces(sorted(mine - set(kept))):
+        HostRun.objects.filter(pk__in=ids, claimed_by=worker.pk).update(claimed_by=None)
+
+
 def by_claim(runs: Iterable[HostRun]) -> dict[tuple[int | None, int], list[HostRun]]:
     """Together what was taken together: worker and fence are one condition for all of them."""
     groups: dict[tuple[int | None, int], list[HostRun]] = {}

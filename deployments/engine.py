@@ -118,14 +118,15 @@ def run_batch(deploy_id: int, work: str, run_ids: Sequence[int], *, worker: Work
     deploy = _load(deploy_id)
     if deploy is None or deploy.status not in ACTIVE:
         return
-    taken = claims.take(worker, deploy, list(run_ids))
-    fitting = [run for run in taken if run.status in _FITTING[work]]
-    try:
-        if fitting and (work != "switch" or len(fitting) == len(run_ids)):
-            with runtime.watching(deploy.pk), _recorder(deploy) as recorder:
-                phases.carry_out(work, deploy, fitting, recorder, runtime)
-    finally:
-        runtime.let_go(taken)
+    with runtime.holding(run_ids):
+        taken = claims.take(worker, deploy, list(run_ids))
+        fitting = [run for run in taken if run.status in _FITTING[work]]
+        try:
+            if fitting and (work != "switch" or len(fitting) == len(run_ids)):
+                with runtime.watching(deploy.pk), _recorder(deploy) as recorder:
+                    phases.carry_out(work, deploy, fitting, recorder, runtime)
+        finally:
+            claims.let_go(taken)
     if taken:
         doorbell.ring(deploy.pk)
 

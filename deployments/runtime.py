@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, connection
 
 from deployments import claims
-from deployments.models import Deploy, HostRun, Worker
+from deployments.models import Deploy, Worker
 from deployments.states import DeployStatus
 from environments import ssh
 
@@ -30,7 +30,8 @@ class Runtime:
         self._lock = threading.Lock()
         self._stops: dict[int, threading.Event] = {}
         self._watched: Counter[int] = Counter()
-        self._orphans: list[HostRun] = []
+        self._held: Counter[int] = Counter()
+        self._doubt = threading.Event()
         self._ended = threading.Event()
         self.leaving = threading.Event()
         self.pool = ThreadPoolExecutor(HOST_THREADS, thread_name_prefix="host")
@@ -98,18 +99,41 @@ class Runtime:
                 self._begun.discard(key)
             connection.close()
 
-    def let_go(self, runs: Sequence[HostRun]) -> None:
-        """End claims; should the database be away, as soon as it is back."""
+    @contextmanager
+    def holding(self, run_ids: Sequence[int]) -> Iterator[None]:
+        """While this lasts, claims of these host runs are this worker's to end.
+
+        A database that goes away in it leaves behind claims that nobody here knows of: the answer to a COMMIT can be
+        lost. They do not lapse, for this worker lives, so the pulse ends them when the database is back.
+        """
+        with self._lock:
+            self._held.update(run_ids)
+        away = False
         try:
-            claims.let_go(runs)
+            yield
         except DatabaseError:
+            away = True
+            raise
+        finally:
             with self._lock:
-                self._orphans += runs
+                self._held.subtract(run_ids)
+                self._held += Counter()  # without those at zero
+            if away:  # said last: a pulse in between would still find them held
+                self._doubt.set()
+
+    def _end_forgotten_claims(self) -> None:
+        self._doubt.clear()
+        try:
+            with self._lock:
+                held = list(self._held)
+            claims.let_go_but(self.worker, held)
+        except DatabaseError:
+            self._doubt.set()
+            raise
 
     def _renew(self) -> None:
-        with self._lock:
-            orphans, self._orphans = self._orphans, []
-        self.let_go(orphans)
+        if self._doubt.is_set():
+            self._end_forgotten_claims()
         if not claims.renew(self.worker):
             log.warning("This worker was silent for too long and counts as dead; it begins anew.")
             self.worker = claims.register(self._queue)
