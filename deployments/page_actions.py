@@ -17,8 +17,9 @@ from deployments.refusals import WrongTime
 from environments import repositories
 from environments.access import DEPLOY, NotAllowed, needs
 from environments.models import Target, User
+from environments.preset import PresetError
 
-REFUSALS = (lifecycle.LifecycleError, Blocked, NotAllowed, repositories.RepositoryError)
+REFUSALS = (lifecycle.LifecycleError, Blocked, NotAllowed, repositories.RepositoryError, PresetError)
 
 
 def do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -> HttpResponseRedirect:

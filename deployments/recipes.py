@@ -4,18 +4,19 @@ from typing import Any
 
 from deployments import host_program, task_values
 from deployments.models import Deploy, HostRun, Placement
+from deployments.plain_steps import StepFacts, plain_steps
 from deployments.states import RunStatus
 from environments.models import Membership, Phase, Target, Task
 
 COMMAND = "command"
 TASK = "task"
+_TASK_FIELDS = ("name", "command", "time_limit", "silence_limit", "sudo", "repeatable")
 _FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
-_STEP_FIELDS = ("name", "command", "phase", "roles", "time_limit", "silence_limit", "sudo", "repeatable")
 
 
 def snapshot(target: Target) -> dict[str, Any]:
     """Plain values: a change to the target does not change a deploy that has begun."""
-    steps = [{name: getattr(step, name) for name in _STEP_FIELDS} for step in target.steps.all()]
+    steps = plain_steps([StepFacts.of(step) for step in target.steps.all()])
     if target.command:
         steps.append(_command_step(target))
     return {name: getattr(target, name) for name in _FIELDS} | {"steps": steps}
@@ -38,7 +39,7 @@ def _command_step(target: Target) -> dict[str, Any]:
 
 def task_snapshot(task: Task, values: dict[str, str]) -> dict[str, Any]:
     """A recipe whose only step is the task, with what was entered for it."""
-    step = {name: getattr(task, name) for name in _STEP_FIELDS if name != "phase"} | {"phase": TASK, "roles": []}
+    step = {name: getattr(task, name) for name in _TASK_FIELDS} | {"phase": TASK, "roles": []}
     fields = {name: getattr(task.target, name) for name in _FIELDS}
     return fields | {"steps": [step], "task": {"name": task.name, "values": values}}
 

@@ -28,6 +28,7 @@ from environments.models import (
     Zone,
 )
 from environments.sealed import seal
+from environments.step_form import StepForm, StepRowForm
 from notifications.admin import EventAdmin
 from notifications.models import Event
 
@@ -216,7 +217,9 @@ class MembershipAdmin(ByRole):
 
 class StepInline(InlineByRole, admin.StackedInline[Step, Target]):
     model = Step
+    form = StepRowForm
     extra = 0
+    show_change_link = True
 
 
 class TaskInline(InlineByRole, admin.StackedInline[Task, Target]):
@@ -237,8 +240,9 @@ class TargetAdmin(ByRole):
 
 @admin.register(Step)
 class StepAdmin(ByRole):
-    list_display = ["name", "target", "phase", "position", "command"]
+    form = StepForm
+    list_display = ["name", "target", "phase", "position", "preset", "command"]
     list_select_related = ["target__application", "target__environment"]
-    list_filter = ["phase"]
+    list_filter = ["phase", "preset"]
     search_fields = ["name", "command"]
     raw_id_fields = ["target"]

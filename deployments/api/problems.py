@@ -32,6 +32,7 @@ from deployments.refusals import (
     WrongTime,
 )
 from environments.access import NotAllowed
+from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from notifications import events
@@ -111,6 +112,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongTime, 400, "wrong-time"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
+    (PresetError, 409, "not-possible"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),
     (CannotOpen, 500, "sealed"),

@@ -4,8 +4,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from environments import presets
 from environments.models.applications import Application
 from environments.models.places import Environment, Host
+from environments.phases import Phase
+from environments.preset import UnknownPreset, WrongParameters, WrongPhase
 from environments.validation import (
     validate_absolutes,
     validate_line,
@@ -124,13 +127,6 @@ class Target(models.Model):
         return "/".join(filter(None, [self.application.name, self.environment.name, self.name]))
 
 
-class Phase(models.TextChoices):
-    PREPARE = "prepare", "prepare (every host, before the switch)"
-    ONCE = "once", "once before the switch (one host)"
-    RESTART = "restart", "restart (after the switch)"
-    AFTER = "after", "after the switch"
-
-
 class Step(models.Model):
     """A command of a deploy."""
 
@@ -165,6 +161,18 @@ class Step(models.Model):
     def clean(self) -> None:
         if self.silence_limit > self.time_limit:
             raise ValidationError({"silence_limit": "The silence limit is longer than the step's time limit."})
+        if not isinstance(self.parameters, dict):
+            return  # the field says so itself
+        try:
+            presets.make(self.preset, self.parameters, self.command, self.phase)
+        except UnknownPreset as error:
+            raise ValidationError({"preset": str(error)}) from None
+        except WrongPhase as error:
+            raise ValidationError({"phase": str(error)}) from None
+        except WrongParameters as error:
+            own = {name: text for name, text in error.problems.items() if name == "command"}
+            rest = [f"{name}: {text}" for name, text in error.problems.items() if name not in own]
+            raise ValidationError(own | ({"parameters": rest} if rest else {})) from None
 
 
 class Task(models.Model):

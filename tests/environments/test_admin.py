@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deployments.models import Deploy, HeldRelease, HostRun, LogChunk, Program, Standing, Worker
-from environments.models import Application, HostKey, KeyPair, Role, Token, User
+from environments.models import Application, HostKey, KeyPair, Role, Step, Token, User
 from environments.sealed import seal, unseal
 from notifications import events
 from notifications.models import Event
@@ -214,3 +214,33 @@ def test_history_cannot_be_deleted_through_its_target(client: Client) -> None:
     address = reverse("admin:environments_target_delete", args=[deploy.target_id])
     client.post(address, {"post": "yes"})
     assert Deploy.objects.filter(pk=deploy.pk).exists()
+
+
+class TestStep:
+    def add(self, client: Client, **fields: str) -> Any:
+        form = {"target": str(make_target().pk), "position": "1", "name": "migrate", "roles": "[]", "parameters": "{}"}
+        return client.post(reverse(pages("add", Step)), form | fields)
+
+    def test_what_is_left_empty_is_taken_from_the_preset(self, client: Client) -> None:
+        assert self.add(client, preset="database-migration", parameters='{"command": "up"}').status_code == 302
+        step = Step.objects.get()
+        found = (step.phase, step.time_limit, step.silence_limit, step.sudo, step.repeatable)
+        assert found == ("once", 3600, 900, False, False)
+
+    def test_what_is_said_is_kept(self, client: Client) -> None:
+        said = {"phase": "after", "time_limit": "9", "silence_limit": "8", "sudo": "yes", "repeatable": "no"}
+        assert self.add(client, preset="command", command="true", parameters="", roles="", **said).status_code == 302
+        step = Step.objects.get()
+        found = (step.phase, step.time_limit, step.silence_limit, step.sudo, step.repeatable)
+        assert found == ("after", 9, 8, True, False)
+        page = client.get(reverse(pages("change", Step), args=[step.pk])).content.decode()
+        assert '<option value="no" selected>' in page
+
+    def test_a_wrong_parameter_is_told_at_its_field(self, client: Client) -> None:
+        answer = self.add(client, preset="restart-systemd", parameters='{"unit": "x"}')
+        assert answer.status_code == 200
+        assert "did you mean &#x27;units&#x27;" in answer.content.decode()
+
+    def test_the_form_says_what_presets_ask_for(self, client: Client) -> None:
+        page = client.get(reverse(pages("add", Step))).content.decode()
+        assert "<dt><b>restart-systemd</b></dt>" in page
