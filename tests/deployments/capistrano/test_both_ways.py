@@ -13,7 +13,7 @@ from deployments import lifecycle
 from deployments.models import Deploy
 from deployments.runs import release_of
 from environments.keys import ensure_key_pair
-from environments.models import Application, Environment, Host, HostKey, Membership, Target
+from environments.models import Host, HostKey, Target
 from tests.builders import make_user
 from tests.deployments.capistrano.project import Project, make_project
 from tests.deployments.fleet import Driver
@@ -59,7 +59,7 @@ def test_from_capistrano_and_back(
     project.cap("deploy")
     second = project.current()
 
-    target = take_over(project, repository)
+    target = take_over(project)
     past = list(Deploy.objects.filter(target=target).order_by("number"))
     assert [(deploy.number, release_of(deploy).name, deploy.by_name) for deploy in past] == [
         (1, first, "grace"),
@@ -91,21 +91,18 @@ def test_from_capistrano_and_back(
     assert fourth not in project.releases()
 
 
-def take_over(project: Project, repository: Repository) -> Target:
-    application = Application.objects.create(name="shop", repository=repository.url)
-    environment = Environment.objects.create(name="production")
-    target = Target.objects.create(
-        application=application,
-        environment=environment,
-        root=str(project.root),
-        user=getpass.getuser(),
-        linked_dirs=["log"],
-        linked_files=["config/app.yml"],
-    )
-    host = Host.objects.create(name="web", address="127.0.0.1", port=project.server.port)
-    Membership.objects.create(environment=environment, host=host)
+def take_over(project: Project) -> Target:
+    """The steps of docs/from-capistrano.md."""
+    said = run_command("import-capistrano", str(project.folder / "Capfile"))
+    assert "lib/capistrano/tasks/restart.rake:3: task deploy:restart_app (Restart the application)" in said
+    host = Host.objects.get()
+    assert f"manage.py hostkey scan {host.name}" in said
     trust(project, host)
-    print(run_command("import-capistrano", "--history", target.slug))
+    target = Target.objects.get()
+    assert (target.slug, target.root, target.user) == ("shop/production", str(project.root), getpass.getuser())
+    assert (target.linked_dirs, target.linked_files, target.keep) == (["log"], ["config/app.yml"], 3)
+    said = run_command("import-capistrano", "--history", target.slug)
+    assert f"2 deploys and 2 releases of {target.slug} were taken over." in said
     target.refresh_from_db()
     return target
 
