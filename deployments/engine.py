@@ -93,7 +93,7 @@ def _overdue(deploy: Deploy) -> bool:
 
 def _once_state(deploy: Deploy) -> Literal["none", "open", "ok", "failed"]:
     wanted = recipes.step_facts(deploy, Phase.ONCE)
-    if not wanted or (deploy.kind == Kind.ROLLBACK and not recipes.is_command(deploy)):
+    if not wanted or (deploy.kind in (Kind.ROLLBACK, Kind.CONVERGE) and not recipes.is_command(deploy)):
         return "none"
     family = [deploy.pk, deploy.of_id] if deploy.kind == Kind.RETRY else [deploy.pk]
     results = Program.objects.filter(run__deploy__in=family, phase=ProgramPhase.ONCE).values_list(

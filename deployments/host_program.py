@@ -92,6 +92,7 @@ _LOADER = _text("tools", "gate", "sessions", "loader")
 _RUNNER = _text("tools", "sessions", "runner")
 _SWITCH = _text("tools", "gate", "adopt", "switch")
 _OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
+_LOOK = _text("tools", "look")
 _PROBE = _text("tools", "observe", "probe")
 _CAPISTRANO = _text("tools", "observe", "capistrano")
 _LEAVE = _text("tools", "gate", "leave")
@@ -132,6 +133,16 @@ def switch_command(place: Place, *, name: str, fence: int, nonce: str, release: 
 def observe_command(place: Place, *, nonce: str = "observation") -> str:
     """What is there: marks `current`, `revision`, `fence`, `release`, `program`, `tools`. Writes nothing."""
     return _command(_OBSERVE, place.root, nonce, place.path_words)
+
+
+def look_command(roots: Iterable[str], path_prepend: Iterable[str], *, nonce: str) -> str:
+    """What serves in each of these folders: marks `current NUMBER WORD NAME`, then `looked`. Writes nothing.
+
+    WORD is `serves`, `folder` (`current` is no link) or `dangling` (it leads nowhere); NAME is `-` for nothing.
+    """
+    for root in roots:
+        Place(root, "look")
+    return _command(_LOOK, nonce, ":".join(path_prepend), *roots)
 
 
 def probe_command(place: Place, *, nonce: str = "observation") -> str:

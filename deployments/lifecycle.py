@@ -20,6 +20,7 @@ from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
     NothingToCancel,
+    NothingToConverge,
     NothingToFlip,
     NothingToRetry,
     TaskRefused,
@@ -34,10 +35,12 @@ __all__ = [
     "CannotRollBack",
     "LifecycleError",
     "NothingToCancel",
+    "NothingToConverge",
     "NothingToFlip",
     "NothingToRetry",
     "TaskRefused",
     "WrongTime",
+    "converge",
     "end",
     "flip",
     "flip_by_itself",
@@ -53,6 +56,7 @@ __all__ = [
 ]
 
 S = DeployStatus
+_VERBS = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries", Kind.CONVERGE: "converges to"}
 
 
 def request_deploy(
@@ -263,6 +267,43 @@ def flip_by_itself(deploy: Deploy) -> None:
                 transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
 
 
+def converge(
+    target: Target,
+    *,
+    hosts: Collection[str] | None = None,
+    by: User | None,
+    trigger: str = Trigger.PAGE,
+    automatic: bool = False,
+) -> Deploy:
+    """Deploy what is live to just the hosts that do not run it, or to some of them.
+
+    Raises NothingToConverge, Blocked, NotAllowed.
+    """
+    access.require(by, access.DEPLOY, target)
+    with transaction.atomic():
+        _lock(target)
+        standing = Standing.objects.filter(target=target).select_related("live__release").first()
+        live_now = standing.live if standing else None
+        differing = set(releases.differing(target).values_list("host__name", flat=True))
+        wanted = differing if hosts is None else differing & set(hosts)
+        members = [one for one in blockers.members(target) if one.host.name in wanted]
+        if live_now is None or live_now.release is None or not members:
+            raise NothingToConverge(f"Nothing differs on {target.slug}: every host runs what is live.")
+        return _begin(
+            target=target,
+            release=live_now.release,
+            ref=live_now.ref,
+            revision=live_now.revision,
+            recipe=recipes.snapshot(target),
+            members=members,
+            by=by,
+            trigger=trigger,
+            automatic=automatic,
+            kind=Kind.CONVERGE,
+            of=live_now,
+        )
+
+
 def request_cancel(deploy: Deploy, *, by: User | None) -> None:
     """Stop a deploy; it is final within 30 s. Asking twice is harmless. Raises NothingToCancel, NotAllowed."""
     access.require(by, access.DEPLOY, deploy.target)
@@ -319,6 +360,7 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         moved = _move(deploy, status, reason=reason, finished_at=timezone.now(), lines=lines, log_sha256=sha256)
         HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN).update(status=RunStatus.SKIPPED, claimed_by=None)
         releases.judge(deploy, status)
+        Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
         _record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
         following = next_waiting(deploy.target)
         if following:
@@ -397,7 +439,7 @@ def _begin(
         if not found:
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
-    held = releases.holders(release) if release and kind in (Kind.ROLLBACK, Kind.RETRY) else set()
+    held = releases.holders(release) if release and kind in (Kind.ROLLBACK, Kind.RETRY, Kind.CONVERGE) else set()
     HostRun.objects.bulk_create(recipes.host_runs(deploy, members, held))
     if kind != Kind.TASK:
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
@@ -411,7 +453,7 @@ def _headline(deploy: Deploy) -> str:
     if deploy.kind == Kind.TASK:
         given = "".join(f" {name}={value}" for name, value in deploy.recipe["task"]["values"].items())
         return f"{deploy.by_name} runs {deploy.ref}{given} on {deploy.target.slug}, #{deploy.number}."
-    verb = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries"}.get(Kind(deploy.kind), "deploys")
+    verb = _VERBS.get(Kind(deploy.kind), "deploys")
     what = f"{deploy.target.application.name}/{deploy.ref} ({deploy.revision[:8]})"
     return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."
 

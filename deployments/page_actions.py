@@ -115,6 +115,14 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 @require_POST
 @needs(DEPLOY)
+def converge(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """What is live, to just the hosts that do not run it."""
+    target = target_or_404(application=application, environment=environment)
+    return do(request, back=_page_of(target), verb=lambda: lifecycle.converge(target, by=person(request)))
+
+
+@require_POST
+@needs(DEPLOY)
 def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Let a held deploy go live."""
     deploy = deploy_or_404(deploy_id)

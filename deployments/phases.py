@@ -91,7 +91,7 @@ def _is_held(run: HostRun) -> bool:
 
     A release that is marked bad is then a person's own choice, and judged anew.
     """
-    if run.deploy.kind not in (Kind.ROLLBACK, Kind.RETRY):
+    if run.deploy.kind not in (Kind.ROLLBACK, Kind.RETRY, Kind.CONVERGE):
         return False
     held = HeldRelease.objects.filter(placement__host=run.host, placement__target=run.deploy.target_id)
     return held.filter(release=run.deploy.release).exists()

@@ -4,6 +4,7 @@ LifecycleError
 ├── NothingToCancel    the deploy is over
 ├── NothingToRetry     it is not over, no host failed, or a newer one has taken over
 ├── TaskRefused        wrong parameters or hosts for a task
+├── NothingToConverge  no host differs from what is live
 ├── NothingToFlip      it does not wait to go live
 ├── WrongTime          a time to go live that is over
 └── CannotRollBack     no release to go back to, or hosts lack it and it cannot be laid out anew
@@ -19,6 +20,10 @@ class NothingToCancel(LifecycleError):
 
 
 class NothingToRetry(LifecycleError):
+    pass
+
+
+class NothingToConverge(LifecycleError):
     pass
 
 

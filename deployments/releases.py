@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
@@ -48,6 +48,11 @@ def lacking_hosts(release: Release, members: Sequence[Membership]) -> list[str]:
 def holders(release: Release) -> set[int]:
     """Ids of the hosts that hold the release, whole."""
     return set(Placement.objects.filter(held__release=release, colour="").values_list("host_id", flat=True))
+
+
+def differing(target: Target) -> QuerySet[Placement]:
+    """Where hosts were last seen to run something else than what is live."""
+    return Placement.objects.filter(target=target, colour="").exclude(drift="").order_by("host__name")
 
 
 def judge(deploy: Deploy, status: str) -> None:

@@ -55,7 +55,13 @@ def switched(run: HostRun, previous: str) -> None:
             host=run.host,
             target=deploy.target,
             colour="",
-            defaults={"current": deploy.release, "switched_at": now},
+            defaults={
+                "current": deploy.release,
+                "switched_at": now,
+                "seen": deploy.release.name if deploy.release else "",
+                "seen_at": now,
+                "drift": "",
+            },
         )
     run.revision, run.previous = deploy.revision, previous
 

@@ -39,12 +39,13 @@ class Runtime:
         self._begun: set[tuple[int, str]] = set()
         self.worker: Worker = claims.register(queue)
 
-    def start(self, sweep: Callable[[], None]) -> None:
-        """Begin to renew, to look for cancels, and to sweep."""
+    def start(self, sweep: Callable[[], None], **more: tuple[float, Callable[[], None]]) -> None:
+        """Begin to renew, to look for cancels, to sweep, and `more` by name: every so many seconds."""
         for name, seconds, act in (
             ("pulse", claims.RENEW_SECONDS, self._renew),
             ("cancels", CANCEL_LOOK_SECONDS, self._look_for_cancels),
             ("sweep", SWEEP_SECONDS, sweep),
+            *((name, seconds, act) for name, (seconds, act) in more.items()),
         ):
             threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True).start()
 

@@ -7,7 +7,7 @@ from celery.exceptions import WorkerTerminate
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.db import DatabaseError
 
-from deployments import claims, doorbell, engine, plan
+from deployments import claims, doorbell, drift, engine, plan
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
@@ -41,7 +41,7 @@ def current_runtime() -> Runtime:
 @worker_ready.connect
 def begin(**_: object) -> None:
     try:
-        current_runtime().start(sweep)
+        current_runtime().start(sweep, drift=(drift.LOOK_SECONDS, drift.look_around))
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error

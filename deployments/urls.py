@@ -18,6 +18,7 @@ urlpatterns = [
     path("<slug:application>/<slug:environment>/", pages.target, name="target"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>", task_pages.task, name="task"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>/run", task_pages.run_task, name="run-task"),
+    path("<slug:application>/<slug:environment>/converge", page_actions.converge, name="converge"),
     path("<slug:application>/<slug:environment>/deploy", pages.new_deploy, name="new-deploy"),
     path("<slug:application>/<slug:environment>/deploy/start", page_actions.start, name="start-deploy"),
     path("<slug:application>/<slug:environment>/deploy/refs", pages.new_deploy_refs, name="new-deploy-refs"),

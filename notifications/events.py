@@ -25,6 +25,8 @@ KINDS = frozenset(
         "host_run.unreachable",
         "host_run.unknown",
         "fence.raised",
+        "host.converged",
+        "host.drifted",
         "host.key_accepted",
         "host.key_refused",
         "key.created",

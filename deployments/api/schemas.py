@@ -114,6 +114,9 @@ class TargetHost(Schema):
     release: str
     revision: Annotated[str, Field(description="What this host runs now; empty: nothing of ours.")]
     switched_at: str | None
+    seen: Annotated[str, Field(description="What `current` was when the host was last asked; empty: nothing.")]
+    seen_at: str | None
+    drift: Annotated[str, Field(description="`behind`, `outside`, `nothing` or `broken`; empty: it runs what is live.")]
 
 
 class TargetOut(TargetSummary):
@@ -165,6 +168,10 @@ class RunTask(_Strict):
     hosts: Hosts = None
     values: Annotated[dict[str, str], Field(max_length=100, description="A text for each parameter, by name.")] = {}
     wait: Wait = False
+
+
+class Converge(_Strict):
+    hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all that differ.")] = None
 
 
 class RollBack(_Strict):

@@ -20,6 +20,7 @@ from deployments.api.representation import (
     summarize,
 )
 from deployments.api.schemas import (
+    Converge,
     DeployOut,
     Page,
     ProblemOut,
@@ -121,6 +122,22 @@ def preview_rollback(
     }
 
 
+@router.post(
+    "/targets/{application}/{environment}/converge",
+    auth=Needs(DEPLOY),
+    response=MADE,
+    summary="Deploy what is live to the hosts that do not run it",
+)
+def converge(
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Converge | None = None
+) -> Status[Any]:
+    target = find_target(application, environment)
+    hosts = payload.hosts if payload else None
+    return made(
+        response, lifecycle.converge(target, hosts=hosts, by=caller_of(request).user, trigger=trigger_of(request))
+    )
+
+
 def _goal(wanted: int | None) -> Deploy | None:
     if not wanted:
         return None
@@ -201,4 +218,7 @@ def _runs(place: Placement | None) -> dict[str, Any]:
         "release": current.name if current else "",
         "revision": current.revision if current else "",
         "switched_at": represent_time(place.switched_at) if place else None,
+        "seen": place.seen if place else "",
+        "seen_at": represent_time(place.seen_at) if place else None,
+        "drift": place.drift if place else "",
     }

@@ -21,7 +21,7 @@ discard_unfinished() {
 new_release() {
     { [ -d "$root/releases" ] && [ -d "$root/shared" ]; } || mkdir -p "$root/releases" "$root/shared" || fail disk "cannot make folders in $root"
     live_release
-    [ "$live" != "$release" ] || fail release "release $release serves right now and is not laid out again"
+    [ "$live" != "$release" ] || [ ! -d "$path" ] || fail release "release $release serves right now and is not laid out again"
     [ ! -e "$record/good" ] || [ ! -d "$path" ] || fail release "release $release has served before and is not laid out again"
     if [ -d "$path" ] && [ ! -d "$record" ]; then fail release "$path is there already and is not ours"; fi
     [ ! -e "$record/prepared" ] || rm -f "$record/prepared"

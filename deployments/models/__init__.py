@@ -1,10 +1,11 @@
 from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Trigger
 from deployments.models.logs import LogChunk
-from deployments.models.releases import HeldRelease, Placement, Release, ReleaseKind
+from deployments.models.releases import Drift, HeldRelease, Placement, Release, ReleaseKind
 from deployments.models.workers import Worker
 
 __all__ = [
     "Deploy",
+    "Drift",
     "HeldRelease",
     "HostRun",
     "Kind",

@@ -157,5 +157,7 @@ class Standing(models.Model):
         Deploy, on_delete=models.SET_NULL, null=True, related_name="+", help_text="What put a release live last."
     )
 
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When its hosts were last asked what they run.")
+
     def __str__(self) -> str:
         return f"standing of {self.target}"

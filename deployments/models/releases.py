@@ -33,6 +33,15 @@ class Release(models.Model):
         return self.name
 
 
+class Drift(models.TextChoices):
+    """How what serves on a host differs from what is live on its target."""
+
+    BEHIND = "behind", "runs another release of ours"
+    OUTSIDE = "outside", "was switched from outside"
+    NOTHING = "nothing", "runs nothing yet"
+    BROKEN = "broken", "its current leads nowhere"
+
+
 class Placement(models.Model):
     """A target on a host: its port, and what `current` is there; a colour lets two versions stand side by side."""
 
@@ -44,7 +53,9 @@ class Placement(models.Model):
     switched_at = models.DateTimeField(null=True, blank=True)
     seen = models.CharField(max_length=255, blank=True, default="", help_text="What `current` was when last asked.")
     seen_at = models.DateTimeField(null=True, blank=True)
-    drift = models.CharField(max_length=16, blank=True, default="", help_text="How it differs from what is intended.")
+    drift = models.CharField(
+        max_length=16, blank=True, default="", choices=Drift.choices, help_text="How it differs from what is intended."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "target", "colour"], name="placement_once")]

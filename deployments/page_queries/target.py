@@ -8,7 +8,7 @@ from itertools import groupby
 from django.db.models import Count
 
 from deployments.blockers import Blocker, blockers, members
-from deployments.models import Deploy, HeldRelease, Kind, Placement
+from deployments.models import Deploy, Drift, HeldRelease, Kind, Placement
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import Mark, mark_of_deploy
@@ -26,6 +26,8 @@ class HostNow:
     zone: str
     mark: Mark
     revision: str
+    seen: str
+    seen_at: datetime | None
     since: datetime | None
 
 
@@ -112,7 +114,7 @@ def read_target(*, target: Target, before: int | None = None) -> TargetPage:
 
 
 def _read_hosts(*, target: Target, member_list: Sequence[Membership], live: Deploy | None) -> list[HostNow]:
-    """What every host runs, by the switches that we saw, not by the history."""
+    """What every host really runs: what it said when it was last asked, not what history says."""
     placements = Placement.objects.filter(target=target, colour="").select_related("current")
     placed = {placement.host_id: placement for placement in placements}
     found = []
@@ -127,6 +129,8 @@ def _read_hosts(*, target: Target, member_list: Sequence[Membership], live: Depl
                 zone=zone.name if zone else "",
                 mark=mark,
                 revision=current.revision if current else "",
+                seen=_tell_seen(placement),
+                seen_at=placement.seen_at if placement else None,
                 since=placement.switched_at if placement else None,
             )
         )
@@ -134,11 +138,20 @@ def _read_hosts(*, target: Target, member_list: Sequence[Membership], live: Depl
 
 
 def _mark_of_host(placement: Placement | None, live: Deploy | None) -> Mark:
+    if placement is not None and placement.drift:
+        return Mark("h-drift", "warn", placement.get_drift_display())
     if placement is None or placement.current is None:
         return Mark("h-waiting", "idle", "nothing yet")
     if live is None or placement.current.revision == live.revision:
         return Mark("h-live", "ok", "live")
     return Mark("h-drift", "warn", "differs")
+
+
+def _tell_seen(placement: Placement | None) -> str:
+    """What a host runs that differs from what we put there: the release's name as the host says it."""
+    if placement is None or not placement.drift or placement.drift == Drift.BEHIND:
+        return ""
+    return {Drift.NOTHING: "nothing", Drift.BROKEN: "broken link"}.get(Drift(placement.drift), placement.seen)
 
 
 def _by_region(hosts: Sequence[HostNow], member_list: Sequence[Membership]) -> list[RegionNow]:

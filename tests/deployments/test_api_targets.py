@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from deployments.models import Deploy, HeldRelease
+from deployments.models import Deploy, HeldRelease, Standing
 from deployments.runs import release_of
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Application, Environment, Target
@@ -270,3 +270,20 @@ def test_stop_and_roll_back(target: Target, caller: API) -> None:
         good.pk,
         "cancelling",
     )
+
+
+def test_hosts_that_differ_are_told_and_converged(target: Target, caller: API) -> None:
+    check_problem(caller.post("targets/shop/staging/converge"), 409, "nothing-to-converge")
+    live = make_deploy(target=target)
+    Standing.objects.update_or_create(target=target, defaults={"live": live, "latest": live})
+    one, other = [member.host for member in target.environment.memberships.order_by("host__name")]
+    make_placement(host=one, target=target, current=live.release)
+    make_placement(host=other, target=target, current=live.release, seen="20200101000000", drift="outside")
+    said = {host["host"]: host for host in caller.get("targets/shop/staging").json()["hosts"]}
+    assert (said[one.name]["drift"], said[other.name]["drift"]) == ("", "outside")
+    assert said[other.name]["seen"] == "20200101000000"
+    check_problem(api_of(role="viewer").post("targets/shop/staging/converge"), 403, "not-allowed")
+    check_problem(caller.post("targets/shop/staging/converge", {"hosts": [one.name]}), 409, "nothing-to-converge")
+    deploy = caller.post("targets/shop/staging/converge").json()
+    assert (deploy["kind"], deploy["of"]) == ("converge", live.pk)
+    assert [host["host"] for host in deploy["hosts"]] == [other.name]

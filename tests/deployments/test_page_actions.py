@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from deployments.models import Deploy, HeldRelease, Kind
+from deployments.models import Deploy, HeldRelease, Kind, Standing
 from deployments.runs import release_of
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Target, User
@@ -161,3 +161,19 @@ class TestButtons:
     def test_a_time_to_go_live(self, target: Target, deployer: User, time: str, held: bool) -> None:
         sign_in(deployer).post(address("start-deploy"), {"ref": "main", "when": "later", "flip_at": time})
         assert [deploy.held for deploy in Deploy.objects.all()] == ([True] if held else [])
+
+    def test_a_host_that_differs_is_shown_and_converged(self, target: Target, deployer: User) -> None:
+        live = builders.make_deploy(target=target)
+        Standing.objects.update_or_create(target=target, defaults={"live": live, "latest": live})
+        one, other = (member.host for member in target.environment.memberships.order_by("host__name"))
+        builders.make_placement(host=one, target=target, current=live.release)
+        now = timezone.now()
+        builders.make_placement(
+            host=other, target=target, current=live.release, seen="by-hand", drift="outside", seen_at=now
+        )
+        client = sign_in(deployer)
+        page = text_of(client.get("/shop/staging/").content)
+        assert "by-hand , seen" in page
+        assert "Converge 1 host to" in page
+        client.post(address("converge"))
+        assert [run.host for run in Deploy.objects.get(kind=Kind.CONVERGE).runs.all()] == [other]
