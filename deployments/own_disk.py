@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 
@@ -27,7 +28,10 @@ class Disk:
 
 
 def look() -> Disk:
-    usage = shutil.disk_usage(settings.VAR)
+    place = Path(settings.VAR).absolute()
+    while not place.exists():  # before the first start; what it will lie on is what counts
+        place = place.parent
+    usage = shutil.disk_usage(place)
     return Disk(usage.free, usage.total)
 
 
