@@ -30,6 +30,7 @@ from deployments.host_values import (
     one_line,
     quote,
     relative,
+    sudoers_arguments,
 )
 
 __all__ = [
@@ -177,13 +178,16 @@ def prepare_program(
     linked_files: Iterable[str],
     steps: Iterable[HostStep],
     facts: Mapping[str, str],
+    later: Iterable[HostStep] = (),
 ) -> str:
     """Lays the release out, verifies it, links what is shared, runs the prepare steps.
+
+    What sudo must allow, for `later` steps too, is asked before anything changes.
 
     One of another tool that lies there is linked as that tool did it.
     """
     steps = tuple(steps)
-    work = [*_sudo(steps), _lay_out(source, release)]
+    work = [*_sudo(place, (*steps, *later)), _lay_out(source, release)]
     if release.foreign and isinstance(source, HeldSource):
         linked_dirs, linked_files = (), ()
     work += [_call("link_dir", path, _to_shared(path)) for path in map(_linked, linked_dirs)]
@@ -196,13 +200,13 @@ def prepare_program(
 def once_program(place: Place, release: Release, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
     """Runs steps in a prepared release that does not serve yet."""
     steps = tuple(steps)
-    return _program(place, release, facts, [*_sudo(steps), "need_release", *_steps(place, steps)])
+    return _program(place, release, facts, [*_sudo(place, steps), "need_release", *_steps(place, steps)])
 
 
 def task_program(place: Place, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
     """Runs steps in the release that serves now, whichever that is."""
     steps = tuple(steps)
-    return _program(place, None, facts, [*_sudo(steps), *_steps(place, steps)])
+    return _program(place, None, facts, [*_sudo(place, steps), *_steps(place, steps)])
 
 
 def finish_program(
@@ -222,7 +226,7 @@ def finish_program(
     protected = " ".join(name for name in protect if OWN_RELEASE.fullmatch(name))
     deploy = f"deploy {release.number} by {one_line(release.by)}"
     work = [
-        f"keep={int(keep)} protect={quote(protected)} deploy={quote(deploy)}", "need_live", *_sudo(steps),
+        f"keep={int(keep)} protect={quote(protected)} deploy={quote(deploy)}", "need_live", *_sudo(place, steps),
         "on_failure=mark_bad", *_steps(place, steps), "on_failure=:", "mark_good", "clean_up",
     ]  # fmt: skip
     return _program(place, release, facts, work, "finish")
@@ -249,14 +253,27 @@ def _steps(place: Place, steps: Iterable[HostStep]) -> list[str]:
     return [
         _call(
             "step", str(index), one_line(step.name), str(step.time_limit), str(step.silence_limit),
-            "sudo" if step.sudo else "", *place.shell_words, step.command,
+            _way(step), *(step.plain_words if _way(step) == "plain" else (*place.shell_words, step.command)),
         )
         for index, step in enumerate(steps, 1)
     ]  # fmt: skip
 
 
-def _sudo(steps: Iterable[HostStep]) -> list[str]:
-    return ["need_sudo"] if any(step.sudo for step in steps) else []
+def _way(step: HostStep) -> str:
+    """ "": as the user; `plain`: these words through sudo, which one line of sudoers allows; `shell`: all as root."""
+    return "" if not step.sudo else "plain" if step.plain_words else "shell"
+
+
+def _sudo(place: Place, steps: Iterable[HostStep]) -> list[str]:
+    """Questions about exactly what will be run, each once."""
+    asked = [
+        _call("may_sudo", sudoers_arguments(step.plain_words[1:]), *step.plain_words)
+        if _way(step) == "plain"
+        else _call("may_sudo_shell", *place.shell_words, step.command)
+        for step in steps
+        if step.sudo
+    ]
+    return [*dict.fromkeys(asked), "need_sudo"] if asked else []
 
 
 def _lay_out(source: Source, release: Release) -> str:

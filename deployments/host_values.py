@@ -7,6 +7,7 @@ HostProgramError
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -17,6 +18,9 @@ _URL = re.compile(
 )
 OWN_RELEASE = re.compile(r"[0-9]{14}-[0-9a-f]{7}")
 FOREIGN_RELEASE = re.compile(r"[0-9]{14}")  # as Capistrano names them
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*|(/[A-Za-z0-9_.+@-]+)+")
+# What means something in the arguments of a command in sudoers(5), version 1.9.10 or older.
+_SUDOERS = re.compile(r"([\\,:=#*?\[\]!^])")
 _REF = re.compile(r"(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|\.$|/$))[\w][\w+@./#=,-]*")
 
 
@@ -48,6 +52,11 @@ def checked(what: str, value: str, pattern: str | re.Pattern[str]) -> str:
     if not re.fullmatch(pattern, value):
         raise InvalidValue(f"This is no valid {what}: {value!r}.")
     return value
+
+
+def sudoers_arguments(words: Sequence[str]) -> str:
+    """These arguments and no others, as a line of sudoers says it."""
+    return _SUDOERS.sub(r"\\\1", " ".join(words)) or '""'
 
 
 def one_line(value: str) -> str:
@@ -110,6 +119,20 @@ class HostStep:
     def __post_init__(self) -> None:
         if self.time_limit < 0 or self.silence_limit < 0:
             raise InvalidValue(f"A limit of step {self.name!r} is below 0.")
+
+    @property
+    def plain_words(self) -> tuple[str, ...]:
+        """The command's words, if a shell would make nothing else of it; empty if it takes a shell.
+
+        The first is then the name of a program or its whole path: what a line of sudoers can allow by itself.
+        """
+        try:
+            words = tuple(shlex.split(self.command))
+        except ValueError:
+            return ()
+        if "" in words or shlex.join(words) != self.command or CONTROL.search(self.command):
+            return ()
+        return words if words and _PROGRAM.fullmatch(words[0]) else ()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def _prepare_text(job: Job) -> str:
         linked_files=tuple(deploy.recipe["linked_files"]),
         steps=() if held else recipes.steps(deploy, run, Phase.PREPARE),
         facts=recipes.facts(deploy, run),
+        later=recipes.later_steps(deploy, run),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deployments import host_program, task_values
-from deployments.models import Deploy, HostRun, Placement
+from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.states import RunStatus
 from environments.models import Membership, Phase, Target, Task
@@ -87,6 +87,12 @@ def steps(deploy: Deploy, run: HostRun, phase: str) -> tuple[host_program.HostSt
         )
         for step in step_facts(deploy, phase, run.roles)
     )
+
+
+def later_steps(deploy: Deploy, run: HostRun) -> tuple[host_program.HostStep, ...]:
+    """What may run on this host after it was prepared; a rollback runs no migrations."""
+    once = () if deploy.kind == Kind.ROLLBACK and not is_command(deploy) else (Phase.ONCE,)
+    return tuple(step for phase in (*once, Phase.RESTART, Phase.AFTER) for step in steps(deploy, run, phase))
 
 
 def may_repeat(deploy: Deploy, run: HostRun, phases: tuple[str, ...]) -> bool:

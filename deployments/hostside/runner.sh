@@ -7,6 +7,7 @@ home=$state/programs/$name
 spool=$home/spool
 on_failure=:
 as_root=
+unallowed=
 
 say() { mark say "$@" || :; }
 
@@ -118,9 +119,46 @@ in_release() { cd "$path" && eval "$facts"; }
 # Through sudo the environment comes from a file: sudo clears it, and everyone can read arguments.
 as_superuser='. "$1" && cd "$2" && shift 2 && exec "$@"'
 
+# Where sudo looks (secure_path), then where we do; not by command -v, which has no path for what the shell has built in.
+program_path() (
+    case $1 in /*) echo "$1" && exit ;; esac
+    IFS=:
+    for folder in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH; do
+        for part in $folder; do [ ! -x "$part/$1" ] || { echo "$part/$1" && exit; }; done
+    done
+)
+
+# unasked COMMAND: does sudo need no password for it? Sudo says yes to "may I" where it would then ask for one, so if it
+# may ask for anything, all that it lists is looked at.
+unasked() {
+    if sudo -n -v </dev/null >/dev/null 2>&1; then return 0; fi
+    sudo -n -l </dev/null 2>/dev/null | WANTED=$1 awk '
+        sub(/^.*NOPASSWD: */, "") {
+            count = split($0, allowed, /, /)
+            for (i = 1; i <= count; i++)
+                if (allowed[i] == "ALL" || substr(allowed[i], length(allowed[i]) - length(ENVIRON["WANTED"]) + 1) == ENVIRON["WANTED"]) found = 1
+        }
+        END { exit !found }'
+}
+
+# may_sudo ARGUMENTS WORDS...: notes the line that sudoers lacks for exactly these words; ARGUMENTS are as it spells them.
+may_sudo() {
+    allowing=$1
+    shift
+    has sudo || fail sudo "a step needs sudo, which is not on this host; install it, or take sudo off the step"
+    where=$(program_path "$1")
+    [ "$where" ] || fail sudo "a step runs $1 through sudo, but this host has no such program"
+    line="$where${allowing:+ $allowing}"
+    if sudo -n -l -- "$@" </dev/null >/dev/null 2>&1 && unasked "/${line#"${where%/*}/"}"; then return 0; fi
+    line="$(id -un) ALL=(root) NOPASSWD: $line"
+    say "sudoers lacks: $line"
+    unallowed="$unallowed${unallowed:+ ; }$line"
+}
+
+may_sudo_shell() { may_sudo '' sh -c "$as_superuser" deployer "$home/environment" "$path" "$@"; }
+
 need_sudo() {
-    sudo -n -- sh -c : </dev/null >/dev/null 2>&1 ||
-        fail sudo "sudo does not let $(id -un) run sh without a password on this host; allow it in sudoers (NOPASSWD) or take sudo off the step"
+    [ -z "$unallowed" ] || fail sudo "sudo does not let $(id -un) run without a password what this deploy needs; add by \"visudo -f /etc/sudoers.d/deployer\" on this host: $unallowed"
 }
 
 # step INDEX NAME LIMIT SILENCE SUDO COMMAND...
@@ -128,7 +166,9 @@ step() {
     checkpoint
     index=$1 title=$2 most=$3 quietest=$4 as_root=$5
     shift 5
-    if [ "$as_root" ]; then
+    if [ "$as_root" = plain ]; then
+        set -- sudo -n -- "$@"
+    elif [ "$as_root" ]; then
         printf '%s\n' "$facts" >"$home/environment" || fail disk "$home/environment cannot be written"
         set -- sudo -n -- sh -c "$as_superuser" deployer "$home/environment" "$path" "$@"
     fi

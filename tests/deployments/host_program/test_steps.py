@@ -1,6 +1,7 @@
 """Linked paths, environments, shells, sudo and full disks."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -89,33 +90,103 @@ def test_the_shell_and_path_of_a_target_are_used(host: Host, shop: Tree, first: 
     assert Mark("step", "end 1 1") in channel.marks()
 
 
+# What real sudo says: `-l` to what it would allow, password or not, and `-v` only where it never asks for one.
 SUDO = """#!/bin/sh
-[ "$1" = -n ] && [ "$2" = -- ] || { echo "sudo: usage" >&2; exit 1; }
+own=$(dirname "$0")
+[ "$1" = -n ] || { echo "sudo: a terminal is required" >&2; exit 1; }
+case "$2 $3" in
+"-v ") [ ! -e "$own/asks" ]; exit ;;
+"-l ") cat "$own/list"; exit ;;
+"-l --") shift 3; grep -qxF -e "$*" -e "${1##*/}" "$own/allowed"; exit ;;
+esac
+[ "$2" = -- ] || exit 1
 shift 2
-[ ! -e "$(dirname "$0")/refuses" ] || { echo "sudo: a password is required" >&2; exit 1; }
+echo "$*" >>"$own/ran"
 exec env -i PATH="$PATH" AS_ROOT=yes "$@"
 """
+RESTART = "touch -c 'shop:*'"
+SHELL = 'echo "$AS_ROOT $FACT"; pwd'
 
 
-@pytest.mark.parametrize("refuses", [True, False])
-def test_sudo_is_asked_before_anything_runs(host: Host, shop: Tree, first: Release, refuses: bool) -> None:
+def with_sudo(host: Host, *, allowed: str, asks: bool = False, listed: str = "") -> Path:
     own = host.root.parent / "own"
     own.mkdir()
     (own / "sudo").write_text(SUDO)
     (own / "sudo").chmod(0o755)
-    if refuses:
-        (own / "refuses").touch()
+    (own / "allowed").write_text(allowed)
+    (own / "list").write_text(f"User deploy may run the following commands on web:\n{listed}")
+    if asks:
+        (own / "asks").touch()
     host.place = Place(host.place.root, host.place.target, (str(own),))
-    steps = [HostStep("first", "touch ../../../ran"), HostStep("second", 'echo "$AS_ROOT $FACT"; pwd', sudo=True)]
-    program = prepare_program(host.place, first, shop.source, [], [], steps, {"FACT": "it's"})
-    channel = host.run_program(program, archive=shop)
-    assert channel.marks()[-1] == Mark("end", "failed sudo" if refuses else "ok")
-    assert (host.root.parent / "ran").exists() is not refuses
-    if refuses:
-        assert any("without a password" in mark.args for mark in channel.marks())
-    else:
-        assert f"yes it's\n{host.root}/releases/{first.name}\n".encode() in channel.data
-        assert not (host.state / "programs/d1-prepare-1/environment").exists()
+    return own
+
+
+def sudo_program(host: Host, shop: Tree, first: Release, command: str, *, later: bool = False) -> str:
+    step = HostStep("second", command, sudo=True)
+    steps = [HostStep("first", "touch ../../../ran"), *([] if later else [step])]
+    return prepare_program(
+        host.place, first, shop.source, [], [], steps, {"FACT": "it's"}, later=[step] if later else []
+    )
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [(RESTART, r"touch -c shop\:\*"), ("/usr/bin/env", 'env ""'), (SHELL, "sh"), ("bin/own", "sh"), ("X=1 env", "sh")],
+)
+def test_the_line_that_sudoers_lacks_is_told_before_anything_changes(
+    any_host: Host, shop: Tree, first: Release, command: str, line: str, later: bool
+) -> None:
+    own = with_sudo(any_host, allowed="other\n")
+    channel = any_host.run_program(sudo_program(any_host, shop, first, command, later=later), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "failed sudo")
+    assert not (any_host.root.parent / "ran").exists()
+    assert not (any_host.root / "releases" / first.name).exists()
+    assert not (own / "ran").exists()
+    (told,) = [mark.args for mark in channel.marks() if mark.word == "fail"]
+    assert "without a password" in told
+    assert re.search(rf": root ALL=\(root\) NOPASSWD: /\S*/{re.escape(line)}$", told)
+
+
+def test_plain_words_are_what_sudo_runs(any_host: Host, shop: Tree, first: Release) -> None:
+    own = with_sudo(any_host, allowed="touch -c shop:*\n")
+    (any_host.root.parent / "shop:x").touch()
+    channel = any_host.run_program(sudo_program(any_host, shop, first, RESTART), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "ok")
+    assert (own / "ran").read_text() == "touch -c shop:*\n"
+
+
+def test_what_takes_a_shell_gets_its_environment_in_a_private_file(any_host: Host, shop: Tree, first: Release) -> None:
+    with_sudo(any_host, allowed="sh\n")
+    channel = any_host.run_program(sudo_program(any_host, shop, first, SHELL), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "ok")
+    assert f"yes it's\n{any_host.root}/releases/{first.name}\n".encode() in channel.data
+    assert not (any_host.state / "programs/d1-prepare-1/environment").exists()
+
+
+@pytest.mark.parametrize(
+    ("listed", "result"),
+    [
+        ("    (ALL : ALL) ALL\n", "failed sudo"),
+        ("    (ALL : ALL) ALL\n    (root) NOPASSWD: /usr/bin/uptime\n", "failed sudo"),
+        ("    (ALL : ALL) ALL\n    (root) NOPASSWD: /opt/touch -c shop\\:\\*x\n", "failed sudo"),
+        ("    (ALL : ALL) ALL\n    (root) NOPASSWD: /bin/date, /bin/touch -c shop\\:\\*\n", "ok"),
+        ("    (ALL : ALL) ALL\n    (ALL) NOPASSWD: ALL\n", "ok"),
+    ],
+)
+def test_to_be_allowed_with_a_password_is_not_enough(
+    any_host: Host, shop: Tree, first: Release, listed: str, result: str
+) -> None:
+    with_sudo(any_host, allowed="touch -c shop:*\n", asks=True, listed=listed)
+    channel = any_host.run_program(sudo_program(any_host, shop, first, RESTART), archive=shop)
+    assert channel.marks()[-1] == Mark("end", result)
+
+
+def test_a_host_without_the_program_or_without_sudo_is_told(any_host: Host, shop: Tree, first: Release) -> None:
+    with_sudo(any_host, allowed="no-such-program\n")
+    channel = any_host.run_program(sudo_program(any_host, shop, first, "no-such-program --now"), archive=shop)
+    assert channel.marks()[-1] == Mark("end", "failed sudo")
+    assert any("has no such program" in mark.args for mark in channel.marks())
 
 
 @pytest.fixture
