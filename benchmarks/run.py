@@ -8,10 +8,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import deploys, logs
+from benchmarks import deploys, logs, rollbacks
 from benchmarks.installation import Installation, demo
 
-MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {"deploys": deploys.measure, "logs": logs.measure}
+MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {
+    "deploys": deploys.measure,
+    "logs": logs.measure,
+    "rollbacks": rollbacks.measure,
+}
 
 
 def main() -> None:
