@@ -16,10 +16,6 @@ MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {
     "logs": logs.measure,
     "rollbacks": rollbacks.measure,
 }
-    "deploys": deploys.measure,
-    "logs": logs.measure,
-    "rollbacks": rollbacks.measure,
-}
 
 
 def main() -> None:
