@@ -36,6 +36,8 @@ WORKERS = environ.read_int("WORKERS", default=2, least=1, most=64)
 # The way to hosts; benchmarks name another one, for hosts that exist in a program alone.
 HOST_TRANSPORT = "environments.ssh.pool.program"
 WORKER_THREADS = environ.read_int("WORKER_THREADS", default=32, least=4, most=512)
+WORKER_HOSTS = environ.read_int("WORKER_HOSTS", default=256, least=4, most=2000)
+WORKER_QUEUE = environ.read_text("WORKER_QUEUE")
 
 # Secrets
 SECRET_KEY = environ.read_secret("SECRET_KEY") or environ.keep_secret(

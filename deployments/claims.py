@@ -49,10 +49,10 @@ def _machine_boot() -> str:
     return said.stdout.strip()
 
 
-def register(queue: str = "") -> Worker:
-    """This process's own row."""
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    return Worker.objects.create(name=name[:200], queue=queue, boot=boot(), renewed_at=now())
+def register(queue: str = "", name: str = "") -> Worker:
+    """This process's own row. `name` is the one by which messages reach it, without one there are none."""
+    full = f"{(name or socket.gethostname())[:190]}:{os.getpid()}"
+    return Worker.objects.create(name=full, queue=queue, boot=boot(), renewed_at=now())
 
 
 def renew(worker: Worker) -> bool:
@@ -111,6 +111,13 @@ def pieces(ids: Sequence[int]) -> list[Sequence[int]]:
 def held(run: HostRun) -> QuerySet[HostRun]:
     """The row, as long as this claim holds; every write of a worker goes through it."""
     return HostRun.objects.filter(pk=run.pk, claimed_by=run.claimed_by_id, fence=run.fence)
+
+
+def held_all(runs: Iterable[HostRun]) -> QuerySet[HostRun]:
+    """The rows of host runs that were claimed together, as far as that claim holds."""
+    claimed = list(runs)
+    first = claimed[0]
+    return HostRun.objects.filter(pk__in=[run.pk for run in claimed], claimed_by=first.claimed_by_id, fence=first.fence)
 
 
 def let_go(runs: Iterable[HostRun]) -> None:

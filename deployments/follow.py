@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models import Max
 
-from deployments import claims, host_program, log, recipes, runs
+from deployments import host_program, log, recipes, runs
 from deployments.archives import Archive
 from deployments.claims import ClaimLost
 from deployments.host_program import Mark, parse_mark
-from deployments.models import HostRun, Program, ProgramPhase
+from deployments.models import HostRun, LogChunk, Program, ProgramPhase
 from deployments.models.logs import Stream
+from deployments.recorder import Recorder
 from deployments.spool import Lines, Marked, SpoolReader
 from environments import ssh
 from environments.models import Host
@@ -54,11 +54,21 @@ class Job:
     """One host run's work in this process."""
 
     run: HostRun
-    recorder: log.Recorder
+    recorder: Recorder
     known_secrets: frozenset[str]
     stop: threading.Event
     leaving: threading.Event
     archive: Archive | None = None
+    held: bool = False  # the release lies there already
+    port: int | None = None
+    program: Program | None = None  # what `open_programs` has found; later attempts are looked for
+
+    def take_program(self, phase: str) -> Program:
+        """The program to carry out."""
+        found, self.program = self.program, None
+        if found is not None and found.phase == phase:
+            return found
+        return self.recorder.ask(lambda: _newest(self.run, phase))
 
 
 @dataclass
@@ -83,7 +93,7 @@ def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
     Returns when it ended well and all is stored. Raises ProgramFailed, Stopped, ClaimLost, ssh.SSHError.
     """
     while True:
-        program = _program(job.run, phase)
+        program = job.take_program(phase)
         if not program.result:
             _talk_until_end(job, program, text())
         if program.result != "lost":
@@ -91,7 +101,23 @@ def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
         _again(job, program)
 
 
-def _program(run: HostRun, phase: str) -> Program:
+def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> dict[int, Program]:
+    """The newest program of this phase by host run, made where there is none; a few statements for all of them."""
+    found = Program.objects.filter(run__in=taken, phase=phase).order_by("attempt")
+    newest = {program.run_id: program for program in found}
+    if newest:
+        ends = LogChunk.objects.filter(program__in=newest.values()).values_list("program").annotate(Max("end_offset"))
+        offsets = dict(ends)
+        for program in newest.values():
+            recorder.begin(program, offsets.get(program.pk, 0))
+    new = [Program(run=run, phase=phase, nonce=secrets.token_hex(8)) for run in taken if run.pk not in newest]
+    for program in Program.objects.bulk_create(new):
+        recorder.begin(program, 0)
+        newest[program.run_id] = program
+    return newest
+
+
+def _newest(run: HostRun, phase: str) -> Program:
     newest = Program.objects.filter(run=run, phase=phase).order_by("-attempt").first()
     return newest or Program.objects.create(run=run, phase=phase, nonce=secrets.token_hex(8))
 
@@ -105,15 +131,23 @@ def _again(job: Job, program: Program) -> None:
             f"{job.run.host_name} broke off in the middle and does not know how its steps ended; "
             "they may not run twice. Look at the host, then retry it.",
         )
-    Program.objects.create(run=job.run, phase=program.phase, attempt=program.attempt + 1, nonce=secrets.token_hex(8))
+    job.recorder.ask(lambda: _attempt_after(program))
+
+
+def _attempt_after(program: Program) -> Program:
+    return Program.objects.create(
+        run=program.run, phase=program.phase, attempt=program.attempt + 1, nonce=secrets.token_hex(8)
+    )
 
 
 def second_chance(job: Job, phase: str) -> bool:
     """Whether a failed program of this phase may be tried once more; then the next `carry_out` does that."""
-    newest = Program.objects.filter(run=job.run, phase=phase).order_by("-attempt").first()
-    if newest is None or newest.attempt > 1 or not recipes.may_repeat(job.run.deploy, job.run, (phase,)):
+    if not recipes.may_repeat(job.run.deploy, job.run, (phase,)):
         return False
-    Program.objects.create(run=job.run, phase=phase, attempt=newest.attempt + 1, nonce=secrets.token_hex(8))
+    newest = job.recorder.ask(lambda: _newest(job.run, phase))
+    if newest.attempt > 1:
+        return False
+    job.recorder.ask(lambda: _attempt_after(newest))
     return True
 
 
@@ -145,11 +179,8 @@ def _talk_until_end(job: Job, program: Program, text: str) -> None:
 
 def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
     run = job.run
-    job.recorder.flush(run)  # what was heard before the link broke, or it would be read and stored again
-    offset = log.stored_offset(program)
-    job.recorder.begin(program, offset)
+    offset = job.recorder.offset(run, program)
     reader = SpoolReader(program.nonce, job.known_secrets, offset)
-    connection.close()  # a thread that waits for a host holds no database connection
     with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
         channel.send((text + host_program.program_end(program.nonce)).encode())
         while not talk.done:
@@ -158,7 +189,6 @@ def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
                 raise ClaimLost(f"This worker ends; another goes on with {run.host_name}.")
             _stop_if_asked(job, channel, talk)
             if data is None:
-                connection.close()  # quiet for now: what marks have opened is given back
                 _doubt(job, channel, talk)
                 continue
             talk.asked = time.monotonic()
@@ -171,7 +201,6 @@ def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
             talk.heard = talk.heard or bool(data)
             _take(job, program, talk, reader.feed(data))
         _take(job, program, talk, reader.end())
-        job.recorder.flush(run)
         _store_result(job, program, talk)
         if talk.following and talk.done != "lost":
             with suppress(ssh.HostUnreachable):  # all is stored; a spool that stays is removed by a later deploy
@@ -281,14 +310,14 @@ def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None
     if mark.word == "say":
         said = mark.args
     elif mark.word == "step":
-        said = _step(job.run, talk, mark.args)
+        said = _step(job, talk, mark.args)
     elif mark.word == "fail":
         kind, _, text = mark.args.partition(" ")
         talk.failure = (kind, text)
-        runs.note_failure(job.run, kind, text)
+        job.recorder.ask(lambda: runs.note_failure(job.run, kind, text))
         said = text
     elif mark.word == "removed":
-        runs.removed(job.run, mark.args)
+        job.recorder.tell(runs.Removed(job.run, mark.args))
     elif mark.word == "end":
         talk.done = mark.args
     elif mark.word == "lost":
@@ -297,11 +326,11 @@ def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None
         job.recorder.add(log.Piece(job.run, program, Stream.DEPLOYER, [said], end))
 
 
-def _step(run: HostRun, talk: _Talk, args: str) -> str:
+def _step(job: Job, talk: _Talk, args: str) -> str:
     word, index, rest = [*args.split(" ", 2), ""][:3]
     if word == "begin":
         talk.steps[index] = rest
-        runs.note(run, rest)
+        job.recorder.tell(runs.Note(job.run, rest))
         return f"Step {rest}"
     name = talk.steps.get(index, index)
     return "" if rest == "0" else f"Step {name} ended with exit code {rest}."
@@ -314,8 +343,4 @@ def _store_result(job: Job, program: Program, talk: _Talk) -> None:
     result = talk.done
     if result.startswith("failed"):
         result = f"failed {kind or result.partition(' ')[2]} {text}"
-    with transaction.atomic():
-        if not claims.held(job.run).exists():
-            raise ClaimLost(f"{job.run.host_name} was taken by another worker.")
-        Program.objects.filter(pk=program.pk).update(result=result[:200], ended_at=timezone.now())
-    program.result = result
+    job.recorder.finish(job.run, program, result)

@@ -7,6 +7,7 @@ running step). The switch waits after `armed` for the one word `flip`. `docs/hos
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,6 +84,7 @@ def manifest_of(entries: Iterable[Entry]) -> str:
     return "".join(f"{line}\n" for line in [*lines, f"total {total}"])
 
 
+@cache
 def _text(*names: str) -> str:
     """Our shell files without their comments: hosts read a program byte by byte."""
     lines = (line for name in names for line in (_FOLDER / f"{name}.sh").read_text().splitlines())
@@ -104,7 +106,13 @@ def _words(*values: str) -> str:
 
 
 def _command(text: str, *arguments: str) -> str:
-    return f"exec sh -c {_words(text, 'deployer', *arguments)}"
+    return f"exec sh -c {_quoted(text)} {_words('deployer', *arguments)}"
+
+
+@cache
+def _quoted(text: str) -> str:
+    """One of the few texts above, which are the same for all hosts."""
+    return quote(text)
 
 
 def start_command(call: Call) -> str:

@@ -384,7 +384,7 @@ def _refuse_if_blocked(found: list[blockers.Blocker], target: Target, wait: bool
 def _lock(target: Target) -> None:
     """Hold the target's row to the end of the transaction: numbers, blockers and starts are decided one by one."""
     # it may have been left since the caller read it
-    target.left_at = Target.objects.select_for_update().only("left_at").get(pk=target.pk).left_at
+    target.left_at = Target.objects.select_for_update(no_key=True).only("left_at").get(pk=target.pk).left_at
 
 
 def _begin(

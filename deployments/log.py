@@ -1,25 +1,22 @@
 """The log of a deploy: rows in the database, numbered from 1, written in batches, read by number."""
 
 import hashlib
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from deployments import live
-from deployments.claims import ClaimLost
 from deployments.models import Deploy, HostRun, LogChunk, Program
 from deployments.models.logs import Stream
 
-BATCH_SECONDS = 0.05
 CHUNK_LINES = 1000
 CHUNK_CHARACTERS = 256 * 1024
 READ_CHUNKS = 20
+INSERT_ROWS = 90  # SQLite takes 999 values in one statement
 READ_LINES = 5000  # a reader that is cut off has not made the server read much more than it got
-MOST_PENDING = 8 * 1024 * 1024  # characters
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def say(deploy: Deploy, text: str, *, host: str = "") -> None:
     at = timezone.now()
     texts = text.splitlines() or [""]
     with transaction.atomic():
-        row = Deploy.objects.select_for_update().only("lines").get(pk=deploy.pk)
+        row = Deploy.objects.select_for_update(no_key=True).only("lines").get(pk=deploy.pk)
         first = row.lines + 1
         LogChunk.objects.create(
             deploy=deploy,
@@ -111,119 +108,47 @@ def digest(deploy_id: int) -> tuple[int, str]:
     return count, sha.hexdigest()
 
 
-@dataclass
-class Recorder:
-    """Takes lines from many hosts' threads and stores them together, about every 50 ms."""
+class NewChunk(NamedTuple):
+    """A row of LogChunk to be; the names are its columns."""
 
     deploy_id: int
-    _pending: list[Piece] = field(default_factory=list)
-    _count: int = 0
-    _offsets: dict[int, int] = field(default_factory=dict)
-    _lost: set[int] = field(default_factory=set)
-    _error: Exception | None = None
-    _closed: bool = False
+    program_id: int
+    host_name: str
+    stream: str
+    first_n: int
+    last_n: int
+    offset: int
+    end_offset: int
+    at: Any
+    text: str
 
-    def __post_init__(self) -> None:
-        self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=f"log-{self.deploy_id}", daemon=True)
-        self._thread.start()
 
-    def begin(self, program: Program, offset: int) -> None:
-        with self._change:
-            self._offsets[program.pk] = offset
+def make_chunks(pieces: Sequence[Piece], deploy_id: int, n: int, begins: Mapping[int, int]) -> list[NewChunk]:
+    """Rows for `pieces`, numbered from `n + 1` on; `begins` is where each program's next chunk begins."""
+    at = connection.ops.adapt_datetimefield_value(timezone.now())
+    offsets = dict(begins)
+    chunks: list[NewChunk] = []
+    for piece in _joined(pieces):
+        program_id, last = piece.program.pk, n + len(piece.texts)
+        begin, offsets[program_id] = offsets.get(program_id, 0), piece.end
+        place = (deploy_id, program_id, piece.run.host_name, piece.stream)
+        chunks.append(NewChunk(*place, n + 1, last, begin, piece.end, at, "\n".join(piece.texts)))
+        n = last
+    return chunks
 
-    def add(self, piece: Piece) -> None:
-        """Raises ClaimLost when another worker has taken the host run; waits while the store is far behind."""
-        with self._change:
-            self._check(piece.run)
-            self._pending.append(piece)
-            self._count += piece.size
-            self._change.notify_all()
-            while self._count > MOST_PENDING and self._error is None:
-                self._change.wait(1)
 
-    def flush(self, run: HostRun) -> None:
-        """Wait until all that this host run has added is stored. Raises ClaimLost."""
-        with self._change:
-            while any(piece.run.pk == run.pk for piece in self._pending) and self._error is None:
-                self._change.wait(1)
-            self._check(run)
-
-    def close(self) -> None:
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
-        self._thread.join()
-
-    def _check(self, run: HostRun) -> None:
-        if self._error is not None:
-            raise self._error
-        if run.pk in self._lost:
-            raise ClaimLost(f"{run.host_name} in deploy {self.deploy_id} was taken by another worker.")
-
-    def _run(self) -> None:
-        try:
-            while True:
-                with self._change:
-                    while not self._pending and not self._closed:
-                        self._change.wait()
-                    if not self._pending:
-                        return
-                    batch = list(self._pending)
-                self._store(batch)
-                with self._change:
-                    del self._pending[: len(batch)]
-                    self._count = sum(piece.size for piece in self._pending)
-                    self._change.notify_all()
-                    closed = self._closed
-                if not closed:
-                    time.sleep(
-                        BATCH_SECONDS
-                    )  # let a batch gather; not a poll: an empty recorder sleeps on its condition
-        except Exception as error:  # noqa: BLE001
-            # whoever adds or flushes next gets it: a thread that dies alone would leave them waiting for ever
-            with self._change:
-                self._error = error
-                self._change.notify_all()
-        finally:
-            connection.close()
-
-    def _store(self, batch: list[Piece]) -> None:
-        with transaction.atomic():
-            deploy = Deploy.objects.select_for_update().only("lines").get(pk=self.deploy_id)
-            rows = HostRun.objects.filter(pk__in={piece.run.pk for piece in batch})
-            holders = {pk: (by, fence) for pk, by, fence in rows.values_list("pk", "claimed_by", "fence")}
-            lost = {p.run.pk for p in batch if holders.get(p.run.pk) != (p.run.claimed_by_id, p.run.fence)}
-            chunks, n = self._chunks([piece for piece in batch if piece.run.pk not in lost], deploy.lines)
-            LogChunk.objects.bulk_create(chunks)
-            Deploy.objects.filter(pk=self.deploy_id).update(lines=n)
-        self._lost |= lost
-        for chunk in chunks:
-            self._offsets[chunk.program_id or 0] = chunk.end_offset
-        if chunks:
-            live.announce(self.deploy_id, n=n)
-
-    def _chunks(self, pieces: Sequence[Piece], n: int) -> tuple[list[LogChunk], int]:
-        at = timezone.now()
-        offsets = dict(self._offsets)
-        chunks: list[LogChunk] = []
-        for piece in _joined(pieces):
-            chunk = LogChunk(
-                deploy_id=self.deploy_id,
-                program=piece.program,
-                host_name=piece.run.host_name,
-                stream=piece.stream,
-                at=at,
-                first_n=n + 1,
-                last_n=n + len(piece.texts),
-                text="\n".join(piece.texts),
-                offset=offsets.get(piece.program.pk, 0),
-                end_offset=piece.end,
+def insert(chunks: Sequence[NewChunk]) -> None:
+    """Store them. By SQL of our own: thousands of hosts make so many rows that models would cost the most of all."""
+    quote = connection.ops.quote_name
+    columns = ", ".join(map(quote, NewChunk._fields))
+    row = "(" + ", ".join(["%s"] * len(NewChunk._fields)) + ")"
+    with connection.cursor() as cursor:
+        for start in range(0, len(chunks), INSERT_ROWS):
+            some = chunks[start : start + INSERT_ROWS]
+            cursor.execute(
+                f"INSERT INTO {quote(LogChunk._meta.db_table)} ({columns}) VALUES {', '.join([row] * len(some))}",
+                [value for chunk in some for value in chunk],
             )
-            offsets[piece.program.pk] = piece.end
-            n = chunk.last_n
-            chunks.append(chunk)
-        return chunks, n
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deployments.states import RUN_OPEN, DeployStatus, RunStatus
 
@@ -11,8 +11,7 @@ R, S = RunStatus, DeployStatus
 Work = Literal["task", "prepare", "once", "switch", "finish", "stop"]
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A host run as the plan sees it; `free`: nobody alive works on it."""
 
     id: int
@@ -22,6 +21,7 @@ class Run:
     region: str = ""
     host: str = ""
     switched: bool = False  # the host's `current` became this deploy's release
+    queue: str = ""  # of the workers that serve its region
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,10 @@ def _lacking(picture: Picture, runs: Sequence[Run]) -> str:
             f"Only {len(ready)} of {len(runs)} hosts could be prepared, {picture.needed} % are needed. "
             "Nothing was switched."
         )
-    sizes, prepared = Counter(run.region for run in runs), Counter(run.region for run in runs if run.id in ready)
+    sizes, prepared = (
+        Counter(run.region for run in runs),
+        Counter(run.region for run in runs if run.status == R.PREPARED),
+    )
     for region, size in sorted(sizes.items()):
         if prepared[region] * 100 < picture.needed_per_region * size:
             return (
@@ -183,9 +186,10 @@ def _once(picture: Picture, runs: Sequence[Run]) -> Action | None:
 def _go_live(runs: Sequence[Run]) -> Action:
     ready = _ids(runs, R.PREPARED)
     if ready:
-        free = _ids(runs, R.PREPARED, free=True)
-        # one process arms a whole wave, so that all of it flips together
-        return Do("switch", free) if len(free) == len(ready) else Wait()
+        # one process arms all of a wave that it can reach, so that they flip together: of each queue all or none
+        busy = {run.queue for run in runs if run.status == R.PREPARED and not run.free}
+        whole = tuple(run.id for run in runs if run.status == R.PREPARED and run.queue not in busy)
+        return Do("switch", whole) if whole else Wait()
     todo = _ids(runs, R.SWITCHED, free=True)
     return Do("finish", todo) if todo else Wait()
 

@@ -99,19 +99,21 @@ def may_repeat(deploy: Deploy, run: HostRun, phases: tuple[str, ...]) -> bool:
     return all(step["repeatable"] for phase in phases for step in step_facts(deploy, phase, run.roles))
 
 
-def once_runs(deploy: Deploy, runs: list[HostRun]) -> frozenset[int]:
+def once_runs(deploy: Deploy) -> frozenset[int]:
     """The host runs that can take every step which runs once."""
     wanted = step_facts(deploy, Phase.ONCE)
-    return frozenset(run.pk for run in runs if len(step_facts(deploy, Phase.ONCE, run.roles)) == len(wanted))
+    runs = deploy.runs.values_list("pk", "roles")
+    return frozenset(pk for pk, roles in runs if len(step_facts(deploy, Phase.ONCE, roles)) == len(wanted))
 
 
-def facts(deploy: Deploy, run: HostRun) -> dict[str, str]:
+def ports(deploy: Deploy, runs: list[HostRun]) -> dict[int | None, int | None]:
+    """The target's port by host, where it has one."""
+    places = Placement.objects.filter(target=deploy.target_id, colour="", port__isnull=False)
+    return dict(places.filter(host__in=[run.host_id for run in runs]).values_list("host_id", "port"))
+
+
+def facts(deploy: Deploy, run: HostRun, port: int | None) -> dict[str, str]:
     """Environment variables for steps, besides those that a host program adds by itself."""
-    port = (
-        Placement.objects.filter(host=run.host_id, target=deploy.target_id, colour="")
-        .values_list("port", flat=True)
-        .first()
-    )
     values = {
         "DEPLOYER_APPLICATION": deploy.target.application.name,
         "DEPLOYER_ENVIRONMENT": deploy.target.environment.name,

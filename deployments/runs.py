@@ -1,5 +1,8 @@
-"""The moves of host runs: conditional on the table of moves and on the claim, with their event, in one transaction."""
+"""The moves of single host runs, what is noted of them, and the ends that need no worker."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -8,35 +11,53 @@ from django.utils import timezone
 
 from deployments import claims, live, log
 from deployments.claims import ClaimLost
-from deployments.models import Deploy, HeldRelease, HostRun, Placement, Release
-from deployments.states import RUN_FINAL, RUN_MOVES, RunStatus, sources
-from notifications import events
+from deployments.models import Deploy, HeldRelease, HostRun, Release
+from deployments.moves import Move, move_all, switched_all
+from deployments.states import RUN_MOVES, RunStatus, sources
 
 R = RunStatus
-_TOLD = {R.FAILED: "host_run.failed", R.UNREACHABLE: "host_run.unreachable", R.UNKNOWN: "host_run.unknown"}
+
+
+@dataclass(frozen=True, eq=False)
+class Note:
+    """What the host is doing now; only for people."""
+
+    run: HostRun
+    step: str
+
+
+@dataclass(frozen=True, eq=False)
+class Removed:
+    """The host has cleaned up a release."""
+
+    run: HostRun
+    release: str
 
 
 def move(run: HostRun, to: RunStatus, **fields: Any) -> None:
     """Raises ClaimLost when this claim no longer holds or the move is not allowed any more."""
-    if to in RUN_FINAL:
-        fields["finished_at"] = timezone.now()
-    elif run.started_at is None and to != R.PENDING:
-        fields["started_at"] = run.started_at = timezone.now()
-    with transaction.atomic():
-        if claims.held(run).filter(status__in=sources(RUN_MOVES, to)).update(status=to, **fields) != 1:
-            raise ClaimLost(f"{run.host_name} in deploy {run.deploy_id} is no longer this worker's.")
-        if to in _TOLD:
-            _tell(run, to, fields)
-    run.status = to
-    # the caller's transaction may be wider: a page that looks before it is over would see what was
-    transaction.on_commit(lambda: live.announce(run.deploy_id, changed=True))
+    if move_all([Move(run, to, fields)]):
+        raise ClaimLost(f"{run.host_name} in deploy {run.deploy_id} is no longer this worker's.")
 
 
-def note(run: HostRun, step: str) -> None:
-    """What the host is doing now; only for people, so a lost claim is no error here."""
-    run.step = step
-    claims.held(run).update(step=step[:100])
-    live.announce(run.deploy_id, changed=True)
+def without_claim(some: Sequence[HostRun]) -> set[tuple[int, int]]:
+    """Those, by id and fence, whose claim no longer holds."""
+    held: set[int] = set()
+    for runs in claims.by_claim(some).values():
+        held |= set(claims.held_all(runs).values_list("pk", flat=True))
+    return {(run.pk, run.fence) for run in some if run.pk not in held}
+
+
+def note_all(notes: Sequence[Note]) -> None:
+    """The latest of each host run, as far as the claims hold; a lost one is no error here."""
+    latest = {note.run.pk: note for note in notes}
+    groups: dict[tuple[int | None, int, str], list[HostRun]] = {}
+    for note in latest.values():
+        groups.setdefault((note.run.claimed_by_id, note.run.fence, note.step[:100]), []).append(note.run)
+    for (_, _, step), runs in groups.items():
+        claims.held_all(runs).update(step=step)
+    for deploy_id in {note.run.deploy_id for note in notes}:
+        transaction.on_commit(partial(live.announce, deploy_id, changed=True))
 
 
 def note_failure(run: HostRun, kind: str, text: str) -> None:
@@ -47,31 +68,13 @@ def note_failure(run: HostRun, kind: str, text: str) -> None:
 
 def switched(run: HostRun, previous: str) -> None:
     """The host's `current` is this deploy's release. Raises ClaimLost."""
-    deploy = run.deploy
-    with transaction.atomic():
-        now = timezone.now()
-        move(run, R.SWITCHED, revision=deploy.revision, previous=previous, step="switched", switched_at=now)
-        Placement.objects.update_or_create(
-            host=run.host,
-            target=deploy.target,
-            colour="",
-            defaults={
-                "current": deploy.release,
-                "switched_at": now,
-                "seen": deploy.release.name if deploy.release else "",
-                "seen_at": now,
-                "drift": "",
-            },
-        )
-    run.revision, run.previous = deploy.revision, previous
+    if switched_all([(run, previous)]):
+        raise ClaimLost(f"{run.host_name} in deploy {run.deploy_id} is no longer this worker's.")
 
 
 def prepared(run: HostRun) -> None:
     """The release lies on the host, whole. Raises ClaimLost."""
-    with transaction.atomic():
-        move(run, R.PREPARED, step="prepared")
-        place, _ = Placement.objects.get_or_create(host=run.host, target=run.deploy.target, colour="")
-        HeldRelease.objects.get_or_create(placement=place, release=run.deploy.release)
+    move(run, R.PREPARED, step="prepared")
 
 
 def lacks(run: HostRun) -> None:
@@ -84,16 +87,21 @@ def lacks(run: HostRun) -> None:
         log.say(run.deploy, f"{run.host_name} no longer holds the release; it gets it again first.", host=run.host_name)
 
 
-def removed(run: HostRun, release_name: str) -> None:
-    """The host has cleaned up a release."""
-    HeldRelease.objects.filter(
-        placement__host=run.host_id, placement__target=run.deploy.target_id, release__name=release_name
-    ).delete()
+def forget_releases(gone: Sequence[Removed]) -> None:
+    """Hosts have cleaned up releases."""
+    by_name: dict[tuple[int, str], list[int | None]] = {}
+    for entry in gone:
+        by_name.setdefault((entry.run.deploy.target_id, entry.release), []).append(entry.run.host_id)
+    for (target_id, name), hosts in by_name.items():
+        HeldRelease.objects.filter(placement__host__in=hosts, placement__target=target_id, release__name=name).delete()
 
 
 def skip(deploy: Deploy, run_ids: tuple[int, ...], why: str) -> None:
     """Host runs that shall not go on, since the wave does not."""
     with transaction.atomic():
+        Deploy.objects.select_for_update(no_key=True).only("pk").get(
+            pk=deploy.pk
+        )  # before its host runs, as everywhere
         rows = claims.free(HostRun.objects.filter(pk__in=run_ids, status__in=sources(RUN_MOVES, R.SKIPPED)))
         if rows.update(status=R.SKIPPED, error=why, claimed_by=None, finished_at=timezone.now()):
             log.say(deploy, why)
@@ -109,26 +117,6 @@ def drop(deploy: Deploy, run_ids: tuple[int, ...], why: str) -> None:
         fence = target.values_list("fence", flat=True).get()
         rows.update(status=R.CANCELLED, error=why, claimed_by=None, fence=fence, finished_at=timezone.now())
     live.announce(deploy.pk, changed=True)
-
-
-def _tell(run: HostRun, to: RunStatus, fields: dict[str, Any]) -> None:
-    error = str(fields.get("error", ""))
-    target = run.deploy.target
-    log.say(run.deploy, error or f"{run.host_name}: {to}.", host=run.host_name)
-    events.record(
-        _TOLD[to],
-        "",
-        application=target.application.name,
-        environment=target.environment.name,
-        deploy=run.deploy_id,
-        host=run.host_name,
-        step=str(fields.get("step", run.step)),
-        error_kind=str(fields.get("error_kind", "")),
-        error=error,
-    )
-
-    if str(fields.get("error_kind", "")).startswith("host-key"):
-        events.record("host.key_refused", "", deploy=run.deploy_id, host=run.host_name, error=error)
 
 
 def release_of(deploy: Deploy) -> Release:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from deployments import claims
+from deployments.errands import Errands
 from deployments.models import Deploy, Worker
 from deployments.states import DeployStatus
 from environments import ssh
 
 log = logging.getLogger(__name__)
 
-HOST_THREADS = 64
 CANCEL_LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 3.0
 
@@ -25,8 +26,9 @@ SWEEP_SECONDS = 3.0
 class Runtime:
     """Threads and state of one worker process."""
 
-    def __init__(self, queue: str = "") -> None:
-        self._queue = queue
+    def __init__(self, queue: str = "", name: str = "") -> None:
+        self.queue = queue
+        self._name = name
         self._lock = threading.Lock()
         self._stops: dict[int, threading.Event] = {}
         self._watched: Counter[int] = Counter()
@@ -34,10 +36,10 @@ class Runtime:
         self._doubt = threading.Event()
         self._ended = threading.Event()
         self.leaving = threading.Event()
-        self.pool = ThreadPoolExecutor(HOST_THREADS, thread_name_prefix="host")
+        self.pool = Errands(settings.WORKER_HOSTS)
         self._batches = ThreadPoolExecutor(8, thread_name_prefix="batch")
         self._begun: set[tuple[int, str]] = set()
-        self.worker: Worker = claims.register(queue)
+        self.worker: Worker = claims.register(queue, name)
 
     def start(self, sweep: Callable[[], None], **more: tuple[float, Callable[[], None]]) -> None:
         """Begin to renew, to look for cancels, to sweep, and `more` by name: every so many seconds."""
@@ -80,8 +82,10 @@ class Runtime:
         with self._lock:
             return self._stops[deploy_id]
 
-    def do_here(self, key: tuple[int, str], act: Callable[[], None]) -> None:
-        """Carry out a batch in this process, without the broker; not twice at once."""
+    def do_here(self, key: tuple[int, str], run_ids: Sequence[int], act: Callable[[], None]) -> None:
+        """Carry out a batch in this process, without the broker; what is under way takes these host runs along."""
+        if self.pool.add(key, run_ids):
+            return
         with self._lock:
             if key in self._begun:
                 return
@@ -137,7 +141,7 @@ class Runtime:
             self._end_forgotten_claims()
         if not claims.renew(self.worker):
             log.warning("This worker was silent for too long and counts as dead; it begins anew.")
-            self.worker = claims.register(self._queue)
+            self.worker = claims.register(self.queue, self._name)
         claims.bury()
         ssh.close_idle()
 

@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from deployments import host_program, log, recipes, runs
+from deployments.claims import ClaimLost
 from deployments.follow import Fenced, ProgramFailed
 from deployments.host_program import Mark, parse_mark
 from deployments.models import Deploy, HostRun, Program, ProgramPhase
+from deployments.moves import switched_all
 from deployments.states import DeployStatus
 from environments import ssh
 
@@ -70,10 +72,15 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
     return items
 
 
-def settle(run: HostRun) -> None:
+def at_once(act: Callable[[], None]) -> None:
+    """Carry it out here and now."""
+    act()
+
+
+def settle(run: HostRun, ask: Callable[[Callable[[], None]], None] = at_once) -> None:
     """Learn whether a switch that nobody has recorded took place; after this, no earlier claim can switch the host.
 
-    Arms it by this claim and gives no word. Raises SwitchUnknown, Fenced, ClaimLost.
+    Arms it by this claim and gives no word; `ask` carries out what writes it. Raises SwitchUnknown, Fenced, ClaimLost.
     """
     item = Armed(run)
     with Arming() as arming:
@@ -262,8 +269,8 @@ def record(deploy: Deploy, items: Sequence[Armed]) -> None:
     through = [item for item in items if item.switched]
     times = [item.switched_at for item in through if item.switched_at]
     with transaction.atomic():
-        for item in through:
-            runs.switched(item.run, item.previous)
         if times:
             within = (max(times) - min(times)) * 1000
             log.say(deploy, f"{len(through)} of {len(items)} hosts switched, within {within:.0f} ms.")
+        if switched_all([(item.run, item.previous) for item in through]):
+            raise ClaimLost(f"A host of deploy {deploy.pk} was taken by another worker while it switched.")

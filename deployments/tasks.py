@@ -1,13 +1,15 @@
 """Doors for messages: an id in, one call out."""
 
 import logging
+from typing import Any
 
 from celery import shared_task
 from celery.exceptions import WorkerTerminate
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 from django.db import DatabaseError
 
-from deployments import claims, doorbell, drift, engine, plan
+from deployments import batches, claims, doorbell, drift, engine, plan, sharing, unserved
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
@@ -26,22 +28,25 @@ def advance(deploy_id: int) -> None:
 
 @shared_task
 def run_batch(deploy_id: int, work: str, run_ids: list[int]) -> None:
-    runtime = current_runtime()
-    engine.run_batch(deploy_id, work, run_ids, worker=runtime.worker, runtime=runtime)
+    batches.run_batch(deploy_id, work, run_ids, runtime=current_runtime())
 
 
-def current_runtime() -> Runtime:
+def current_runtime(name: str = "") -> Runtime:
     """This worker process's own; begun at the first need, as in tests that run tasks themselves."""
     global _runtime  # noqa: PLW0603 - one per process, begun at the first need
     if _runtime is None:
-        _runtime = Runtime()
+        _runtime = Runtime(settings.WORKER_QUEUE, name)
     return _runtime
 
 
 @worker_ready.connect
-def begin(**_: object) -> None:
+def begin(sender: Any, **_: object) -> None:
+    # messages about hosts come to this worker alone, so that its warm connections are used again; by itself Celery
+    # would after a reconnect also read the queues that it has only written to
+    sender.app.amqp.queues.select([settings.CELERY_TASK_DEFAULT_QUEUE])
+    sender.add_task_queue(doorbell.inbox_queue(sender.hostname))
     try:
-        current_runtime().start(sweep, drift=(drift.LOOK_SECONDS, drift.look_around))
+        current_runtime(sender.hostname).start(sweep, drift=(drift.LOOK_SECONDS, drift.look_around))
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error
@@ -72,11 +77,37 @@ def sweep() -> None:
 
 
 def _publish(deploy_id: int, do: plan.Do) -> None:
-    """Share the work among the live workers; what the broker does not take is done by a sweep."""
-    for run_ids in engine.split(do, claims.live_workers().count()):
-        doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, run_ids])
+    """Share the work among the live workers of each queue; what the broker does not take is done by a sweep."""
+    for queue, hosts in sharing.by_queue(do.runs).items():
+        inboxes = _inboxes(queue)
+        if not inboxes:
+            unserved.tell(deploy_id, queue)
+        elif do.work == "switch":
+            doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, list(hosts)], to=_switcher(deploy_id, inboxes))
+        else:
+            for inbox, run_ids in sharing.share(hosts, inboxes).items():
+                doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, run_ids], to=inbox)
+
+
+def _switcher(deploy_id: int, inboxes: list[str]) -> str:
+    """The same worker for all deploys of a target: it keeps connections to all its hosts."""
+    target_id = Deploy.objects.values_list("target", flat=True).get(pk=deploy_id)
+    return sharing.favourite(inboxes, f"target {target_id}")
+
+
+def _inboxes(queue: str) -> list[str]:
+    """Of the live workers of a queue; this one lives, whatever its row says."""
+    names = {worker.inbox for worker in claims.live_workers().filter(queue=queue)}
+    runtime = current_runtime()
+    return sorted(names | {runtime.worker.inbox} if queue == runtime.queue else names)
 
 
 def _do_here(deploy_id: int, do: plan.Do) -> None:
+    """What a sweep finds undone: first what is this worker's own share, then others' from the end of their lists."""
     runtime = current_runtime()
-    runtime.do_here((deploy_id, do.work), lambda: run_batch(deploy_id, do.work, list(do.runs)))
+    hosts = sharing.by_queue(do.runs).get(runtime.queue, {})
+    if hosts:
+        own = sharing.share(hosts, _inboxes(runtime.queue)).get(runtime.worker.inbox, [])
+        first = set(own)
+        run_ids = own + [pk for pk in reversed(hosts) if pk not in first]
+        runtime.do_here((deploy_id, do.work), run_ids, lambda: run_batch(deploy_id, do.work, run_ids))

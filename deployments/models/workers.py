@@ -15,3 +15,9 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def inbox(self) -> str:
+        """Its Celery name, as in worker-1@deployer.example; "": no message reaches it alone."""
+        name = self.name.rpartition(":")[0]
+        return name if "@" in name else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection
 
-from deployments import engine, plan
+from deployments import batches, engine, plan
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import FINAL
@@ -177,9 +177,8 @@ class Driver:
         return deploy
 
     def _do(self, deploy_id: int, do: plan.Do) -> None:
-        for run_ids in engine.split(do, 1):
-            self.batches.append((do.work, len(run_ids)))
-            engine.run_batch(deploy_id, do.work, run_ids, worker=self.runtime.worker, runtime=self.runtime)
+        self.batches.append((do.work, len(do.runs)))
+        batches.run_batch(deploy_id, do.work, do.runs, runtime=self.runtime)
 
     @contextmanager
     def running(self, deploy: Deploy, seconds: float = 60) -> Iterator[None]:

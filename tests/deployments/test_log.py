@@ -9,8 +9,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from deployments import claims, log
+from deployments import recorder as recorder_module
 from deployments.models import Deploy, HostRun, LogChunk, Program
 from deployments.models.logs import Stream
+from deployments.recorder import Recorder
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 
@@ -32,8 +34,8 @@ def program_of(run: HostRun, attempt: int = 1) -> Program:
 
 
 @contextmanager
-def recorder(deploy: Deploy) -> Iterator[log.Recorder]:
-    made = log.Recorder(deploy.pk)
+def recorder(deploy: Deploy) -> Iterator[Recorder]:
+    made = Recorder(deploy.pk)
     try:
         yield made
     finally:
@@ -72,7 +74,7 @@ def test_what_is_said_is_undone_with_its_transaction(deploy: Deploy) -> None:
 
 
 def test_lines_of_many_hosts_are_each_in_order(deploy: Deploy, taken: list[HostRun]) -> None:
-    def write(run: HostRun, to: log.Recorder) -> None:
+    def write(run: HostRun, to: Recorder) -> None:
         try:
             program = program_of(run)
             to.begin(program, 0)
@@ -137,7 +139,7 @@ def test_the_same_bytes_are_stored_once(deploy: Deploy, taken: list[HostRun]) ->
         first.begin(program, 0)
         first.add(piece(run, program, ["a"], 2))
         first.flush(run)
-    second = log.Recorder(deploy.pk)
+    second = Recorder(deploy.pk)
     second.begin(program, 0)
     second.add(piece(run, program, ["a"], 2))
     with pytest.raises(DatabaseError):
@@ -167,7 +169,7 @@ def test_who_goes_on_begins_where_the_stored_log_ends(deploy: Deploy, taken: lis
 def test_a_flood_is_held_up_and_stored_in_rows_of_bounded_size(
     deploy: Deploy, taken: list[HostRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "MOST_PENDING", 200_000)
+    monkeypatch.setattr(recorder_module, "MOST_PENDING", 200_000)
     run = taken[0]
     program = program_of(run)
     most = 0
@@ -187,13 +189,13 @@ def test_a_flood_is_held_up_and_stored_in_rows_of_bounded_size(
 def test_a_store_that_fails_is_told_to_all_who_wait(
     deploy: Deploy, taken: list[HostRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: log.Recorder, batch: object) -> None:
+    def fail(self: Recorder, batch: object) -> None:
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(log.Recorder, "_store", fail)
+    monkeypatch.setattr(Recorder, "_store", fail)
     run = taken[0]
     program = program_of(run)
-    to = log.Recorder(deploy.pk)
+    to = Recorder(deploy.pk)
     to.begin(program, 0)
     to.add(piece(run, program, ["a"], 2))
     calls: list[Callable[[], None]] = [lambda: to.flush(run), lambda: to.add(piece(run, program, ["b"], 4))]

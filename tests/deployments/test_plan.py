@@ -201,7 +201,7 @@ def test_every_way_comes_to_an_end(data: st.DataObject, hosts: int, needed: int,
             to = data.draw(st.sampled_from(outcomes[run.id])) if run.id in outcomes else run.status
             if to != run.status and not (run.status == R.PENDING and to == R.PREPARED):  # by way of preparing
                 assert to in RUN_MOVES[run.status]
-            moved.append(replace(run, status=to))
+            moved.append(run._replace(status=to))
         picture = replace(picture, runs=moved)
         if isinstance(action, Do) and action.work == "once":
             ran = next(run for run in moved if run.id == action.runs[0])

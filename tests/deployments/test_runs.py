@@ -68,7 +68,7 @@ def test_one_whose_claim_was_taken_writes_nothing(run: HostRun) -> None:
     for act in acts:
         with pytest.raises(claims.ClaimLost):
             act()
-    runs.note(run, "stale")
+    runs.note_all([runs.Note(run, "stale")])
     row = HostRun.objects.get(pk=run.pk)
     assert (row.status, row.step, row.error) == ("pending", "", "")
     assert (Placement.objects.count(), HeldRelease.objects.count()) == (0, 0)
@@ -94,7 +94,7 @@ def test_prepared_and_switched_say_what_lies_on_the_host(run: HostRun, deploy: D
         deploy.revision,
         "20260101000000-abcdef0",
     )
-    runs.removed(run, release_of(deploy).name)
+    runs.forget_releases([runs.Removed(run, release_of(deploy).name)])
     assert not HeldRelease.objects.exists()
 
 

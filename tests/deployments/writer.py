@@ -7,9 +7,10 @@ from typing import Any
 from django.db import connection
 
 from deployments import claims, lifecycle, log
-from deployments.log import Piece, Recorder
+from deployments.log import Piece
 from deployments.models import Deploy, HostRun, Program
 from deployments.models.logs import Stream
+from deployments.recorder import Recorder
 from deployments.states import DeployStatus, RunStatus
 from tests.builders import make_deploy, make_run, make_target, make_token, make_user
 

@@ -1,0 +1,115 @@
+"""How much a worker has in hand: hosts in threads, up to a number, and work that is taken up as there is room."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+Key = tuple[int, str]  # deploy and kind of work
+
+
+@dataclass(eq=False)
+class Errand:
+    """One kind of work of one deploy, and the host runs that it is still to be tried on."""
+
+    key: Key
+    todo: dict[int, None]  # in order
+    running: int = 0
+    taken: int = 0
+
+
+@dataclass(eq=False)
+class Reserved:
+    """Places for hosts whose threads have not begun yet."""
+
+    left: int
+
+
+class Errands(ThreadPoolExecutor):
+    """The threads for hosts. A piece of work begins only while fewer than `most` hosts are in hand.
+
+    A host that hangs holds one place, not its whole piece: the next piece begins as soon as others are done.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, thread_name_prefix="host")
+        self._most = most
+        self._in_hand = 0
+        self._reserved: dict[int, Reserved] = {}
+        self._open: dict[Key, Errand] = {}
+        self._change = threading.Condition()
+
+    def begin(self, key: Key, run_ids: Sequence[int]) -> Errand | None:
+        """A new errand; None when there is one for this already, to which these host runs are added."""
+        with self._change:
+            if self.add(key, run_ids):
+                return None
+            errand = self._open[key] = Errand(key, dict.fromkeys(run_ids))
+            return errand
+
+    def add(self, key: Key, run_ids: Sequence[int]) -> bool:
+        """Whether there is an errand for this, to which these host runs are added."""
+        with self._change:
+            known = self._open.get(key)
+            if known is not None:
+                known.todo.update(dict.fromkeys(run_ids))
+                self._change.notify_all()
+            return known is not None
+
+    def next_piece(self, errand: Errand, size: int) -> list[int]:
+        """The next host runs to try, once there is room. Empty: all is done, and the errand is closed."""
+        with self._change:
+            self._change.wait_for(lambda: self._has_room() if errand.todo else not errand.running)
+            piece = list(errand.todo)[:size]
+            for run_id in piece:
+                del errand.todo[run_id]
+            if piece:
+                errand.running += 1
+            else:
+                self._open.pop(errand.key, None)
+            return piece
+
+    def end_piece(self, errand: Errand) -> None:
+        with self._change:
+            errand.running -= 1
+            self._change.notify_all()
+
+    def end(self, errand: Errand) -> None:
+        """However it ended: the same work may begin anew."""
+        with self._change:
+            if self._open.get(errand.key) is errand:
+                del self._open[errand.key]
+
+    @contextmanager
+    def reserve(self, count: int) -> Iterator[Reserved]:
+        """Places for what this thread will submit."""
+        reserved = Reserved(count)
+        with self._change:
+            self._reserved[threading.get_ident()] = reserved
+        try:
+            yield reserved
+        finally:
+            with self._change:
+                del self._reserved[threading.get_ident()]
+                self._change.notify_all()
+
+    def submit(self, act: Callable[..., Any], /, *args: Any, **facts: Any) -> Future[Any]:
+        with self._change:
+            self._in_hand += 1
+            reserved = self._reserved.get(threading.get_ident())
+            if reserved is not None:
+                reserved.left -= 1
+        future = super().submit(act, *args, **facts)
+        future.add_done_callback(self._done)
+        return future
+
+    def _has_room(self) -> bool:
+        return self._in_hand + sum(reserved.left for reserved in self._reserved.values()) < self._most
+
+    def _done(self, _: Future[Any]) -> None:
+        with self._change:
+            self._in_hand -= 1
+            if self._in_hand < self._most:
+                self._change.notify_all()
