@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from django.db import connection
+
 from deployments import claims, doorbell, phases, sharing
 from deployments.errands import Errand
 from deployments.models import Deploy
@@ -80,6 +82,7 @@ def _run_piece(
         errand.todo.clear()
         raise
     finally:
+        connection.close()
         runtime.pool.end_piece(errand)
 
 

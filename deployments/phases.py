@@ -254,6 +254,7 @@ def _each(jobs: list[Job], one: Callable[[Job], None], pool: Executor) -> None:
             connection.close()
 
     futures = [pool.submit(guarded, job) for job in jobs]
+    connection.close()  # it may be long, and a thread that only waits holds none
     wait(futures)  # all of them, before anything is let go
     for future in futures:
         future.result()

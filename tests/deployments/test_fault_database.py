@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from deployments import claims, engine
+from deployments import batches, claims
 from deployments.models import HostRun
 from deployments.runtime import Runtime
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
+pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
 
 def _answer_lost(act: Callable[..., object]) -> Callable[..., object]:
@@ -37,7 +37,7 @@ def test_a_claim_that_nobody_knows_of_is_ended(
     with monkeypatch.context() as patch:
         patch.setattr(claims, lost, _answer_lost(getattr(claims, lost)) if lost == "take" else _broken)
         with pytest.raises(OperationalError):
-            engine.run_batch(deploy.pk, "prepare", ids, worker=runtime.worker, runtime=runtime)
+            batches.run_batch(deploy.pk, "prepare", ids, runtime=runtime)
     assert _claimed(ids) == len(ids), "the claims are there, and nobody works on them"
     with runtime.holding(list(other.runs.values_list("pk", flat=True))):
         runtime._renew()
