@@ -37,25 +37,31 @@ own_releases() {
     set -f
 }
 
-# Kept: what serves, the last two good ones, the newest $keep, and $protect. Only what has our record is looked at.
+# Kept: what serves, the last two good ones, $protect, and of the others as many as make $keep in all. Those that never
+# proved good go first, the oldest before the others. Only what has our record is looked at.
 clean_releases() {
     live_release
-    counted=0 good=0
     own_releases
+    counted=0 good=0 doubtful= proved=
     for old in $names; do
         if [ ! -d "$root/releases/$old" ]; then
             rm -rf "$state/releases/$old"
             continue
         fi
-        stays=
         counted=$((counted + 1))
-        [ "$counted" -gt "$keep" ] || stays=yes
-        if [ -e "$state/releases/$old/good" ] && [ "$good" -lt 2 ]; then
-            good=$((good + 1))
-            stays=yes
-        fi
+        stays=
         case " $live $release $protect " in *" $old "*) stays=yes ;; esac
-        [ "$stays" ] || remove_release "$old" || say "release $old could not be removed"
+        if [ -e "$state/releases/$old/good" ]; then
+            good=$((good + 1))
+            [ "$stays" ] || [ "$good" -le 2 ] || proved="$old $proved"
+        else
+            [ "$stays" ] || doubtful="$old $doubtful"
+        fi
+    done
+    for old in $doubtful $proved; do
+        [ "$counted" -gt "$keep" ] || break
+        counted=$((counted - 1))
+        remove_release "$old" || say "release $old could not be removed"
     done
 }
 

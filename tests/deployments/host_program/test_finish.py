@@ -27,11 +27,11 @@ def finish(
     return host.run_program(program, name=f"d{n}-finish-1")
 
 
-def deploy(host: Host, shop: Tree, n: int, *steps: HostStep) -> Channel:
+def deploy(host: Host, shop: Tree, n: int, *steps: HostStep, keep: int = 3) -> Channel:
     to = release(n)
     host.run_program(prepare(host, to, shop), name=f"d{n}-prepare-1", archive=shop)
     host.switch(to)
-    return finish(host, to, *steps, n=n)
+    return finish(host, to, *steps, keep=keep, n=n)
 
 
 def record(host: Host, n: int, mark: str) -> None:
@@ -81,12 +81,11 @@ def test_after_fifty_failures_what_serves_and_two_good_ones_are_left(host: Host,
     foreign.mkdir()
     (host.root / "releases" / "notes").mkdir()
     channel = deploy(host, shop, 54, last)
-    good = {release(n).name for n in ((2, 3) if last is BAD else (3,))}
-    newest = {release(n).name for n in (52, 53, 54)}
-    assert releases(host) == good | newest | {foreign.name, "notes"}
+    kept = {release(n).name for n in (2, 3, 54)}
+    assert releases(host) == kept | {foreign.name, "notes"}
     gone = {mark.args for mark in channel.marks() if mark.word == "removed"}
-    assert gone == {release(n).name for n in range(1, 54)} - good - newest
-    assert {path.name for path in (host.state / "releases").iterdir()} == good | newest
+    assert gone == {release(n).name for n in range(1, 54)} - kept
+    assert {path.name for path in (host.state / "releases").iterdir()} == kept
     assert not list(host.state.glob("trash-*"))
 
 
@@ -98,7 +97,16 @@ def test_what_is_protected_or_live_stays(host: Host, shop: Tree) -> None:
     for n in range(10, 15):
         record(host, n, "bad")
     finish(host, release(9), OK, keep=1, protect=(release(4).name,), n=9)
-    assert releases(host) == {release(n).name for n in (4, 9, 14)}
+    assert releases(host) == {release(n).name for n in (4, 9)}
+
+
+def test_failed_ones_go_first_and_then_the_oldest(host: Host, shop: Tree) -> None:
+    for n, mark in [(1, "good"), (2, "bad"), (3, "good"), (4, "good"), (5, "bad"), (6, "good")]:
+        record(host, n, mark)
+    deploy(host, shop, 7, OK, keep=5)
+    assert releases(host) == {release(n).name for n in (1, 3, 4, 6, 7)}
+    deploy(host, shop, 8, OK, keep=5)
+    assert releases(host) == {release(n).name for n in (3, 4, 6, 7, 8)}
 
 
 def test_old_programs_go_but_none_that_runs(host: Host, shop: Tree) -> None:
