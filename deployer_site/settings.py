@@ -39,6 +39,10 @@ WORKER_THREADS = environ.read_int("WORKER_THREADS", default=32, least=4, most=51
 WORKER_HOSTS = environ.read_int("WORKER_HOSTS", default=256, least=4, most=2000)
 WORKER_QUEUE = environ.read_text("WORKER_QUEUE")
 
+# Connections to hosts that a worker keeps open for the next deploy
+SSH_KEEP_SECONDS = environ.read_int("SSH_KEEP_SECONDS", default=120, least=0, most=86_400)
+SSH_KEEP_MOST = environ.read_int("SSH_KEEP_MOST", default=500, least=0, most=10_000)
+
 # Secrets
 SECRET_KEY = environ.read_secret("SECRET_KEY") or environ.keep_secret(
     SECRETS / "secret_key", generate=environ.generate_secret_key

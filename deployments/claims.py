@@ -97,7 +97,10 @@ def take(worker: Worker, deploy: Deploy, run_ids: Sequence[int]) -> list[HostRun
         if not any(counts):
             return []
         Target.objects.filter(pk=target.pk).update(fence=fence)
-    taken = list(HostRun.objects.filter(deploy=deploy, claimed_by=worker.pk, fence=fence).select_related("host"))
+    rows = HostRun.objects.filter(deploy=deploy, claimed_by=worker.pk, fence=fence)
+    # all that connecting asks for: else each host's thread would ask by itself
+    ways = rows.select_related("host__zone__region__gateway")
+    taken = list(ways.prefetch_related("host__keys", "host__zone__region__gateway__keys"))
     for run in taken:
         run.deploy = deploy  # one object for all: what its relations have read is read once
     return taken

@@ -176,6 +176,8 @@ class PersonAdmin(ByRole, UserAdmin[User]):
 
 @admin.register(Region)
 class RegionAdmin(ByRole):
+    list_display = ["name", "queue", "gateway"]
+    list_select_related = ["gateway"]
     search_fields = ["name"]
 
 

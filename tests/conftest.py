@@ -9,9 +9,16 @@ import redis
 from django.conf import settings
 
 from deployer_site.valkey import find_binary, write_configuration
+from environments.ssh.connection import own_key
 from tests.processes import Processes
 
 Wait = Callable[[Callable[[], object], float], None]
+
+
+@pytest.fixture(autouse=True)
+def _own_key_of_this_test() -> None:
+    """Each test has a database and a key pair of its own; a process keeps its parsed key for a moment."""
+    own_key.forget()
 
 
 @pytest.fixture(scope="session")

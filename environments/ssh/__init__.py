@@ -20,7 +20,7 @@ from environments.ssh.errors import (
     NoKeyPair,
     SSHError,
 )
-from environments.ssh.pool import close_idle, forget
+from environments.ssh.pool import close_idle, forget, scan_host
 from environments.ssh.transport import Channel, program
 from environments.ssh.wire import ScannedKey, fingerprint, scan
 
@@ -39,4 +39,5 @@ __all__ = [
     "forget",
     "program",
     "scan",
+    "scan_host",
 ]

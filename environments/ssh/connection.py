@@ -1,9 +1,11 @@
-"""One connection to a host: pinned keys, our key alone, and a clear word when it fails."""
+"""Signing in to a host: pinned keys, our key alone, and a clear word when it fails."""
 
 import base64
 import io
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import paramiko
@@ -26,22 +28,65 @@ from environments.ssh.wire import HANDSHAKE_SECONDS, Transport, open_socket
 # what paramiko says when a server hangs or goes away in the middle of signing in: that refuses no key
 _NO_ANSWER = ("Authentication timeout", "Authentication failed: transport shut down")
 
+PAIR_SECONDS = 2.0
+
+Socket = socket.socket | paramiko.Channel
+
 _config_lock = threading.Lock()
 _config = Config(overrides={"load_ssh_configs": False})
-_keys: dict[int, paramiko.PKey] = {}
 
 
-def connect(host: Host, user: str) -> Connection:
-    """Signed in, with a host key that a person has accepted. Raises SSHError."""
-    accepted = list(HostKey.objects.filter(host=host))
+class _OwnKey:
+    """Our key pair, parsed once; which one is active is asked once for all hosts of a deploy, not for each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        self._asked_at = -PAIR_SECONDS
+        self._pair_id = 0
+        self._parsed: paramiko.PKey | None = None
+
+    def get(self, host: str) -> paramiko.PKey:
+        """Raises NoKeyPair."""
+        with self._lock:
+            if time.monotonic() - self._asked_at < PAIR_SECONDS and self._parsed is not None:
+                return self._parsed
+            pair = active_key_pair()
+            if pair is None:
+                raise NoKeyPair(host, "The Deployer has no key pair yet. Run `manage.py key create`.")
+            if self._parsed is None or pair.pk != self._pair_id:
+                self._parsed = _key_class(pair.public).from_private_key(io.StringIO(private_text(pair)))
+            self._pair_id, self._asked_at = pair.pk, time.monotonic()
+            return self._parsed
+
+
+own_key = _OwnKey()
+
+
+def open_direct(host: Host) -> socket.socket:
+    """Raises HostUnreachable."""
+    return open_socket(host.name, host.address, host.port)
+
+
+def require_accepted_keys(host: Host) -> list[HostKey]:
+    """The keys that a person has accepted; read along with the host, if whoever read it has asked for that."""
+    accepted = list(host.keys.all())
     if not accepted:
         raise HostKeyUnknown(
             host.name,
             f"Nobody has accepted a host key of {host.name}, so nothing was sent to it. "
             f"Run `manage.py hostkey scan {host.name}`, compare the fingerprint and accept it.",
         )
-    pkey = _private_key(host.name)
-    sock = open_socket(host.name, host.address, host.port)
+    return accepted
+
+
+def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connection:
+    """Signed in over the socket of `open_way`, with a host key that a person has accepted. Raises SSHError."""
+    accepted = require_accepted_keys(host)
+    pkey = own_key.get(host.name)
+    sock = open_way(host)
     # Fabric's Config is not safe to share between threads while a Connection copies it.
     with _config_lock:
         connection = Connection(
@@ -62,7 +107,7 @@ def connect(host: Host, user: str) -> Connection:
     return connection
 
 
-def _kwargs(pkey: paramiko.PKey, sock: socket.socket) -> dict[str, Any]:
+def _kwargs(pkey: paramiko.PKey, sock: Socket) -> dict[str, Any]:
     return {
         "pkey": pkey,
         "sock": sock,
@@ -96,15 +141,6 @@ def _explain(host: Host, user: str, error: Exception) -> SSHError:
         )
     said = str(error) or type(error).__name__
     return HostUnreachable(name, f"{name} ({host.address}:{host.port}) broke off while connecting ({said}).")
-
-
-def _private_key(name: str) -> paramiko.PKey:
-    pair = active_key_pair()
-    if pair is None:
-        raise NoKeyPair(name, "The Deployer has no key pair yet. Run `manage.py key create`.")
-    if pair.pk not in _keys:
-        _keys[pair.pk] = _key_class(pair.public).from_private_key(io.StringIO(private_text(pair)))
-    return _keys[pair.pk]
 
 
 def _key_class(public: str) -> type[paramiko.PKey]:

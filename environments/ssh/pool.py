@@ -1,4 +1,4 @@
-"""Programs on hosts over warm connections."""
+"""Programs on hosts over warm connections: kept for the next phase and the next deploy, as long and as many as set."""
 
 import threading
 import time
@@ -7,105 +7,139 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import paramiko
+from django.conf import settings
 from fabric import Connection
-from paramiko.ssh_exception import ChannelException, SSHException
+from paramiko.ssh_exception import SSHException
 
 from environments.models import Host
-from environments.ssh.connection import connect
+from environments.ssh import gateways
+from environments.ssh.channel import Channel, await_start, start
+from environments.ssh.connection import sign_in
 from environments.ssh.errors import HostUnreachable
-from environments.ssh.wire import HANDSHAKE_SECONDS
+from environments.ssh.wire import HANDSHAKE_SECONDS, ScannedKey, scan
 
-SEND_SECONDS = 15.0
-ANSWER_SECONDS = 8.0
-IDLE_SECONDS = 60
-IDLE_MOST = 256
+FRESH_SECONDS = 5.0  # a connection that was used so lately is alive; an older one is asked first
+SPARE_SECONDS = 2.0
 
-
-class Channel:
-    """One program on a host: bytes in, bytes out."""
-
-    def __init__(self, host: str, channel: paramiko.Channel) -> None:
-        self._host = host
-        self._channel = channel
-
-    def send(self, data: bytes) -> None:
-        """Raises HostUnreachable when the link has died, or when the host has taken nothing for a while."""
-        self._channel.settimeout(SEND_SECONDS)
-        try:
-            self._channel.sendall(data)
-        except OSError as error:
-            raise HostUnreachable(self._host, f"The link to {self._host} broke while sending ({error}).") from None
-
-    def receive(self, seconds: float, most: int = 1 << 16) -> bytes | None:
-        """Bytes; b"" at the end of output; None when nothing came within `seconds`."""
-        self._channel.settimeout(seconds)
-        try:
-            return self._channel.recv(most)
-        except TimeoutError:
-            return None
-
-    def check_link(self) -> None:
-        """Ask the server for an answer, whatever the program does. Raises HostUnreachable when none comes."""
-        transport = self._channel.get_transport()
-        try:
-            transport.open_session(timeout=ANSWER_SECONDS).close()
-        except ChannelException:
-            return  # it has enough open already, but it lives
-        except (SSHException, EOFError, OSError):
-            # the same connection is no good for anything else
-            transport.close()
-            raise HostUnreachable(
-                self._host, f"{self._host} takes our connection, but its SSH server has stopped answering."
-            ) from None
-
-    @property
-    def ended_by_host(self) -> bool:
-        """Whether the host said how the program ended; otherwise an end of output only means a dead link."""
-        return self._channel.exit_status_ready() and self._channel.exit_status != -1
-
-    def close(self) -> None:
-        self._channel.close()
+Key = tuple[int, str, int, str]
 
 
 @dataclass
 class _Warm:
     connection: Connection
     used_at: float = field(default_factory=time.monotonic)
+    spare: paramiko.Channel | None = None
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        found: paramiko.Transport = self.connection.transport
+        return found
 
     @property
     def alive(self) -> bool:
-        transport = self.connection.transport
-        return transport is not None and transport.is_active()
+        return self.connection.transport is not None and self.transport.is_active()
+
+    @property
+    def fresh(self) -> bool:
+        return time.monotonic() - self.used_at < FRESH_SECONDS
+
+    def reserve(self) -> None:
+        """Open the channel of the next program already, while the host works on this one.
+
+        A host that allows only one at a time refuses it; then the next program opens its own.
+        """
+        try:
+            self.spare = self.transport.open_session(timeout=SPARE_SECONDS)
+        except (SSHException, EOFError, OSError):
+            self.spare = None
+
+    def run(self, command: str) -> paramiko.Channel:
+        """Raises what paramiko raises."""
+        channel, self.spare = self.spare, None
+        if channel is None or channel.closed:
+            channel = self.transport.open_session(timeout=HANDSHAKE_SECONDS)
+        start(channel, command)
+        if not self.fresh:
+            await_start(channel)
+        return channel
 
 
 _pool_lock = threading.Lock()
-_pool: dict[tuple[int, str, int, str], list[_Warm]] = {}
+_pool: dict[Key, list[_Warm]] = {}
+
+
+@dataclass
+class _Use:
+    """One program on its way: over a connection that was kept, or a new one."""
+
+    host: Host
+    user: str
+    command: str
+    warm: _Warm | None = None
+
+    def begin(self, key: Key) -> tuple[paramiko.Channel, bool]:
+        """Start it; and whether that was over a kept connection, which may turn out to be dead. Raises SSHError."""
+        while warm := _borrow(key):
+            try:
+                self.warm = warm
+                return warm.run(self.command), True
+            except (SSHException, EOFError, OSError):
+                warm.connection.close()  # it died while it was idle: not the host's fault
+        return self.connect(), False
+
+    def connect(self) -> paramiko.Channel:
+        """Start it over a new connection. Raises SSHError."""
+        name = self.host.name
+        if self.warm is not None:
+            self.warm.connection.close()
+        self.warm = _Warm(sign_in(self.host, self.user, gateways.open_way))
+        try:
+            return self.warm.run(self.command)
+        except (SSHException, EOFError, OSError) as error:
+            self.warm.connection.close()
+            raise HostUnreachable(name, f"{name} let us in but started no program ({error}).") from None
+
+    def reserve(self) -> None:
+        if self.warm is not None:
+            self.warm.reserve()
+
+    def end(self, key: Key) -> None:
+        if self.warm is not None:
+            _give_back(key, self.warm)
 
 
 @contextmanager
 def program(host: Host, user: str, command: str) -> Iterator[Channel]:
     """Run `command` on `host` and talk to it; a warm connection is used, and stays warm. Raises SSHError."""
     key = (host.pk, host.address, host.port, user)
-    warm, channel = _open(host, user, key, command)
+    use = _Use(host, user, command)
+    started, kept = use.begin(key)
+    channel = Channel(host.name, started, meanwhile=use.reserve, again=use.connect if kept else None)
     try:
-        yield Channel(host.name, channel)
+        yield channel
     finally:
         channel.close()
-        _give_back(key, warm)
+        use.end(key)
+
+
+def scan_host(host: Host) -> list[ScannedKey]:
+    """The keys that a host shows, through its gateway if it has one; nobody signs in to it. Raises SSHError."""
+    return scan(host.address, host.port, open_way=lambda: gateways.open_way(host))
 
 
 def forget(host: Host) -> None:
-    """Close the warm connections to a host, as after its accepted key has changed."""
+    """Close the warm connections to a host and through it, as after its accepted key has changed."""
     with _pool_lock:
         keys = [key for key in _pool if key[0] == host.pk]
         dropped = [warm for key in keys for warm in _pool.pop(key)]
     for warm in dropped:
         warm.connection.close()
+    gateways.forget(host)
 
 
-def close_idle(older_than: float = IDLE_SECONDS) -> None:
-    """Close connections that nobody used for a while."""
-    limit = time.monotonic() - older_than
+def close_idle(older_than: float | None = None) -> None:
+    """Close connections that nobody used for so many seconds, by default SSH_KEEP_SECONDS."""
+    limit = time.monotonic() - (settings.SSH_KEEP_SECONDS if older_than is None else older_than)
     dropped: list[_Warm] = []
     with _pool_lock:
         for key, warms in list(_pool.items()):
@@ -115,31 +149,10 @@ def close_idle(older_than: float = IDLE_SECONDS) -> None:
                 del _pool[key]
     for warm in dropped:
         warm.connection.close()
+    gateways.close_idle(limit)
 
 
-def _open(host: Host, user: str, key: tuple[int, str, int, str], command: str) -> tuple[_Warm, paramiko.Channel]:
-    while warm := _borrow(key):
-        try:
-            return warm, _exec(warm, command)
-        except (SSHException, EOFError, OSError):
-            warm.connection.close()  # it died while it was idle: not the host's fault
-    warm = _Warm(connect(host, user))
-    try:
-        return warm, _exec(warm, command)
-    except (SSHException, EOFError, OSError) as error:
-        warm.connection.close()
-        raise HostUnreachable(host.name, f"{host.name} let us in but started no program ({error}).") from None
-
-
-def _exec(warm: _Warm, command: str) -> paramiko.Channel:
-    assert warm.connection.transport is not None
-    channel: paramiko.Channel = warm.connection.transport.open_session(timeout=HANDSHAKE_SECONDS)
-    channel.set_combine_stderr(True)
-    channel.exec_command(command)
-    return channel
-
-
-def _borrow(key: tuple[int, str, int, str]) -> _Warm | None:
+def _borrow(key: Key) -> _Warm | None:
     with _pool_lock:
         while _pool.get(key):
             warm = _pool[key].pop()
@@ -148,10 +161,10 @@ def _borrow(key: tuple[int, str, int, str]) -> _Warm | None:
     return None
 
 
-def _give_back(key: tuple[int, str, int, str], warm: _Warm) -> None:
+def _give_back(key: Key, warm: _Warm) -> None:
     warm.used_at = time.monotonic()
     with _pool_lock:
-        if warm.alive and sum(map(len, _pool.values())) < IDLE_MOST:
+        if warm.alive and sum(map(len, _pool.values())) < settings.SSH_KEEP_MOST:
             _pool.setdefault(key, []).append(warm)
             return
     warm.connection.close()

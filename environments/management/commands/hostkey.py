@@ -57,7 +57,7 @@ class Command(BaseCommand):
         def accept(key: ScannedKey, replace: str) -> object:
             return host_keys.accept(host=host, key=key, by=operator(), replace=replace)
 
-        self._decide(host.name, ssh.scan(host.address, host.port), trusted, accept, options)
+        self._decide(host.name, ssh.scan_host(host), trusted, accept, options)
 
     def _git_host(self, options: dict[str, Any]) -> None:
         host = host_keys.read_git_host(options["git"])
