@@ -160,7 +160,7 @@ def _arm(item: Armed, arming: Arming) -> None:
         item.previous = run.previous if mark.args in ("-", recipes.release(run.deploy).name) else mark.args
         item.channel = channel
     except (ssh.SSHError, ProgramFailed) as error:
-        item.failure = error
+        item.failure = item.failure or error  # one that was left behind keeps that as its reason
     finally:
         connection.close()
 

@@ -52,6 +52,7 @@ class Channel:
         self._meanwhile: Callable[[], None] | None = meanwhile
         self._again = again
         self._unanswered: list[bytes] = []
+        self._over = False  # closed by ourselves, perhaps while another thread still waits for an answer
 
     def send(self, data: bytes) -> None:
         """Raises HostUnreachable when the link has died, or when the host has taken nothing for a while."""
@@ -82,13 +83,15 @@ class Channel:
 
     def _refuse_unstarted(self) -> None:
         """The link lives, but the channel is closed without a word that the program was started."""
+        if self._over:
+            return
         if self._channel.closed and not self._channel.event_ready and self._channel.get_transport().is_active():
             raise HostUnreachable(self._host, f"{self._host} let us in but started no program.")
 
     def _start_again(self) -> bool:
         """Whether it was: only while nobody knows that the program was started. What was sent is sent again."""
         again, self._again = self._again, None
-        if again is None or self._channel.event_ready:
+        if again is None or self._over or self._channel.event_ready:
             return False
         self._channel = again()
         unanswered, self._unanswered = self._unanswered, []
@@ -116,4 +119,5 @@ class Channel:
         return self._channel.exit_status_ready() and self._channel.exit_status != -1
 
     def close(self) -> None:
+        self._over = True
         self._channel.close()

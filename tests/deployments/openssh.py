@@ -1,7 +1,9 @@
 """A real OpenSSH server, run by whoever runs the tests."""
 
+import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ Port {port}
 ListenAddress 127.0.0.1
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
+LogLevel VERBOSE
 UsePAM no
 StrictModes no
 PasswordAuthentication no
@@ -31,6 +34,29 @@ SetEnv HOME={folder}/home
 class OpenSSH:
     port: int
     folder: Path
+    child: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def user(self) -> str:
+        return getpass.getuser()
+
+    @property
+    def signed_in(self) -> int:
+        """How often somebody has."""
+        return (self.folder / "log").read_text().count("Accepted publickey")
+
+    def drop(self) -> None:
+        """Cut all connections; the server stays."""
+        assert self.child
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        for pid, parent in (map(int, line.split()) for line in listed.splitlines()):
+            if parent == self.child.pid:
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        assert self.child
+        self.child.terminate()
+        self.child.wait(10)
 
     @property
     def home(self) -> Path:
@@ -44,6 +70,7 @@ class OpenSSH:
 @contextmanager
 def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed25519",)) -> Iterator[OpenSSH]:
     """`kinds` of host keys; the first one's file is `host_key`."""
+    folder.mkdir(exist_ok=True)
     server = OpenSSH(closed_port(), folder)
     server.home.mkdir()
     text = CONFIGURATION.format(port=server.port, folder=folder)
@@ -56,7 +83,7 @@ def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     assert sshd, "OpenSSH's server is not installed"
-    child = processes.start([sshd, "-D", "-e", "-f", str(folder / "sshd_config")])
+    child = server.child = processes.start([sshd, "-D", "-E", str(folder / "log"), "-f", str(folder / "sshd_config")])
 
     def answers() -> bool:
         assert child.poll() is None, "sshd has ended."

@@ -60,7 +60,7 @@ def test_a_server_that_stops_answering_is_unreachable_and_the_others_go_live(
     """Its kernel still acknowledges all that comes, so that no TCP timer ends the connection."""
     monkeypatch.setattr("deployments.follow.QUIET_SECONDS", 1.0)
     monkeypatch.setattr("deployments.follow.LINK_SECONDS", 1)
-    monkeypatch.setattr("environments.ssh.pool.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("environments.ssh.channel.ANSWER_SECONDS", 2.0)
     monkeypatch.setattr("environments.ssh.connection.HANDSHAKE_SECONDS", 2)
     place = make_fleet_target(hosts=3, steps=[step("build", "touch ../../begun; sleep 3")])
     hung = list(place.homes)[1]
@@ -109,7 +109,7 @@ def test_an_upload_that_is_cut_leaves_nothing_and_is_sent_again(
 def test_a_cancel_ends_an_upload_that_hangs(
     make_fleet_target: MakeFleetTarget, driver: Driver, behind_a_link: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("environments.ssh.pool.SEND_SECONDS", 3.0)
+    monkeypatch.setattr("environments.ssh.channel.SEND_SECONDS", 3.0)
     monkeypatch.setattr("environments.ssh.connection.HANDSHAKE_SECONDS", 3)
     place = make_fleet_target(hosts=1)
     link = behind_a_link(place, next(iter(place.homes)))
