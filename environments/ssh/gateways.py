@@ -77,24 +77,47 @@ def close_idle(limit: float) -> None:
 
 def _open_link(region: Region, host: Host, to: Host) -> Socket:
     gateway = _kept(region, host)
+    kept, transport = _transport(gateway, region, host)
+    try:
+        return _link(gateway, transport, to)
+    except (SSHException, EOFError, OSError) as error:
+        if not kept or isinstance(error, ChannelException):
+            raise _unreachable(host, to, error) from None
+    # it had died while nobody used it: not the host's fault
+    transport.close()
+    _, transport = _transport(gateway, region, host)
+    try:
+        return _link(gateway, transport, to)
+    except (SSHException, EOFError, OSError) as error:
+        raise _unreachable(host, to, error) from None
+
+
+def _transport(gateway: _Gateway, region: Region, host: Host) -> tuple[bool, paramiko.Transport]:
+    """The connection to the gateway, and whether it was there already. Raises SSHError."""
     with gateway.lock:
-        if not gateway.alive:
+        kept = gateway.alive
+        if not kept:
             gateway.connection = sign_in(host, region.gateway_user, open_direct)
         assert gateway.connection is not None
-        transport: paramiko.Transport = gateway.connection.transport
-    try:
-        link: paramiko.Channel = transport.open_channel(
-            "direct-tcpip", (to.address, to.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
-        )
-    except ChannelException as error:
-        raise HostUnreachable(
-            to.name,
-            f"{host.name} cannot reach {to.address}:{to.port} ({error.text}). Is that up, and may {host.name} forward?",
-        ) from None
-    except (SSHException, EOFError, OSError) as error:
-        raise HostUnreachable(to.name, f"The link to {host.name} broke ({error}).") from None
+        return kept, gateway.connection.transport
+
+
+def _link(gateway: _Gateway, transport: paramiko.Transport, to: Host) -> paramiko.Channel:
+    """Raises what paramiko raises."""
+    link: paramiko.Channel = transport.open_channel(
+        "direct-tcpip", (to.address, to.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
+    )
     gateway.links.append(link)
     return link
+
+
+def _unreachable(host: Host, to: Host, error: Exception) -> HostUnreachable:
+    if isinstance(error, ChannelException):
+        return HostUnreachable(
+            to.name,
+            f"{host.name} cannot reach {to.address}:{to.port} ({error.text}). Is that up, and may {host.name} forward?",
+        )
+    return HostUnreachable(to.name, f"The link to {host.name} broke ({error or type(error).__name__}).")
 
 
 def _kept(region: Region, host: Host) -> _Gateway:
