@@ -1,6 +1,7 @@
 """One program on a host: started without waiting for leave, then bytes in, bytes out."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
@@ -61,7 +62,7 @@ class Channel:
         self._channel.settimeout(SEND_SECONDS)
         try:
             self._channel.sendall(data)
-        except OSError as error:
+        except (SSHException, EOFError, OSError) as error:
             self._refuse_unstarted()
             if not self._start_again():
                 raise HostUnreachable(self._host, f"The link to {self._host} broke while sending ({error}).") from None
@@ -108,7 +109,8 @@ class Channel:
             return  # it has enough open already, but it lives
         except (SSHException, EOFError, OSError):
             # the same connection is no good for anything else
-            transport.close()
+            with suppress(SSHException, EOFError, OSError):
+                transport.close()
             raise HostUnreachable(
                 self._host, f"{self._host} takes our connection, but its SSH server has stopped answering."
             ) from None
@@ -120,4 +122,5 @@ class Channel:
 
     def close(self) -> None:
         self._over = True
-        self._channel.close()
+        with suppress(SSHException, EOFError, OSError):
+            self._channel.close()

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import paramiko
@@ -70,6 +71,12 @@ def open_direct(host: Host) -> socket.socket:
     return open_socket(host.name, host.address, host.port)
 
 
+def shut(connection: Connection) -> None:
+    """Close it, alive or dead: over a gateway that died, even the good-bye fails."""
+    with suppress(SSHException, EOFError, OSError):
+        connection.close()
+
+
 def require_accepted_keys(host: Host) -> list[HostKey]:
     """The keys that a person has accepted; read along with the host, if whoever read it has asked for that."""
     accepted = list(host.keys.all())
@@ -101,8 +108,9 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
     try:
         connection.open()
     except (BadHostKeyException, AuthenticationException, SSHException, EOFError, OSError) as error:
-        connection.close()
-        sock.close()
+        shut(connection)
+        with suppress(SSHException, EOFError, OSError):
+            sock.close()
         raise _explain(host, user, error) from None
     return connection
 

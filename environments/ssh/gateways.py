@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import paramiko
@@ -9,7 +10,7 @@ from fabric import Connection
 from paramiko.ssh_exception import ChannelException, SSHException
 
 from environments.models import Host, Region
-from environments.ssh.connection import Socket, open_direct, sign_in
+from environments.ssh.connection import Socket, open_direct, shut, sign_in
 from environments.ssh.errors import HostUnreachable, SSHError
 from environments.ssh.wire import CONNECT_SECONDS
 
@@ -35,7 +36,7 @@ class _Gateway:
 
     def close(self) -> None:
         if self.connection is not None:
-            self.connection.close()
+            shut(self.connection)
             self.connection = None
 
 
@@ -84,7 +85,8 @@ def _open_link(region: Region, host: Host, to: Host) -> Socket:
         if not kept or isinstance(error, ChannelException):
             raise _unreachable(host, to, error) from None
     # it had died while nobody used it: not the host's fault
-    transport.close()
+    with suppress(SSHException, EOFError, OSError):
+        transport.close()
     _, transport = _transport(gateway, region, host)
     try:
         return _link(gateway, transport, to)

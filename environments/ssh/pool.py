@@ -14,7 +14,7 @@ from paramiko.ssh_exception import SSHException
 from environments.models import Host
 from environments.ssh import gateways
 from environments.ssh.channel import Channel, await_start, start
-from environments.ssh.connection import sign_in
+from environments.ssh.connection import shut, sign_in
 from environments.ssh.errors import HostUnreachable
 from environments.ssh.wire import HANDSHAKE_SECONDS, ScannedKey, scan
 
@@ -84,19 +84,19 @@ class _Use:
                 self.warm = warm
                 return warm.run(self.command), True
             except (SSHException, EOFError, OSError):
-                warm.connection.close()  # it died while it was idle: not the host's fault
+                shut(warm.connection)  # it died while it was idle: not the host's fault
         return self.connect(), False
 
     def connect(self) -> paramiko.Channel:
         """Start it over a new connection. Raises SSHError."""
         name = self.host.name
         if self.warm is not None:
-            self.warm.connection.close()
+            shut(self.warm.connection)
         self.warm = _Warm(sign_in(self.host, self.user, gateways.open_way))
         try:
             return self.warm.run(self.command)
         except (SSHException, EOFError, OSError) as error:
-            self.warm.connection.close()
+            shut(self.warm.connection)
             raise HostUnreachable(name, f"{name} let us in but started no program ({error}).") from None
 
     def reserve(self) -> None:
@@ -133,7 +133,7 @@ def forget(host: Host) -> None:
         keys = [key for key in _pool if key[0] == host.pk]
         dropped = [warm for key in keys for warm in _pool.pop(key)]
     for warm in dropped:
-        warm.connection.close()
+        shut(warm.connection)
     gateways.forget(host)
 
 
@@ -148,7 +148,7 @@ def close_idle(older_than: float | None = None) -> None:
             if not _pool[key]:
                 del _pool[key]
     for warm in dropped:
-        warm.connection.close()
+        shut(warm.connection)
     gateways.close_idle(limit)
 
 
@@ -167,4 +167,4 @@ def _give_back(key: Key, warm: _Warm) -> None:
         if warm.alive and sum(map(len, _pool.values())) < settings.SSH_KEEP_MOST:
             _pool.setdefault(key, []).append(warm)
             return
-    warm.connection.close()
+    shut(warm.connection)
