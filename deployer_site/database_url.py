@@ -9,6 +9,9 @@ from deployer_site.environ import refuse
 EXAMPLES = "Write sqlite:////absolute/path/of/file or postgresql://user:password@host:5432/name."
 POSTGRESQL_OPTIONS = {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name"}
 CONNECT_SECONDS = "5"
+# A process that is stopped in the middle of a transaction would keep its rows locked for as long as it sleeps, so that
+# nobody could adopt its deploys.
+SESSION = "-c idle_in_transaction_session_timeout=10s"
 
 
 def read_database(name: str, url: str) -> dict[str, Any]:
@@ -66,5 +69,5 @@ def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, An
         "PORT": str(port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": CONNECT_SECONDS, **options},
+        "OPTIONS": {"connect_timeout": CONNECT_SECONDS, "options": SESSION, **options},
     }

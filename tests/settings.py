@@ -27,6 +27,10 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, not memory: threads and spawned processes open it too, with the locking that production has.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
 
+if "postgresql" in DATABASES["default"]["ENGINE"]:
+    # A test is often one transaction, and may well rest in it.
+    DATABASES["default"]["OPTIONS"].pop("options")
+
 # Files are found where they lie; WhiteNoise wants the folder of collected ones to exist nevertheless.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 (VAR / "static").mkdir(exist_ok=True)

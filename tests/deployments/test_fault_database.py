@@ -1,15 +1,19 @@
 """The database goes away at the worst moment: what was committed without an answer is found again."""
 
 from collections.abc import Callable
+from contextlib import closing
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from deployments import batches, claims
+from deployer_site.database_url import SESSION
+from deployments import batches, claims, log
 from deployments.models import HostRun
 from deployments.runtime import Runtime
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
+from tests.deployments.web import database_url
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
@@ -44,6 +48,19 @@ def test_a_claim_that_nobody_knows_of_is_ended(
     assert _claimed(ids) == 0
     assert other.runs.filter(claimed_by=runtime.worker.pk).count() == other.runs.count(), "what is worked on stays"
     runtime.end()
+
+
+def test_a_process_that_sleeps_in_a_transaction_does_not_keep_its_rows(make_place: MakeFleetTarget) -> None:
+    """Of a worker that is stopped, others adopt the deploys, which writes the rows that it had locked."""
+    deploy = request(make_place(hosts=1))
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one lock for all, and one machine, which sleeps as a whole.")
+    with closing(psycopg.connect(database_url(), options=SESSION)) as sleeper:
+        sleeper.execute("SELECT 1 FROM deployments_deploy WHERE id = %s FOR UPDATE", [deploy.pk])
+        assert claims.take(claims.register(), deploy, list(deploy.runs.values_list("pk", flat=True)))
+        log.say(deploy, "This waits for the row.")
+        with pytest.raises(psycopg.Error, match="idle-in-transaction"):
+            sleeper.execute("SELECT 1")
 
 
 def _broken(*_: object) -> None:
