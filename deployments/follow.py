@@ -20,9 +20,9 @@ from deployments.spool import Lines, Marked, SpoolReader
 from environments import ssh
 from environments.models import Host
 
-LINK_SECONDS = 9  # how long a broken link is tried again; noticing it took 10 s, so unreachable is said within 20
+LINK_SECONDS = 5  # how long a broken link is tried again; noticing it took 10 s, so unreachable is said within 20
 UPLOADS_MOST = 3
-QUIET_SECONDS = 15.0  # after that long without a word the host is asked whether the link still lives
+QUIET_SECONDS = 10.0  # after that long without a word the host is asked whether the link still lives
 GREETING_SECONDS = 300.0  # how long a host may take to start a program
 STOP_SECONDS = 15  # how long a host may take to stop what it was told to stop
 LISTEN_SECONDS = 0.25
@@ -170,8 +170,10 @@ def _talk_until_end(job: Job, program: Program, text: str) -> None:
         except ssh.HostUnreachable:
             now = time.monotonic()
             uploads += talk.uploading
-            if talk.heard or not give_up:
+            if talk.heard:
                 give_up = now + LINK_SECONDS  # from when it broke: it may have held for hours before
+            elif not give_up:
+                give_up = talk.began + LINK_SECONDS
             if job.stop.is_set() or job.leaving.is_set() or now > give_up or uploads == UPLOADS_MOST:
                 raise
             job.stop.wait(1)
@@ -268,9 +270,8 @@ def _greet(job: Job, program: Program, channel: ssh.Channel, talk: _Talk, data: 
         elif mark.word == "need":
             talk.uploading = True
             _send_archive(job, channel)
-            talk.uploading = False
         elif mark.word in ("started", "attached"):
-            talk.following = True
+            talk.following, talk.uploading = True, False
         elif mark.word in ("done", "lost"):
             talk.done = mark.args if mark.word == "done" else "lost"
             return b""

@@ -14,7 +14,7 @@ from paramiko.ssh_exception import IncompatiblePeer, SSHException
 
 from environments.ssh.errors import HostUnreachable
 
-CONNECT_SECONDS = 8
+CONNECT_SECONDS = 6
 HANDSHAKE_SECONDS = 12
 _CURVES = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521")
 

@@ -1,0 +1,72 @@
+"""R25: a worker's clock is wrong by an hour, and jumps while it works: no claim comes early or late."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from deployments import claims
+from deployments.models import Deploy, HostRun
+from tests.chaos.cluster import Cluster, await_ends, runs_of
+from tests.chaos.truth import check_true_end
+from tests.deployments.ended import request
+from tests.deployments.fleet import eventually
+
+LIBRARIES = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+JUMPS = ("-1h", "+1h", "+10m", "-10m", "+0")
+
+pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
+
+
+def _library() -> str:
+    found = sorted(Path("/").glob(LIBRARIES.lstrip("/")))
+    assert found, "libfaketime is not installed; on Debian: apt install faketime"
+    return str(found[0])
+
+
+def test_r25_a_clock_that_jumps(cluster: Cluster, chance: random.Random, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    skewed = {
+        "LD_PRELOAD": _library(),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    places = cluster.places(3)
+    cluster.start(1)
+    (wrong,) = cluster.start(1, **skewed)
+    row = wrong.row()
+    assert row is not None
+    deploys: list[Deploy] = []
+    taken_early = 0
+    for _ in range(runs_of(10)):
+        clock.write_text(chance.choice(JUMPS))
+        new = [request(place) for place in places]
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            clock.write_text(chance.choice(JUMPS))
+            taken_early += not claims.live_workers().filter(pk=row.pk).exists()
+            time.sleep(0.2)
+        await_ends(new)
+        for place, deploy in zip(places, new, strict=True):
+            check_true_end(place, deploy)
+            assert (deploy.status, deploy.runs.exclude(error="").count()) == ("succeeded", 0)
+        deploys += new
+    assert taken_early == 0, "a worker whose clock jumped counted as dead"
+    for place in places:
+        own = [deploy.number for deploy in Deploy.objects.filter(target=place.target).order_by("id")]
+        assert own == sorted(own), "order is by number, not by time"
+    clock.write_text("+1h")
+    last = [request(place) for place in places]
+    eventually(
+        lambda: HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "work of the worker with the wrong clock"
+    )
+    cluster.kill(wrong)
+    killed = time.monotonic()
+    eventually(lambda: not HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "the adoption")
+    took = time.monotonic() - killed
+    await_ends(last)
+    assert 4 < took < 15, f"{took:.1f} s: it lapses after 8 s without a renewal, whatever its clock said"
+    print(f"R25: {len(deploys)} deploys while a clock jumped by up to 1 h: 0 claims early; adopted after {took:.1f} s")
