@@ -13,7 +13,7 @@ from deployments import lifecycle
 from deployments.models import Deploy
 from deployments.runs import release_of
 from environments.keys import ensure_key_pair
-from environments.models import Host, HostKey, Target
+from environments.models import Application, Host, HostKey, Target
 from tests.builders import make_user
 from tests.deployments.capistrano.project import Project, make_project
 from tests.deployments.fleet import Driver
@@ -89,6 +89,34 @@ def test_from_capistrano_and_back(
     project.cap("deploy:rollback")
     assert (project.current(), (project.root / "current/index.html").read_text()) == (second, "<h1>two</h1>\n")
     assert fourth not in project.releases()
+
+
+def test_what_serves_when_we_leave_can_be_gone_back_to(
+    project: Project, repository: Repository, driver: Driver, transactional_db: None
+) -> None:
+    project.cap("deploy")
+    project.cap("deploy")
+    second = project.current()
+    target = take_over(project)
+    Application.objects.update(distribution="git")  # hosts fetch into the mirror that Capistrano has made
+    target = Target.objects.get(pk=target.pk)
+    repository.commit({"index.html": "<h1>two</h1>\n"})
+    ours = driver.run_to_end(lifecycle.request_deploy(target=target, ref="main", by=make_user()))
+    assert (ours.status, [run.error for run in ours.runs.all()]) == ("succeeded", [""])
+    live = release_of(ours).name
+    said = run_command("leave", target.slug, "--yes")
+    assert f"release {live} keeps its name" in said
+    assert "our refs in" in said
+
+    assert "Skipping cleanup of invalid releases" in project.cap("deploy:cleanup")
+    assert project.current() == live, "a clean-up never takes what serves"
+    repository.commit({"index.html": "<h1>three</h1>\n"})
+    project.cap("deploy")
+    assert (project.root / "current/index.html").read_text() == "<h1>three</h1>\n"
+    project.cap("deploy:rollback")
+    assert (project.current(), (project.root / "current/index.html").read_text()) == (live, "<h1>two</h1>\n")
+    project.cap("deploy:rollback")
+    assert project.current() == second
 
 
 def take_over(project: Project) -> Target:

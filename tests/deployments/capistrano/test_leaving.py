@@ -4,6 +4,8 @@ import io
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from deployments import lifecycle
 from deployments.blockers import Blocked, blockers
@@ -11,7 +13,7 @@ from deployments.capistrano import leaving
 from deployments.capistrano.refusals import StillAtWork
 from deployments.models import Deploy, HeldRelease, Placement, Standing
 from environments.access import NotAllowed
-from environments.models import Host, Target, User
+from environments.models import Host, KeyPair, Target, User
 from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import end, request
@@ -48,6 +50,19 @@ def test_hosts_are_left_and_the_target_says_so(make_fleet_target: MakeFleetTarge
     assert f"manage.py leave {place.target.slug} --return" in blocker.text
 
 
+@pytest.mark.django_db
+def test_the_page_says_so_instead_of_inviting_to_deploy(place: FleetTarget, client: Client) -> None:
+    end(request(place))
+    Standing.objects.filter(target=place.target).update(live=None)
+    Target.objects.filter(pk=place.target.pk).update(left_at="2026-11-22T10:00:00Z")
+    client.force_login(place.by)
+    page = reverse("target", args=[place.target.application.name, place.target.environment.name])
+    shown = client.get(page).content.decode()
+    assert "Its hosts were left to another tool" in shown
+    assert "Nothing is live here yet" not in shown
+    assert f"manage.py leave {place.target.slug} --return" in shown
+
+
 def test_who_read_the_target_before_cannot_deploy_either(place: FleetTarget) -> None:
     read_before = Target.objects.get(pk=place.target.pk)
     Target.objects.filter(pk=place.target.pk).update(left_at="2026-11-22T10:00:00Z")
@@ -71,18 +86,31 @@ def test_a_host_that_failed_is_left_by_the_next_attempt(make_fleet_target: MakeF
     assert ours(place) == [False, False]
 
 
+@pytest.mark.both_databases
+@pytest.mark.django_db
 @pytest.mark.parametrize("wait", [False, True])
-def test_not_while_a_deploy_runs_or_waits(make_fleet_target: MakeFleetTarget, driver: Driver, wait: bool) -> None:
-    place = make_fleet_target(hosts=1)
-    deploy(driver, place)
+def test_not_while_a_deploy_runs_or_waits(place: FleetTarget, wait: bool) -> None:
     running = request(place)
     if wait:
         request(place, wait=True)
-        end(running, live=1)
-    with pytest.raises(StillAtWork, match=r"#3 \(waiting\) is not over" if wait else r"#2 \(running\) is not over"):
+        end(running)
+    with pytest.raises(StillAtWork, match=r"#2 \(waiting\) is not over" if wait else r"#1 \(running\) is not over"):
         leaving.leave(place.target, by=None, actor=ME)
     place.target.refresh_from_db()
-    assert (ours(place), place.target.left_at) == ([True], None)
+    assert (place.target.left_at, place.target.fence) == (None, 0)
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_when_hosts_cannot_be_reached(place: FleetTarget) -> None:
+    end(request(place))
+    KeyPair.objects.all().delete()
+    results = leaving.leave(place.target, by=None, actor=ME)
+    assert [("no key pair" in result.failed) for result in results] == [True, True, True]
+    place.target.refresh_from_db()
+    assert (place.target.left_at is None, place.target.fence) == (False, 1)
+    assert Placement.objects.exclude(current=None).count() == 3, "what they run is not known to have changed"
+    assert set(Event.objects.get(kind="target.left").facts["failed"]) == set(place.homes)
 
 
 def test_only_an_administrator(place: FleetTarget, viewer: User) -> None:

@@ -37,6 +37,7 @@ def states(place: FleetTarget) -> list[dict[str, tuple[float, str]]]:
     return [state_of(root) for root in place.roots()]
 
 
+@pytest.mark.both_databases
 def test_what_capistrano_did_becomes_history(place: FleetTarget) -> None:
     before = states(place)
     taken = take_over(place.target, by=None, actor="someone (command line)")
