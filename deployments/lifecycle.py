@@ -13,7 +13,7 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import blockers, live, log, recipes, releases, rollbacks, task_values
+from deployments import blockers, live, log, recipe_file, recipes, releases, rollbacks, task_values
 from deployments.doorbell import ring
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, Trigger
 from deployments.refusals import (
@@ -82,6 +82,7 @@ def request_deploy(
     _refuse_if_blocked(blockers.blockers(target), target, wait)
     # before the transaction: git may take seconds, and the target's row is locked in it
     revision = repositories.resolve(target.application, ref)
+    file = recipe_file.read(target.application, revision)
     with transaction.atomic():
         _lock(target)
         return _begin(
@@ -89,7 +90,7 @@ def request_deploy(
             release=releases.make(target, revision, ref),
             ref=ref,
             revision=revision,
-            recipe=recipes.snapshot(target),
+            recipe=recipes.snapshot(target, file),
             members=list(blockers.members(target)),
             by=by,
             trigger=trigger,
@@ -129,7 +130,7 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
             release=deploy.release,
             ref=deploy.ref,
             revision=deploy.revision,
-            recipe=deploy.recipe if is_task else recipes.snapshot(deploy.target),
+            recipe=deploy.recipe if is_task else recipes.snapshot(deploy.target, recipes.file_of(deploy)),
             members=members,
             by=by,
             trigger=trigger,
@@ -163,7 +164,7 @@ def roll_back(
             release=goal.release,
             ref=goal.ref,
             revision=goal.revision,
-            recipe=recipes.snapshot(target),
+            recipe=recipes.snapshot(target, recipes.file_of(goal)),
             members=list(blockers.members(target)),
             by=by,
             trigger=trigger,
@@ -294,7 +295,7 @@ def converge(
             release=live_now.release,
             ref=live_now.ref,
             revision=live_now.revision,
-            recipe=recipes.snapshot(target),
+            recipe=recipes.snapshot(target, recipes.file_of(live_now)),
             members=members,
             by=by,
             trigger=trigger,

@@ -5,6 +5,7 @@ from typing import Any
 from deployments import host_program, task_values
 from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
+from deployments.recipe_file import RecipeFile
 from deployments.states import RunStatus
 from environments.models import Membership, Phase, Target, Task
 
@@ -14,12 +15,28 @@ _TASK_FIELDS = ("name", "command", "time_limit", "silence_limit", "sudo", "repea
 _FIELDS = ("root", "user", "path_prepend", "shell", "umask", "keep", "linked_dirs", "linked_files")
 
 
-def snapshot(target: Target) -> dict[str, Any]:
-    """Plain values: a change to the target does not change a deploy that has begun."""
-    steps = plain_steps([StepFacts.of(step) for step in target.steps.all()])
+def snapshot(target: Target, file: RecipeFile | None = None) -> dict[str, Any]:
+    """Plain values: a change to the target does not change a deploy that has begun. `file`: what the repository says.
+
+    Raises StepUnusable.
+    """
+    said = file or RecipeFile()
+    steps = plain_steps(said.laid_over([StepFacts.of(step) for step in target.steps.all()]))
     if target.command:
         steps.append(_command_step(target))
-    return {name: getattr(target, name) for name in _FIELDS} | {"steps": steps}
+    return {name: getattr(target, name) for name in _FIELDS} | {
+        "steps": steps,
+        "keep": said.keep or target.keep,
+        "linked_dirs": list(dict.fromkeys([*target.linked_dirs, *said.linked_dirs])),
+        "linked_files": list(dict.fromkeys([*target.linked_files, *said.linked_files])),
+        "file": file.facts() if file else None,
+    }
+
+
+def file_of(deploy: Deploy) -> RecipeFile | None:
+    """What the repository said of this release when it was deployed: for deploying the same release again."""
+    facts = deploy.recipe.get("file")
+    return RecipeFile.of_facts(facts) if facts else None
 
 
 def _command_step(target: Target) -> dict[str, Any]:

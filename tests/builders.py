@@ -184,6 +184,15 @@ def make_repository(folder: Path, *, files: dict[str, str] | None = None, branch
     return _git(folder, "rev-parse", "HEAD").strip()
 
 
+def commit(folder: Path, files: dict[str, str]) -> str:
+    """One more commit in a repository of `make_repository`; its 40 hex digits."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", f"--message=Change {', '.join(files)}")
+    return _git(folder, "rev-parse", "HEAD").strip()
+
+
 def _git(folder: Path, *arguments: str) -> str:
     who = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
     return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout

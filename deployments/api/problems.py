@@ -22,6 +22,7 @@ from ninja.errors import HttpError, ValidationError
 
 from deployments.api.representation import represent_blockers
 from deployments.blockers import Blocked
+from deployments.recipe_file import RecipeFileError
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
@@ -98,6 +99,7 @@ TITLES = {
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
     "ref-not-found": "No such branch, tag or commit",
+    "recipe-file": "The repository's deployer.yml cannot be used",
     "repository": "The repository could not be read",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
@@ -115,6 +117,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongTime, 400, "wrong-time"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
+    (RecipeFileError, 409, "recipe-file"),
     (PresetError, 409, "not-possible"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from deployments import recipe_file
 from environments import repositories
 from environments.models import Application
 
@@ -63,6 +64,7 @@ class Preview:
     undone: Range = field(default_factory=Range)
     behind: Range = field(default_factory=Range)
     first: bool = False
+    file: recipe_file.RecipeFile | None = None
     error: str = ""
 
 
@@ -75,6 +77,7 @@ def read_preview(*, application: Application, ref: str, live: str) -> Preview:
             ref=ref,
             revision=revision,
             first=not live,
+            file=recipe_file.read(application, revision),
             going=read_range(application=application, old=live, new=revision),
             undone=read_range(application=application, old=revision, new=live) if live else Range(),
             behind=read_range(application=application, old=revision, new=head) if head else Range(),

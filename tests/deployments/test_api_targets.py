@@ -14,6 +14,7 @@ from deployments.states import DeployStatus, RunStatus
 from environments.models import Application, Environment, Target
 from notifications.models import Event
 from tests.builders import (
+    commit,
     make_application,
     make_deploy,
     make_environment,
@@ -71,6 +72,13 @@ def test_without_a_ref_it_is_the_default_branch(body: object, target: Target, ca
 def test_the_command_line_and_machines_are_told_apart(target: Target) -> None:
     said = api_of(machine=True).post("targets/shop/staging/deploys", **{"X-Deployer-Client": "cli"}).json()
     assert (said["trigger"], said["automatic"]) == ("CLI", True)
+
+
+def test_a_deployer_yml_that_cannot_be_used_changes_nothing(target: Target, caller: API, tmp_path: Path) -> None:
+    commit(tmp_path / "shop", {"deployer.yml": "steps: *x\n"})
+    said = check_problem(caller.post("targets/shop/staging/deploys", {"ref": "main"}), 409, "recipe-file")
+    assert "line 1, column 8: Anchors and aliases" in said["detail"]
+    assert not Deploy.objects.exists()
 
 
 def test_a_blocked_one_is_refused_with_names(target: Target, caller: API) -> None:

@@ -145,6 +145,26 @@ class TestNewDeploy:
         assert 'data-ref="feature/basket"' in response.content.decode()
         assert 'data-ref="main"' not in response.content.decode()
 
+    def test_it_shows_the_steps_of_a_deployer_yml(self, target: Target, deployer: User, tmp_path: Path) -> None:
+        text = text_of(sign_in(deployer).get(address("new-deploy-plan"), {"ref": "main"}).content)
+        assert "deployer.yml" not in text
+        revision = builders.commit(tmp_path / "shop", {"deployer.yml": "steps: [{name: build-it, command: make}]\n"})
+        text = text_of(sign_in(deployer).get(address("new-deploy-plan"), {"ref": "main"}).content)
+        assert f"Steps from deployer.yml at {revision[:7]}" in text
+        assert "build-it prepare" in text
+
+    def test_a_mistake_in_a_deployer_yml_is_told_with_its_place(
+        self, target: Target, deployer: User, tmp_path: Path
+    ) -> None:
+        builders.commit(tmp_path / "shop", {"deployer.yml": "keep: 5\nroot: /tmp\n"})
+        client = sign_in(deployer)
+        text = text_of(client.get(address("new-deploy-plan"), {"ref": "main"}).content)
+        assert "This cannot go out" in text
+        assert "line 2, column 1: &#x27;root&#x27; is set in the dashboard" in text
+        page = client.post(reverse("start-deploy", args=["shop", "staging"]), {"ref": "main"}, follow=True)
+        assert "line 2, column 1" in text_of(page.content)
+        assert not Deploy.objects.exists()
+
     def test_it_says_what_cannot_go_out(self, target: Target, deployer: User) -> None:
         text = text_of(sign_in(deployer).get(address("new-deploy-plan"), {"ref": "nowhere"}).content)
         assert "This cannot go out" in text
