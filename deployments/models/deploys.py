@@ -53,7 +53,9 @@ class Deploy(models.Model):
     recipe = models.JSONField(
         default=dict, help_text="The target's steps and settings as they were when it was requested."
     )
-    held = models.BooleanField(default=False, help_text="Stops when enough is prepared, until someone flips it.")
+    held = models.BooleanField(
+        default=False, db_default=False, help_text="Stops when enough is prepared, until someone flips it."
+    )
     flip_at = models.DateTimeField(null=True, blank=True, help_text="When a held deploy flips by itself.")
     prepared_at = models.DateTimeField(null=True, blank=True, help_text="Since when a held deploy could go live.")
     requested_at = models.DateTimeField(default=timezone.now)

@@ -22,8 +22,12 @@ class Release(models.Model):
     bad = models.BooleanField(
         default=False, help_text="Failed after it went live; never a silent choice for a rollback."
     )
-    size = models.PositiveBigIntegerField(default=0, help_text="Bytes of its files; 0: nobody has counted them.")
-    imported = models.BooleanField(default=False, help_text="Laid out by another tool; never cleaned up by us.")
+    size = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Bytes of its files; 0: nobody has counted them."
+    )
+    imported = models.BooleanField(
+        default=False, db_default=False, help_text="Laid out by another tool; never cleaned up by us."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -51,10 +55,17 @@ class Placement(models.Model):
     port = models.PositiveIntegerField(null=True, blank=True)
     current = models.ForeignKey(Release, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     switched_at = models.DateTimeField(null=True, blank=True)
-    seen = models.CharField(max_length=255, blank=True, default="", help_text="What `current` was when last asked.")
+    seen = models.CharField(
+        max_length=255, blank=True, default="", db_default="", help_text="What `current` was when last asked."
+    )
     seen_at = models.DateTimeField(null=True, blank=True)
     drift = models.CharField(
-        max_length=16, blank=True, default="", choices=Drift.choices, help_text="How it differs from what is intended."
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        choices=Drift.choices,
+        help_text="How it differs from what is intended.",
     )
 
     class Meta:
