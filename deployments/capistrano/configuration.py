@@ -2,48 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deployments.capistrano import custom_tasks, plugins
+from deployments.capistrano.findings import Configuration, Finding, Task
 from deployments.capistrano.refusals import CannotRead
-from deployments.capistrano.ruby import Statement, read
-from deployments.capistrano.ruby_values import Block, Call, Constant, Unknown
+from deployments.capistrano.ruby import Statement, flat, read, short
+from deployments.capistrano.ruby_values import Block, Call, Unknown, glob_of
 from deployments.capistrano.servers import Server, server_of
 from deployments.capistrano.settings import NotStatic, Setting, Settings
 
 LARGEST_FILE = 1_000_000  # bytes
 MOST_FILES = 200
 _SILENT = {"lock", "desc", "puts", "install_plugin", "configure", "validate", "print"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was not translated: `file:line`, and what to do."""
-
-    at: str
-    text: str
-
-
-@dataclass
-class Task:
-    at: str
-    description: str
-    block: Block | None
-    hooks: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass
-class Configuration:
-    """One stage. Everything that could not be followed is a finding."""
-
-    stage: str
-    settings: Settings
-    servers: dict[tuple[str, int], Server] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    tasks: dict[str, Task] = field(default_factory=dict)
-    hooks: list[tuple[str, str, str, str]] = field(default_factory=list)  # when, other, task, at
 
 
 def stages(capfile: Path) -> list[str]:
@@ -141,20 +113,20 @@ class _Reader:
         elif statement.kind == "assign":
             self.settings.names[statement.name] = statement.value
         elif statement.condition and statement.kind == "call" and statement.value.name not in _SILENT:
-            said = f"`{_short(statement.source)}` depends on a condition and was not followed."
+            said = f"`{short(statement.source)}` depends on a condition and was not followed."
             self._note(at, f"{said} {_check(statement)}")
         elif statement.kind == "call":
             self._call(statement, at, namespace)
         elif isinstance(statement.value, Unknown):
-            self._note(at, f"`{_short(statement.source)}` was not understood.")
+            self._note(at, f"`{short(statement.source)}` was not understood.")
 
     def _branch(self, statement: Statement, at: str) -> None:
         kind = statement.name.split()[0] if statement.name else "begin"
         if kind in ("def", "class", "module"):
             return
-        inner = [part for part in _flat(statement.body) if part.kind == "call" and part.value.name in _ACTS]
+        inner = [part for part in flat(statement.body) if part.kind == "call" and part.value.name in _ACTS]
         if inner:
-            said = "; ".join(f"`{_short(part.source)}`" for part in inner[:5])
+            said = "; ".join(f"`{short(part.source)}`" for part in inner[:5])
             self._note(at, f"{said}: this depends on a condition (`{kind}`) and was not followed. {_check(inner[0])}")
 
     def _call(self, statement: Statement, at: str, namespace: str) -> None:
@@ -166,17 +138,17 @@ class _Reader:
             elif act and call.receiver is None:
                 act(self, call, at, namespace)
             elif call.receiver is None and call.name not in _SILENT:
-                self._note(at, f"`{_short(statement.source)}` was not understood.")
+                self._note(at, f"`{short(statement.source)}` was not understood.")
         except NotStatic as error:
-            said = f"`{_short(statement.source)}` needs a run of Ruby (`{error}`) and was not followed."
+            said = f"`{short(statement.source)}` needs a run of Ruby (`{error}`) and was not followed."
             self._note(at, f"{said} {_check(statement)}")
         except IndexError:
-            self._note(at, f"`{_short(statement.source)}` was not understood.")
+            self._note(at, f"`{short(statement.source)}` was not understood.")
 
     def _each(self, call: Call, at: str, namespace: str) -> None:
         """`%w[a b].each do |host| … end`, and `Dir.glob("lib/…").each { |file| import file }`."""
         assert call.block
-        pattern = _glob(call.receiver)
+        pattern = glob_of(call.receiver)
         items = sorted(map(str, self._files(pattern))) if pattern else self.settings.of(call.receiver)
         if not isinstance(items, list) or len(call.block.names) != 1:
             raise NotStatic("each")
@@ -304,24 +276,6 @@ _ACTS: dict[str, Any] = {
     "before": _Reader.hook,
     "after": _Reader.hook,
 }
-
-
-def _glob(value: Any) -> str:
-    on = value.receiver if isinstance(value, Call) else None
-    if isinstance(value, Call) and isinstance(on, Constant) and on.name == "Dir" and value.name in ("glob", "[]"):
-        return str(value.args[0]) if value.args and isinstance(value.args[0], str) else ""
-    return ""
-
-
-def _flat(statements: tuple[Statement, ...]) -> Iterator[Statement]:
-    for statement in statements:
-        yield statement
-        yield from _flat(statement.body)
-
-
-def _short(source: str) -> str:
-    first = source.strip().split("\n")[0]
-    return first if len(first) <= 100 else f"{first[:99]}…"
 
 
 def _check(statement: Statement) -> str:

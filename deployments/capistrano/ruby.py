@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.capistrano.refusals import CannotRead
+from deployments.capistrano.ruby_expressions import MODIFIERS, MOST_NESTED, text_of, value_of
 from deployments.capistrano.ruby_tokens import Token, tokens_of
-from deployments.capistrano.ruby_values import MODIFIERS, MOST_NESTED, Block, Call, text_of, value_of
+from deployments.capistrano.ruby_values import Block, Call
 
 _OPENERS = {"if", "unless", "while", "until", "case", "for", "def", "class", "module", "begin"}
 _BETWEEN = {"else", "elsif", "when", "in", "rescue", "ensure"}
@@ -44,6 +45,19 @@ def read_value(source: str, file: str, line: int = 1) -> Any:
     """The value that stands in `#{…}`."""
     tokens = [token for token in tokens_of(source, file, line) if token.kind != "nl"]
     return value_of(tokens)
+
+
+def flat(statements: tuple[Statement, ...]) -> Iterator[Statement]:
+    """All statements, with those in branches."""
+    for statement in statements:
+        yield statement
+        yield from flat(statement.body)
+
+
+def short(source: str) -> str:
+    """The first line, for people."""
+    first = source.strip().split("\n")[0]
+    return first if len(first) <= 100 else f"{first[:99]}…"
 
 
 class _Parser:

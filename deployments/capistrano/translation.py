@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from deployments.capistrano.configuration import Configuration, Finding
+from deployments.capistrano.findings import Configuration, Finding
 from deployments.capistrano.servers import Server
 from deployments.capistrano.settings import NotStatic
 from environments.validation import (

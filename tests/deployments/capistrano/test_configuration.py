@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from deployments.capistrano.configuration import Configuration, read_stage, stages
+from deployments.capistrano.configuration import read_stage, stages
+from deployments.capistrano.findings import Configuration
 from deployments.capistrano.making import make
 from deployments.capistrano.refusals import CannotRead, CannotTranslate
 from deployments.capistrano.translation import Plan, translate

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from deployments import lifecycle, log
+from deployments import drift, lifecycle, log
 from deployments.capistrano.refusals import HasHistory, HostsSilent
 from deployments.capistrano.taking_over import take_over
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Placement, Release, Standing
@@ -173,3 +173,14 @@ def test_an_administrator_takes_over(place: FleetTarget, viewer: User) -> None:
 def test_the_command_names_targets_that_are_there(place: FleetTarget) -> None:
     with pytest.raises(CommandError, match=rf"There is no target 'x/y'. There are: {place.target.slug}\."):
         call_command("import-capistrano", "--history", "x/y")
+
+
+def test_what_was_taken_over_is_no_drift(place: FleetTarget) -> None:
+    take_over(place.target, by=None, actor="")
+    first = place.roots()[0]
+    assert drift.look_at(place.target) == 2
+    assert set(Placement.objects.values_list("drift", "seen")) == {("", TWO)}
+    (first / "current").unlink()
+    (first / "current").symlink_to(first / "releases" / THREE)  # `cap deploy` went on meanwhile
+    drift.look_at(place.target)
+    assert sorted(Placement.objects.values_list("drift", "seen")) == [("", TWO), ("outside", THREE)]
