@@ -10,6 +10,7 @@ from deployments.models import Deploy, HostRun, Kind
 from deployments.page_queries.matrix import Progress, Row, TargetRow, build_rows, read_targets
 from deployments.page_queries.words import (
     ALARMS,
+    PREPARED,
     Mark,
     count_words,
     mark_of_deploy,
@@ -105,7 +106,7 @@ def _build_now(*, open_deploys: Sequence[Deploy], progress: dict[int, Progress])
     return [
         Now(
             deploy=deploy,
-            mark=mark_of_deploy(deploy.status),
+            mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
             squares=squares[deploy.pk][:SHOWN_SQUARES],
             more=max(0, len(squares[deploy.pk]) - SHOWN_SQUARES),
             progress=progress[deploy.pk],

@@ -11,7 +11,7 @@ from deployments.blockers import Blocker, blockers, members
 from deployments.models import Deploy, Drift, HeldRelease, Kind, Placement
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.matrix import Progress
-from deployments.page_queries.words import Mark, mark_of_deploy
+from deployments.page_queries.words import PREPARED, Mark, mark_of_deploy
 from deployments.states import WENT_LIVE, DeployStatus
 from environments.models import Membership, Target, Task
 
@@ -179,7 +179,7 @@ def _read_stages(target: Target) -> list[Stage]:
         live, latest = (standing.live, standing.latest) if standing else (None, None)
         revision = live.revision if live else ""
         loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)
-        mark = mark_of_deploy(latest.status) if latest is not None and loud else None
+        mark = _mark_of(latest) if latest is not None and loud else None
         found.append(Stage(sibling, live, latest, mark, sibling.pk == target.pk, bool(revision) and revision == before))
         before = revision
     return found
@@ -192,12 +192,16 @@ def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, 
     held = {row["release_id"]: row["number"] for row in counted.annotate(number=Count("id"))}
     rows = []
     for deploy in found:
-        mark = mark_of_deploy(deploy.status)
+        mark = _mark_of(deploy)
         on_hosts = held.get(deploy.release_id or 0, 0)
         action = _choose_action(deploy, live=live, held=on_hosts > 0)
         words = _tell_result(deploy, mark=mark, live=live, progress=progress[deploy.pk])
         rows.append(Past(deploy, mark, words, action, on_hosts))
     return rows
+
+
+def _mark_of(deploy: Deploy) -> Mark:
+    return PREPARED if deploy.rests else mark_of_deploy(deploy.status)
 
 
 def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:

@@ -18,6 +18,7 @@ from environments.models import (
     Region,
     Step,
     Target,
+    Task,
     Zone,
 )
 
@@ -28,11 +29,15 @@ ENVIRONMENTS = (STAGING, PRODUCTION)
 
 @dataclass(frozen=True)
 class DemoApplication:
-    """How an application of the demo gets to its hosts. Steps: name, phase, command."""
+    """How an application of the demo gets to its hosts.
+
+    Steps: name, phase, command. Tasks: name, what it is for, command, what it asks for.
+    """
 
     distribution: str
     steps: tuple[tuple[str, Phase, str], ...]
     linked_dirs: tuple[str, ...] = ()
+    tasks: tuple[tuple[str, str, str, list[dict[str, object]]], ...] = ()
 
 
 APPLICATIONS = {
@@ -46,6 +51,20 @@ APPLICATIONS = {
             ("warm-cache", Phase.AFTER, "bin/warm-cache"),
         ),
         linked_dirs=("uploads",),
+        tasks=(
+            (
+                "warm-cache",
+                "Ask for the pages that most people see, so that they are quick for the next one.",
+                "bin/warm-cache",
+                [],
+            ),
+            (
+                "show-uploads",
+                "What customers have uploaded on each host.",
+                'ls -l "$DEPLOYER_SHARED_PATH/uploads" | grep -i -- "$PARAM_NAME" || echo "nothing with $PARAM_NAME"',
+                [{"name": "name", "label": "Part of a file's name", "default": ".jpg"}],
+            ),
+        ),
     ),
     PRICING_API: DemoApplication(
         Application.Distribution.GIT,
@@ -114,6 +133,11 @@ def _make_target(application: Application, environment: Environment, demo: DemoA
             Step(target=target, position=position, name=name, phase=phase, command=command, time_limit=120,
                  silence_limit=60)
             for position, (name, phase, command) in enumerate(demo.steps, start=1)
+        )  # fmt: skip
+        Task.objects.bulk_create(
+            Task(target=target, position=position, name=name, description=description, command=command,
+                 parameters=parameters, time_limit=60, silence_limit=60, repeatable=True)
+            for position, (name, description, command, parameters) in enumerate(demo.tasks, start=1)
         )  # fmt: skip
 
 
