@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from deployments import drift, lifecycle, log
 from deployments.capistrano.refusals import HasHistory, HostsSilent
@@ -184,3 +186,19 @@ def test_what_was_taken_over_is_no_drift(place: FleetTarget) -> None:
     (first / "current").symlink_to(first / "releases" / THREE)  # `cap deploy` went on meanwhile
     drift.look_at(place.target)
     assert sorted(Placement.objects.values_list("drift", "seen")) == [("", TWO), ("outside", THREE)]
+
+
+def test_pages_and_api_show_it(place: FleetTarget, client: Client) -> None:
+    (place.roots()[0] / "releases" / ONE / "REVISION").unlink()
+    (place.roots()[0] / "revisions.log").write_text(f"Branch main deployed as release {ONE} by ada\n")
+    take_over(place.target, by=None, actor="")
+    client.force_login(place.by)
+    for deploy in Deploy.objects.filter(target=place.target):
+        shown = client.get(reverse("deploy", args=[deploy.pk]))
+        assert (shown.status_code, f"#{deploy.number}" in shown.content.decode()) == (200, True)
+        answer = client.get(f"/api/v1/deploys/{deploy.pk}")
+        assert (answer.status_code, answer.json()["number"]) == (200, deploy.number)
+    page = client.get(reverse("target", args=[place.target.application.name, place.target.environment.name]))
+    text = page.content.decode()
+    assert "on all 2 hosts" in text
+    assert "Redeploy 3333333 of #3" in text, "Capistrano went back from it: nobody gets it by a click on a way back"
