@@ -13,7 +13,9 @@ from environments.models import Host
 
 SECONDS = float(os.environ.get("SIMULATED_SECONDS", "0"))
 LINES = 3  # of output per program
-_START_ARGUMENTS = 10  # root target name fence offset nonce sha256 size path umask
+# root target name fence offset nonce sha256 size path umask, and other archives: sha256 size base sha256 size
+_START_ARGUMENTS = 15
+_FROM_THE_START = 2  # the line that says from which byte on the archive comes
 _SWITCH_ARGUMENTS = 11  # root target name fence nonce release revision number by seconds path
 
 
@@ -29,6 +31,7 @@ class Channel:
         self._name, self._nonce = words[2], words[4 if self._switch else 5]
         self._offset = 0 if self._switch else int(words[4])
         self._needs = int(words[7]) if not self._switch else 0
+        self._needs += _FROM_THE_START if self._needs else 0
         self._text = 0
         if self._switch:
             self._say(self._mark("armed -"), SECONDS)
@@ -41,7 +44,7 @@ class Channel:
             self._ended = True
         elif not self._text:
             self._text = len(data)
-            self._say(self._mark("need archive") if self._needs else self._run(), 0 if self._needs else SECONDS)
+            self._say(self._mark("need archive gz 0 -") if self._needs else self._run(), 0 if self._needs else SECONDS)
         elif self._needs > 0:
             self._needs -= len(data)
             if self._needs <= 0:

@@ -64,6 +64,10 @@ REPOSITORY_ROOTS: list[Path] = environ.read_folders("REPOSITORY_ROOTS")
 if DEMO:
     REPOSITORY_ROOTS = [*REPOSITORY_ROOTS, VAR / "demo" / "repositories"]
 
+# Builds made elsewhere: how large one may be as it is downloaded (unpacked: four times that), and how long it may take
+ARTIFACT_MOST_MB = environ.read_int("ARTIFACT_MOST_MB", default=2048, least=1, most=1 << 20)
+ARTIFACT_SECONDS = environ.read_int("ARTIFACT_SECONDS", default=1800, least=10, most=86_400)
+
 # Django
 DEBUG = False
 ALLOWED_HOSTS = environ.read_list(

@@ -1,23 +1,27 @@
-"""The archive of a revision: made once, streamed to every host that lacks it."""
+"""The archive of a revision: made once, streamed to every host that lacks it; and what differs between two of them."""
 
 import fcntl
 import hashlib
-import json
-import os
-import tarfile
-import zlib
+import logging
+import shutil
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
 
 from django.conf import settings
 
-from deployments import host_program
+from deployments import artifacts, builds, packing
+from deployments.host_program import ArchiveSource, Changes, Packed
 from environments import repositories
 from environments.models import Application
 
+logger = logging.getLogger(__name__)
+
 KEPT = 20
+LOOK_SECONDS = 0.1
+NOBODY = builds.Watch(say=lambda _: None, interrupted=lambda: False)
 _BLOCK = 1 << 18
 
 
@@ -27,53 +31,156 @@ class ArchiveFailed(Exception):
 
 @dataclass(frozen=True)
 class Archive:
-    path: Path
-    sha256: str
-    size: int
-    manifest: str
+    """On this machine, and what hosts are told of it."""
 
-    @property
-    def source(self) -> host_program.ArchiveSource:
-        return host_program.ArchiveSource(sha256=self.sha256, size=self.size, manifest=self.manifest)
+    folder: Path
+    revision: str
+    source: ArchiveSource
 
+    def path_of(self, what: str, packed: str) -> Path:
+        """The file for a host that asks for `what` (archive, changes) in a packing (gz, zst)."""
+        if what == "changes" and self.source.changes:
+            return self.folder / f"{self.source.changes.base[:40]}-{self.revision}.tar.gz"
+        return self.folder / f"{self.revision}.tar.{packed}"
 
-def ensure_archive(application: Application, revision: str) -> Archive:
-    """The archive of `revision`, made if this machine has none yet. Raises RepositoryError, ArchiveFailed."""
-    folder = Path(settings.VAR) / "archives" / str(application.pk)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path, facts = folder / f"{revision}.tar.gz", folder / f"{revision}.json"
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not facts.exists():
-            _make(application, revision, path, facts)
-    return Archive(path, **json.loads(facts.read_text()))
+    def without_changes(self) -> "Archive":
+        return replace(self, source=replace(self.source, changes=None))
 
 
-def _make(application: Application, revision: str, path: Path, facts: Path) -> None:
+def ensure_archive(application: Application, revision: str, watch: builds.Watch = NOBODY) -> Archive:
+    """The archive of `revision`, made if this machine has none yet: of the repository, of a build made elsewhere, or of
+    one that is made now; of many that want it, one makes it.
+
+    Raises RepositoryError, ArchiveFailed, builds.BuildInterrupted.
+    """
+    folder = _folder(application)
+    known = folder / f"{revision}.json"
+    with _alone(folder / f"{revision}.lock", watch):
+        if not known.exists():
+            _make(application, revision, folder, watch)
+        facts = packing.Facts.read(known)
+    with _alone(folder / "lock", watch):
+        _prune(folder)
+    return Archive(folder, revision, ArchiveSource(gz=facts.gz, total=facts.total, zst=facts.zst))
+
+
+def is_made(application: Application, revision: str) -> bool:
+    """Whether this machine has the archive already."""
+    return (_folder(application) / f"{revision}.json").exists()
+
+
+def with_changes(archive: Archive, base: str) -> Archive:
+    """The archive, with what hosts that serve the revision `base` need instead, where that is known here."""
+    known = archive.folder / f"{base}.json"
+    if base == archive.revision or not known.exists():
+        return archive
+    with _alone(archive.folder / "lock", NOBODY):
+        try:
+            old = packing.Facts.read(known)
+            new = packing.Facts.read(archive.folder / f"{archive.revision}.json")
+            found = replace(archive.source, changes=Changes(old.gz.sha256, _NOTHING))
+            path = replace(archive, source=found).path_of("changes", "gz")
+            packed = packing.pack_changes(old, new, archive.path_of("archive", "gz"), gz=path)
+        except OSError as error:
+            logger.warning("What differs between %s and %s is not known: %s", base[:7], archive.revision[:7], error)
+            return archive
+    return replace(archive, source=replace(found, changes=Changes(old.gz.sha256, packed)))
+
+
+_NOTHING = Packed("0" * 64, 1)
+
+
+def _make(application: Application, revision: str, folder: Path, watch: builds.Watch) -> None:
+    _sweep(folder, revision)
+    plain = folder / f"{revision}.tar"
+    try:
+        if application.distribution == Application.Distribution.ARTIFACT:
+            _artifact_tar(application, revision, plain)
+        elif application.build_command:
+            _built_tar(application, revision, plain, watch)
+        else:
+            _git_tar(application, revision, plain)
+        facts = packing.pack(plain, gz=folder / f"{revision}.tar.gz", zst=folder / f"{revision}.tar.zst")
+    except (packing.PackingError, artifacts.ArtifactError, builds.BuildFailed) as error:
+        raise ArchiveFailed(f"{application.name} cannot be deployed at {revision[:7]}: {error}") from error
+    finally:
+        plain.unlink(missing_ok=True)
+    facts.write(folder / f"{revision}.json")
+
+
+def _sweep(folder: Path, revision: str) -> None:
+    """What a worker that was killed in the middle has left."""
+    for left in folder.glob(f"{revision}.*"):
+        if left.suffix not in {".lock", ".json"}:
+            left.unlink()
+    for left in folder.glob(f"{revision}-build-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _artifact_tar(application: Application, revision: str, plain: Path) -> None:
+    packed = plain.with_suffix(".download")
+    try:
+        artifacts.download(application, revision, packed)
+        with artifacts.unpacked(application, packed) as tar:
+            packing.safe_tar(tar, plain, limit=settings.ARTIFACT_MOST_MB << 22)
+    finally:
+        packed.unlink(missing_ok=True)
+
+
+def _built_tar(application: Application, revision: str, plain: Path, watch: builds.Watch) -> None:
+    source, left = plain.with_suffix(".source"), plain.with_suffix(".left")
+    try:
+        _git_tar(application, revision, source)
+        builds.build(application, revision, source, left, watch)
+        with left.open("rb") as tar:
+            packing.safe_tar(tar, plain, limit=settings.ARTIFACT_MOST_MB << 22)
+    finally:
+        for path in (source, left):
+            path.unlink(missing_ok=True)
+
+
+def _git_tar(application: Application, revision: str, plain: Path) -> None:
     repositories.ensure_revision(application, revision)
-    partial = path.with_suffix(".partial")
-    sha, size = hashlib.sha256(), 0
-    with repositories.tar_of(application, revision) as git, partial.open("wb") as out:
+    with repositories.tar_of(application, revision) as git, plain.open("wb") as spool:
         assert git.stdout is not None
         assert git.stderr is not None
-        plain = path.with_suffix(".tar")
-        with plain.open("wb") as spool:
-            while block := git.stdout.read(_BLOCK):
-                spool.write(block)
+        while block := git.stdout.read(_BLOCK):
+            spool.write(block)
         said = git.stderr.read().decode(errors="replace").strip()
         if git.wait() != 0:
             raise ArchiveFailed(f"git could not archive {revision[:7]} of {application.name}: {said}")
-        for block in _gzipped(plain):
-            sha.update(block)
-            size += len(block)
-            out.write(block)
-    manifest = host_program.manifest_of(_entries(plain))
-    plain.unlink()
-    os.replace(partial, path)
-    text = json.dumps({"sha256": sha.hexdigest(), "size": size, "manifest": manifest})
-    facts.with_suffix(".new").write_text(text)
-    os.replace(facts.with_suffix(".new"), facts)
-    _prune(path.parent)
+
+
+def _folder(application: Application) -> Path:
+    """One for each way in which the same revision becomes something else."""
+    folder = Path(settings.VAR) / "archives" / str(application.pk)
+    if application.distribution == Application.Distribution.ARTIFACT:
+        folder /= _digest("artifact", application.artifact_url)
+    elif application.build_command:
+        folder /= _digest("build", application.build_command, application.build_output)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _alone(path: Path, watch: builds.Watch) -> Iterator[None]:
+    """Hold a lock; who waits for another one's build can still be interrupted."""
+    with path.open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if watch.interrupted():
+                    raise builds.BuildInterrupted(
+                        "Another worker makes this archive; it is waited for no longer."
+                    ) from None
+                time.sleep(LOOK_SECONDS)
+        yield
 
 
 def _prune(folder: Path) -> None:
@@ -81,31 +188,8 @@ def _prune(folder: Path) -> None:
     by_age = sorted(folder.glob("*.json"), key=lambda facts: facts.stat().st_mtime, reverse=True)
     for facts in by_age[KEPT:]:
         facts.unlink()
-        facts.with_suffix(".tar.gz").unlink(missing_ok=True)
-
-
-def _gzipped(plain: Path) -> Iterator[bytes]:
-    """The same bytes for the same tree on every machine: a gzip header without name and time."""
-    packer = zlib.compressobj(level=1, wbits=31)
-    with plain.open("rb") as source:
-        while block := source.read(_BLOCK):
-            yield packer.compress(block)
-    yield packer.flush()
-
-
-def _entries(plain: Path) -> Iterator[host_program.Entry]:
-    with tarfile.open(plain) as tar:
-        for member in tar:
-            if member.issym():
-                yield host_program.Entry(path=member.name, link=member.linkname)
-            elif member.isreg():
-                yield host_program.Entry(
-                    path=member.name, sha256=_sha256(cast("IO[bytes]", tar.extractfile(member))), size=member.size
-                )
-
-
-def _sha256(source: IO[bytes]) -> str:
-    sha = hashlib.sha256()
-    while block := source.read(_BLOCK):
-        sha.update(block)
-    return sha.hexdigest()
+        for left in (*folder.glob(f"*{facts.stem}.tar.*"), folder / f"{facts.stem}.lock"):
+            left.unlink(missing_ok=True)
+    changes = sorted(folder.glob("*-*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in changes[KEPT:]:
+        path.unlink()

@@ -6,10 +6,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from deployments import own_disk
+from deployments import archives, artifacts, own_disk
 from deployments.models import Deploy, Kind
 from deployments.states import ACTIVE
-from environments.models import Membership, Target, Transport
+from environments.models import Application, Membership, Target, Transport
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,31 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
     if full:
         found.append(Blocker("disk", full))
+    return found
+
+
+def of_revision(target: Target, revision: str, *, patient: bool = False) -> list[Blocker]:
+    """What keeps this revision from being laid out anywhere: a build that is not there. Asks over the network.
+
+    `patient`: an answer of the last seconds will do.
+    """
+    application = target.application
+    if application.distribution != Application.Distribution.ARTIFACT or archives.is_made(application, revision):
+        return []
+    try:
+        artifacts.look(application, revision, patient=patient)
+    except artifacts.ArtifactError as error:
+        return [Blocker("artifact", str(error), passes=isinstance(error, artifacts.NotBuiltYet))]
+    return []
+
+
+def of_waiting(deploy: Deploy) -> list[Blocker]:
+    """What a waiting deploy waits for, as far as can be told without asking anybody."""
+    found, application = blockers(deploy.target, kind=deploy.kind), deploy.target.application
+    if deploy.kind == Kind.DEPLOY and application.distribution == Application.Distribution.ARTIFACT:
+        address = artifacts.address_of(application, deploy.revision)
+        if not archives.is_made(application, deploy.revision):
+            found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
     return found
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from django.db.models import Max
 
-from deployments import host_program, log, recipes, runs
+from deployments import host_program, log, recipes, runs, upload
 from deployments.archives import Archive
 from deployments.claims import ClaimLost
-from deployments.host_program import Mark, parse_mark
+from deployments.host_program import ArchiveSource, Mark, parse_mark
 from deployments.models import HostRun, LogChunk, Program, ProgramPhase
 from deployments.models.logs import Stream
 from deployments.recorder import Recorder
@@ -96,9 +96,12 @@ def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
         program = job.take_program(phase)
         if not program.result:
             _talk_until_end(job, program, text())
-        if program.result != "lost":
+        if program.result.startswith("failed base ") and program.attempt == 1:
+            _try_whole(job, program)
+        elif program.result != "lost":
             return _judge(program.result)
-        _again(job, program)
+        else:
+            _again(job, program)
 
 
 def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> dict[int, Program]:
@@ -131,6 +134,11 @@ def _again(job: Job, program: Program) -> None:
             f"{job.run.host_name} broke off in the middle and does not know how its steps ended; "
             "they may not run twice. Look at the host, then retry it.",
         )
+    job.recorder.ask(lambda: _attempt_after(program))
+
+
+def _try_whole(job: Job, program: Program) -> None:
+    """No step has run yet; from the second attempt on the whole archive is offered."""
     job.recorder.ask(lambda: _attempt_after(program))
 
 
@@ -184,11 +192,10 @@ def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
     offset = job.recorder.offset(run, program)
     reader = SpoolReader(program.nonce, job.known_secrets, offset)
     with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
-        channel.send((text + host_program.program_end(program.nonce)).encode())
+        channel.send(host_program.program_message(text, program.nonce))
         while not talk.done:
             data = channel.receive(LISTEN_SECONDS)
-            if job.leaving.is_set():
-                raise ClaimLost(f"This worker ends; another goes on with {run.host_name}.")
+            _leave_if_asked(job)
             _stop_if_asked(job, channel, talk)
             if data is None:
                 _doubt(job, channel, talk)
@@ -238,9 +245,27 @@ def _command(job: Job, program: Program, offset: int) -> str:
             fence=run.fence,
             offset=offset,
             nonce=program.nonce,
-            archive=job.archive.source if job.archive and program.phase == ProgramPhase.PREPARE else None,
+            archive=_offered(job, program),
         )
     )
+
+
+def _offered(job: Job, program: Program) -> ArchiveSource | None:
+    if job.archive is None or program.phase != ProgramPhase.PREPARE:
+        return None
+    return (job.archive if program.attempt == 1 else job.archive.without_changes()).source
+
+
+def _leave_if_asked(job: Job) -> None:
+    if job.leaving.is_set():
+        raise ClaimLost(f"This worker ends; another goes on with {job.run.host_name}.")
+
+
+def _interrupted(job: Job) -> None:
+    """In the middle of an upload nothing runs on the host yet."""
+    _leave_if_asked(job)
+    if job.stop.is_set():
+        raise Stopped
 
 
 def _stop_if_asked(job: Job, channel: ssh.Channel, talk: _Talk) -> None:
@@ -269,7 +294,7 @@ def _greet(job: Job, program: Program, channel: ssh.Channel, talk: _Talk, data: 
             _refused(job.run, mark.args)
         elif mark.word == "need":
             talk.uploading = True
-            _send_archive(job, channel)
+            upload.send(job.archive, channel, host_program.wanted(mark), interrupted=lambda: _interrupted(job))
         elif mark.word in ("started", "attached"):
             talk.following, talk.uploading = True, False
         elif mark.word in ("done", "lost"):
@@ -283,19 +308,9 @@ def _refused(run: HostRun, args: str) -> None:
     kind, _, text = args.partition(" ")
     if kind == "fence":
         raise Fenced(int(text))
+    if kind == "upload":
+        raise ssh.HostUnreachable(run.host_name, f"{run.host_name} did not get the archive: {text}.")
     raise ProgramFailed(kind, f"{run.host_name} refused: {text}")
-
-
-def _send_archive(job: Job, channel: ssh.Channel) -> None:
-    assert job.archive is not None
-    with job.archive.path.open("rb") as source:
-        while block := source.read(BLOCK):
-            # nothing has been started there yet, and a host keeps no archive that came in part
-            if job.stop.is_set():
-                raise Stopped
-            if job.leaving.is_set():
-                raise ClaimLost(f"This worker ends; another goes on with {job.run.host_name}.")
-            channel.send(block)
 
 
 def _take(job: Job, program: Program, talk: _Talk, items: Sequence[Lines | Marked]) -> None:

@@ -1,12 +1,13 @@
 """The programs that run on hosts, as text: typed values in, POSIX sh out. Nothing here touches a host.
 
-Durable programs (prepare, once, finish): the worker executes `start_command`, writes the program and `program_end`,
-after `need archive` exactly the archive's bytes, and reads marks (`parse_mark`). After `started` or `attached` come the
-spool's bytes from the offset on; from then on the worker may write `stored` (forget the spool) or `stop` (end the
-running step). The switch waits after `armed` for the one word `flip`. `docs/host.md` tells what happens on the host.
+Durable programs (prepare, once, finish): the worker executes `start_command`, writes `program_message`, after `need`
+what `wanted` makes of it, and reads marks (`parse_mark`). After `started` or `attached` come the spool's bytes from the
+offset on; from then on the worker may write `stored` (forget the spool) or `stop` (end the running step).
+The switch waits after `armed` for the one word `flip`. `docs/host.md` tells what happens on the host.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from deployments.host_values import (
     OWN_RELEASE,
     ArchiveSource,
     Call,
+    Changes,
     Entry,
     GitSource,
     HeldSource,
@@ -22,6 +24,7 @@ from deployments.host_values import (
     HostStep,
     InvalidValue,
     Mark,
+    Packed,
     Place,
     Release,
     Source,
@@ -37,6 +40,7 @@ from deployments.host_values import (
 __all__ = [
     "ArchiveSource",
     "Call",
+    "Changes",
     "Entry",
     "GitSource",
     "HeldSource",
@@ -44,10 +48,12 @@ __all__ = [
     "HostStep",
     "InvalidValue",
     "Mark",
+    "Packed",
     "Place",
     "Release",
     "Source",
     "UnsafeText",
+    "Wanted",
     "quote",
 ]
 
@@ -72,16 +78,25 @@ def manifest_of(entries: Iterable[Entry]) -> str:
     """
     lines, total = [], 0
     for entry in entries:
-        path = entry.path.removeprefix("./")
-        for text in (path, entry.link or "-"):
-            if "\n" in text or "\0" in text:
-                raise InvalidValue(f"A file name with a line break cannot be deployed as an archive: {text!r}.")
+        path = _one_name(entry.path)
+        _one_name(entry.link or "-")
         if entry.link is None:
             lines.append(f"{checked('sha256', entry.sha256, r'[0-9a-f]{64}')}  ./{path}")
         else:
             lines += [f"link ./{path}", f"to {entry.link}"]
         total += entry.size
     return "".join(f"{line}\n" for line in [*lines, f"total {total}"])
+
+
+def changes_of(entries: Iterable[Entry], gone: Iterable[str]) -> str:
+    """The same for what differs from another tree, and the paths of it that are no more."""
+    return "".join(f"gone ./{_one_name(path)}\n" for path in gone) + manifest_of(entries)
+
+
+def _one_name(text: str) -> str:
+    if "\n" in text or "\0" in text:
+        raise InvalidValue(f"A file name with a line break cannot be deployed as an archive: {text!r}.")
+    return text.removeprefix("./")
 
 
 @cache
@@ -117,17 +132,47 @@ def _quoted(text: str) -> str:
 
 def start_command(call: Call) -> str:
     """Starts the program that follows on standard input, once; attaches to it if it was started before."""
-    place, archive = call.place, call.archive
-    of_archive = (archive.sha256, str(archive.size)) if archive else ("-", "0")
+    place = call.place
+    whole, zst, base, changes = _bulk(call.archive)
     return _command(
-        _LOADER, place.root, place.target, call.name, str(call.fence), str(call.offset), call.nonce, *of_archive,
-        place.path_words, place.umask,
+        _LOADER, place.root, place.target, call.name, str(call.fence), str(call.offset), call.nonce, *whole,
+        place.path_words, place.umask, *zst, base, *changes,
     )  # fmt: skip
 
 
-def program_end(nonce: str) -> str:
-    """What follows a program's text on standard input."""
-    return f"{nonce} end\n"
+def _bulk(source: ArchiveSource | None) -> tuple[tuple[str, str], tuple[str, str], str, tuple[str, str]]:
+    def words(packed: Packed | None) -> tuple[str, str]:
+        return (packed.sha256, str(packed.size)) if packed else ("-", "0")
+
+    changes = source.changes if source else None
+    whole, zst = (source.gz, source.zst) if source else (None, None)
+    return words(whole), words(zst), changes.base if changes else "-", words(changes.packed if changes else None)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a host asks for: `what` (archive, changes) in a packing; it holds `got` bytes already, with that sha256."""
+
+    what: str
+    packing: str
+    got: int
+    sha256: str
+
+
+def wanted(mark: Mark) -> Wanted:
+    """What a mark `need` asks for. The answer is `upload_from` and the bytes from there on."""
+    what, packing, got, sha256 = mark.args.split(" ")
+    return Wanted(what, packing, int(got), sha256)
+
+
+def upload_from(offset: int) -> str:
+    return f"{offset}\n"
+
+
+def program_message(text: str, nonce: str) -> bytes:
+    """A program as it travels on standard input."""
+    data = text.encode()
+    return f"{nonce} {len(data)}\n".encode() + data
 
 
 def switch_command(place: Place, *, name: str, fence: int, nonce: str, release: Release, seconds: int = 10) -> str:
@@ -195,13 +240,21 @@ def prepare_program(
     One of another tool that lies there is linked as that tool did it.
     """
     steps = tuple(steps)
-    work = [*_sudo(place, (*steps, *later)), _lay_out(source, release)]
     if release.foreign and isinstance(source, HeldSource):
         linked_dirs, linked_files = (), ()
-    work += [_call("link_dir", path, _to_shared(path)) for path in map(_linked, linked_dirs)]
-    work += [_call("link_file", path, _to_shared(path)) for path in map(_linked, linked_files)]
-    work += [*_steps(place, steps), "seal"]
-    parts = {ArchiveSource: ("layout",), GitSource: ("layout", "git"), HeldSource: ("adopt", "layout")}[type(source)]
+    folders, files = list(map(_linked, linked_dirs)), list(map(_linked, linked_files))
+    # no path has two slashes in a row, so they can stand between them
+    work = [
+        *_sudo(place, (*steps, *later)),
+        f"linked={quote('//'.join([*folders, *files]))}",
+        _lay_out(source, release),
+    ]
+    work += [_call("link_dir", path, _to_shared(path)) for path in folders]
+    work += [_call("link_file", path, _to_shared(path)) for path in files]
+    touched = steps or folders or files or isinstance(source, HeldSource)
+    work += [*_steps(place, steps), _call("seal", "touched" if touched else "")]
+    own_part = {ArchiveSource: (), GitSource: ("git",), HeldSource: ("adopt",)}[type(source)]
+    parts = ("layout", "carry", *own_part)
     return _program(place, release, facts, work, *parts)
 
 
@@ -286,7 +339,7 @@ def _sudo(place: Place, steps: Iterable[HostStep]) -> list[str]:
 
 def _lay_out(source: Source, release: Release) -> str:
     if isinstance(source, ArchiveSource):
-        return _call("lay_out_archive", source.sha256, str(source.size), source.manifest)
+        return _call("lay_out_archive", source.gz.sha256, str(source.total))
     if isinstance(source, HeldSource):
         return _call("use_held", "pardon" if source.pardon else "")
     if source.revision != release.revision:
@@ -295,7 +348,7 @@ def _lay_out(source: Source, release: Release) -> str:
     site = f"https://{address.netloc.rpartition('@')[2]}" if address.scheme == "https" and source.token else ""
     login = f"username={source.username or 'git'}\npassword={source.token}\n" if source.token else ""
     access = _call("write_access", source.key, source.known_hosts, login)
-    return f"{access}\n{_call('lay_out_git', source.url, source.ref, site)}"
+    return f"{access}\n{_call('lay_out_git', source.url, source.ref, site, str(source.total))}"
 
 
 def _linked(path: str) -> str:

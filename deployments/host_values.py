@@ -155,20 +155,48 @@ class Release:
 
 
 @dataclass(frozen=True)
-class ArchiveSource:
-    """A tar.gz of the tree, by its sha256; `manifest` is from `manifest_of`."""
+class Packed:
+    """Bytes that can be sent, by their sha256."""
 
     sha256: str
     size: int
-    manifest: str
 
     def __post_init__(self) -> None:
         checked("sha256", self.sha256, r"[0-9a-f]{64}")
+        if self.size < 1:
+            raise InvalidValue(f"An archive of {self.size} bytes is none.")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A tar.gz of what differs from the archive whose sha256 is `base`, with its own manifest."""
+
+    base: str
+    packed: Packed
+
+    def __post_init__(self) -> None:
+        checked("sha256", self.base, r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ArchiveSource:
+    """A tree as tar.gz, which also names it, and as tar.zst; `total` is in bytes of files.
+
+    Each holds, as `.deployer-manifest`, the text of `manifest_of`.
+    """
+
+    gz: Packed
+    total: int
+    zst: Packed | None = None
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)
 class GitSource:
-    """A repository that hosts can reach. `ref` is fetched where single commits are not given out; may be empty."""
+    """A repository that hosts can reach. `ref` is fetched where single commits are not given out; may be empty.
+
+    `total` is the size of the revision's files in bytes.
+    """
 
     url: str
     revision: str
@@ -177,6 +205,7 @@ class GitSource:
     known_hosts: str = ""
     username: str = ""
     token: str = ""
+    total: int = 0
 
     def __post_init__(self) -> None:
         checked("repository address", self.url, _URL)

@@ -4,7 +4,7 @@ Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllo
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,9 +80,11 @@ def request_deploy(
     if flip_at is not None and flip_at <= timezone.now():
         raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
     _refuse_if_blocked(blockers.blockers(target), target, wait)
-    # before the transaction: git may take seconds, and the target's row is locked in it
+    # before the transaction: git and the server of builds may take seconds, and the target's row is locked in it
     revision = repositories.resolve(target.application, ref)
     file = recipe_file.read(target.application, revision)
+    missing = blockers.of_revision(target, revision)
+    _refuse_if_blocked(missing, target, wait)
     with transaction.atomic():
         _lock(target)
         return _begin(
@@ -99,6 +101,7 @@ def request_deploy(
             kind=Kind.DEPLOY,
             hold=hold or flip_at is not None,
             flip_at=flip_at,
+            missing=missing,
         )
 
 
@@ -326,6 +329,10 @@ def request_cancel(deploy: Deploy, *, by: User | None) -> None:
 
 def start_waiting(deploy: Deploy) -> bool:
     """Start a waiting deploy if nothing blocks it any more; whether it started."""
+    if blockers.blockers(deploy.target, kind=deploy.kind):
+        return False
+    if deploy.kind == Kind.DEPLOY and blockers.of_revision(deploy.target, deploy.revision, patient=True):
+        return False
     with transaction.atomic():
         _lock(deploy.target)
         if blockers.blockers(deploy.target, kind=deploy.kind) or next_waiting(deploy.target) != deploy:
@@ -404,9 +411,10 @@ def _begin(
     of: Deploy | None = None,
     hold: bool = False,
     flip_at: datetime | None = None,
+    missing: Sequence[blockers.Blocker] = (),
 ) -> Deploy:
     """Number, host runs, event and the doorbell, in the caller's transaction."""
-    found = blockers.blockers(target, kind=kind)
+    found = [*blockers.blockers(target, kind=kind), *missing]
     _refuse_if_blocked(found, target, wait)
     now = timezone.now()
     Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)

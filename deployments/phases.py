@@ -6,17 +6,17 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, follow, host_program, log, recipes, runs, secrecy, switching
+from deployments import archives, builds, follow, host_program, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
-from deployments.models import Deploy, HeldRelease, HostRun, Kind, Program, ProgramPhase
+from deployments.models import Deploy, HeldRelease, HostRun, Kind, Program, ProgramPhase, Release
 from deployments.moves import Move, move_all
 from deployments.recorder import Recorder
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from environments import repositories, ssh
-from environments.models import Application, OnFailure, Phase
+from environments.models import OnFailure, Phase
 from environments.sealed import CannotOpen
 
 SECOND_CHANCE_SECONDS = 5
@@ -39,15 +39,19 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: Recorde
 
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     held = _holders(deploy, taken)
-    archive = None
-    streamed = deploy.target.application.distribution != Application.Distribution.GIT
-    if streamed and len(held) < len(taken):
-        archive = archives.ensure_archive(deploy.target.application, deploy.revision)
+    try:
+        offered = {} if len(held) == len(taken) else _archives(deploy, taken, _watch(deploy, runtime))
+    except builds.BuildInterrupted as error:
+        if runtime.leaving.is_set():
+            raise ClaimLost(str(error)) from None
+        for run in taken:
+            write_end(run, R.CANCELLED, "cancelled", what_is_left(run))
+        return
     _begin(deploy, taken, runtime)
     jobs = _jobs(deploy, taken, recorder, runtime, ProgramPhase.PREPARE)
     for job in jobs:
         job.held = job.run.pk in held
-        job.archive = None if job.held else archive
+        job.archive = None if job.held else offered.get(job.run.revision)
 
     def one(job: Job) -> None:
         _check_begun(job)
@@ -55,6 +59,28 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: 
         recorder.move(job.run, R.PREPARED, step="prepared")
 
     _each(jobs, one, runtime.pool)
+
+
+def _watch(deploy: Deploy, runtime: Runtime) -> builds.Watch:
+    stop = runtime.stop_event(deploy.pk)
+    return builds.Watch(
+        say=lambda texts: log.say(deploy, "\n".join(texts)),
+        interrupted=lambda: stop.is_set() or runtime.leaving.is_set(),
+        known_secrets=secrecy.secrets_of(deploy.target.application),
+    )
+
+
+def _archives(deploy: Deploy, taken: list[HostRun], watch: builds.Watch) -> dict[str, archives.Archive]:
+    """The archive for hosts that serve each revision; empty where hosts fetch by themselves. Counts the release."""
+    application, release = deploy.target.application, runs.release_of(deploy)
+    found: dict[str, archives.Archive] = {}
+    if application.streamed:
+        archive = archives.ensure_archive(application, deploy.revision, watch)
+        found = {serves: archives.with_changes(archive, serves) for serves in {run.revision for run in taken}}
+    if not release.size:
+        release.size = archive.source.total if found else repositories.size_of(application, deploy.revision)
+        Release.objects.filter(pk=release.pk).update(size=release.size)
+    return found
 
 
 def _begin(deploy: Deploy, taken: list[HostRun], runtime: Runtime) -> None:
@@ -128,6 +154,7 @@ def _source(job: Job) -> host_program.Source:
     needed = repositories.credentials(application)
     ref = job.run.deploy.ref
     return host_program.GitSource(
+        total=runs.release_of(job.run.deploy).size,
         url=application.repository,
         revision=job.run.deploy.revision,
         ref="" if repositories.is_hex(ref) else ref,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
 from deployments.states import DeployStatus, RunStatus
-from environments.models import Application, Membership, Target
+from environments.models import Membership, Target
 
 
 def make(target: Target, revision: str, ref: str) -> Release:
@@ -16,8 +16,8 @@ def make(target: Target, revision: str, ref: str) -> Release:
     at: datetime = timezone.now()
     while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
         at += timedelta(seconds=1)
-    fetched = target.application.distribution == Application.Distribution.GIT
-    kind = ReleaseKind.COMMAND if target.command else ReleaseKind.TREE if fetched else ReleaseKind.ARCHIVE
+    given = ReleaseKind.ARCHIVE if target.application.streamed else ReleaseKind.TREE
+    kind = ReleaseKind.COMMAND if target.command else given
     return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
 
 

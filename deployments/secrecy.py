@@ -17,6 +17,7 @@ def secrets_of(application: Application) -> frozenset[str]:
         *settings.ENCRYPTION_KEYS,
         unseal(application.https_token),
         unseal(application.deploy_key),
+        unseal(application.artifact_token),
         private_text(pair) if pair else "",
         urlsplit(settings.REDIS_URL).password or "",
         str(settings.DATABASES["default"].get("PASSWORD") or ""),

@@ -32,6 +32,7 @@ from environments.step_form import StepForm, StepRowForm
 from notifications.admin import EventAdmin
 from notifications.models import Event
 
+BUILD_SECONDS = 900
 admin.site.site_header = admin.site.site_title = "The Deployer"
 admin.site.has_permission = may_administer  # type: ignore[method-assign]  # by role, not by is_staff
 # Roles say who may what; groups would say it a second time.
@@ -56,15 +57,31 @@ class SealedField(forms.CharField):
 
 
 class ApplicationForm(forms.ModelForm[Application]):
-    """Seals what is typed into the two secret fields."""
+    """Seals what is typed into the secret fields."""
 
+    build_time_limit = forms.IntegerField(
+        required=False, initial=BUILD_SECONDS, min_value=1, max_value=86_400, help_text="Seconds."
+    )
     new_deploy_key = SealedField("deploy key", lines=True)
     new_https_token = SealedField("token")
-    forget_secrets = forms.BooleanField(required=False, help_text="Remove the stored deploy key and token.")
+    new_artifact_token = SealedField("password or token for builds")
+    forget_secrets = forms.BooleanField(required=False, help_text="Remove the stored deploy key and tokens.")
 
     class Meta:
         model = Application
-        fields = ["name", "repository", "default_branch", "distribution", "https_user"]
+        fields = [
+            "name",
+            "repository",
+            "default_branch",
+            "distribution",
+            "https_user",
+            "artifact_url",
+            "artifact_sha256_url",
+            "artifact_user",
+            "build_command",
+            "build_output",
+            "build_time_limit",
+        ]
 
     def clean_repository(self) -> str:
         address: str = self.cleaned_data["repository"]
@@ -74,11 +91,25 @@ class ApplicationForm(forms.ModelForm[Application]):
             raise forms.ValidationError(str(error)) from error
         return address
 
+    def clean_build_time_limit(self) -> int:
+        return self.cleaned_data["build_time_limit"] or BUILD_SECONDS
+
+    def clean(self) -> dict[str, Any]:
+        """What a way of distribution needs, and what it has no use for."""
+        super().clean()
+        found = self.cleaned_data
+        if found.get("distribution") == Application.Distribution.ARTIFACT:
+            if not found.get("artifact_url"):
+                self.add_error("artifact_url", "Builds made elsewhere need an address, with {sha} in it.")
+            if found.get("build_command"):
+                self.add_error("build_command", "These builds are made elsewhere; nothing is built here.")
+        return found
+
     def save(self, commit: bool = True) -> Application:
         application = self.instance
         if self.cleaned_data["forget_secrets"]:
-            application.deploy_key = application.https_token = ""
-        for field in ("deploy_key", "https_token"):
+            application.deploy_key = application.https_token = application.artifact_token = ""
+        for field in ("deploy_key", "https_token", "artifact_token"):
             typed = self.cleaned_data[f"new_{field}"].replace("\r\n", "\n")
             if typed:
                 setattr(application, field, seal(typed))

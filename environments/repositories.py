@@ -50,6 +50,7 @@ __all__ = [
     "mirror_folder",
     "refs",
     "resolve",
+    "size_of",
     "tar_of",
 ]
 
@@ -184,6 +185,14 @@ def tar_of(application: Application, revision: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def size_of(application: Application, revision: str) -> int:
+    """Bytes of all files of a revision, which the mirror gets if it lacks it. Raises RepositoryError."""
+    ensure_revision(application, revision)
+    out = _git_read(application, ["ls-tree", "-r", "-l", "--full-tree", revision])
+    sizes = (line.split(None, 4)[3] for line in out.splitlines())
+    return sum(int(size) for size in sizes if size.isdigit())
 
 
 def is_hex(ref: str) -> bool:

@@ -63,23 +63,57 @@ verify_checkout() {
     [ -z "$extra" ] || { echo "not in the revision: $extra" && return 1; }
 }
 
-# lay_out_git URL REF SITE
+# An index of nothing but what differs, and what `copy_unchanged` must not copy. Not where attributes change (they may change
+# other files), nor with names that git writes in quotes, nor with submodules.
+list_difference() {
+    mirror_git -c core.quotePath=false diff-tree -r --no-renames "$1" "$revision" >"$home/list" 2>/dev/null || return 1
+    MANIFEST=$record/manifest LC_ALL=C awk -F '\t' '
+        BEGIN { printf "" >(ENVIRON["MANIFEST"]) }
+        { split($1, of, " ") }
+        $2 ~ /^"/ || $2 ~ /(^|\/)\.gitattributes$/ || of[1] ~ /160000/ || of[2] ~ /160000/ { exit 1 }
+        { print (of[5] == "D" ? "gone" : "made") " ./" $2 >(ENVIRON["MANIFEST"]) }
+        of[5] != "D" { print of[2] " " of[4] "\t" $2 }' "$home/list" >"$home/difference"
+}
+
+# Only what differs from the release that serves, compared by content; the rest is carried over.
+lay_out_difference() {
+    IFS=' ' read -r kind old _ 2>/dev/null <"$state/releases/${live:-none}/laid" || return 1
+    # Attributes say how files are written, so they must be there before.
+    has_base git "$old" && list_difference "$old" && copy_unchanged || return 1
+    export GIT_INDEX_FILE="$home/index"
+    if [ -s "$home/difference" ]; then
+        mirror_git --work-tree=. update-index --index-info <"$home/difference" &&
+            mirror_git --work-tree=. checkout-index --all --force && mirror_git --work-tree=. update-index --refresh || return 1
+    fi
+    is_carried git "$revision"
+}
+
+# All of it, every file compared by content.
+lay_out_whole() {
+    rm -rf "$path" "$record/laid"
+    mkdir "$path" && cd "$path" || fail disk "$path cannot be entered"
+    check_out || fail_layout fetch "git could not lay the revision out"
+    remember git "$revision"
+    verify_checkout || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+    mirror_git ls-tree -r "$revision" >"$record/manifest" || fail_layout fetch "revision $revision is not in the mirror"
+    [ -f "$record/laid" ] || mirror_git ls-tree -r -l "$revision" |
+        awk '$4 > 0 && $2 == "blob" { sub(/^[^\t]*\t/, ""); if ($0 !~ /^"/) print "./" $0 }' >"$record/filled"
+}
+
+# lay_out_git URL REF SITE BYTES
 lay_out_git() {
     has git || fail fetch "git is not installed on this host; install it, or let this target distribute by archive"
     new_release
     on_failure=undo_fetch
     [ -f "$root/repo/HEAD" ] || git init --quiet --bare "$root/repo" || fail_layout fetch "$root/repo cannot be made"
     # Nobody but us is at work here, so a lock file is what a killed git left.
-    find "$root/repo" -name '*.lock' -type f -exec rm -f {} +
+    find "$root/repo" -path '*/objects/??' -prune -o -name '*.lock' -type f -exec rm -f {} +
     update_mirror "$1" "$2" "$3" || fail_layout fetch "revision $revision could not be fetched from $1"
     forget_keys
-    mirror_git ls-tree -r -l "$revision" >"$record/manifest" || fail_layout fetch "revision $revision is not in the mirror"
-    room "$(awk '{ sum += $4 } END { printf "%.0f", sum }' "$record/manifest")"
+    room "$4"
     cd "$path" || fail disk "$path cannot be entered"
-    check_out || fail_layout fetch "git could not lay the revision out"
-    verify_checkout || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+    lay_out_difference || lay_out_whole
     unset GIT_INDEX_FILE
-    awk '$4 > 0 && $2 == "blob" { sub(/^[^\t]*\t/, ""); if ($0 !~ /^"/) print "./" $0 }' "$record/manifest" >"$record/filled"
     stamp
 }
 

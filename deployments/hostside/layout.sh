@@ -66,48 +66,75 @@ check_sums() {
     fi 2>&1
 }
 
+# A shell reads byte by byte, so it gets the links' lines alone.
 check_links() {
+    links=$(grep -c '^link ' "$record/manifest")
+    [ "$links" -gt 0 ] || return 0
+    grep '^link \|^to ' "$record/manifest" >"$home/list"
     at=
     while IFS= read -r line; do
         case $line in
         'link '*) at=${line#link } ;;
         'to '*) [ "$(link_text "$at")" = "${line#to }" ] || { echo "$at: is not a link to ${line#to }" && return 1; } ;;
         esac
-    done <"$record/manifest"
+    done <"$home/list"
 }
 
-# Every file by its content, every link by its target, and nothing besides.
-verify_tree() {
-    grep '^[0-9a-f]\{64\}  ' "$record/manifest" >"$home/sums"
-    files=$(wc -l <"$home/sums")
-    if [ "$files" -gt 0 ]; then
-        check_sums "$home/sums" | awk -v total="$files" '
+# Every file and link of the manifest, by its content. Sets $files and $links.
+verify_contents() {
+    files=0
+    if grep '^[0-9a-f]\{64\}  ' "$record/manifest" >"$home/sums"; then
+        files=$(check_sums "$home/sums" | awk '
+            NR == FNR { total++; next }
             / OK$/ { good++; next }
             shown++ < 5 { print }
-            END { exit good != total }' || return 1
+            END { if (good == total) print total; exit good != total }' "$home/sums" -) || { echo "$files" && return 1; }
     fi
-    check_links || return 1
-    links=$(grep -c '^link ' "$record/manifest")
+    check_links
+}
+
+# The same, and nothing besides.
+verify_tree() {
+    verify_contents || return 1
     found=$(find . ! -type d -print | wc -l)
     [ "$found" -eq $((files + links)) ] || { echo "$found files are there, the manifest has $((files + links))" && return 1; }
 }
 
-# lay_out_archive SHA256 SIZE MANIFEST
+# unpack NAME PACKING BYTES: into the current folder; the manifest comes along. What is small needs no watching.
+unpack() {
+    packed=$state/archives/$1
+    if [ "$2" = zst ]; then
+        bounded 3600 0 : sh -c 'zstd -dcq <"$1" | tar -xf -' deployer "$packed"
+    elif [ "$3" -gt 1000000 ]; then
+        bounded 3600 0 : tar -xzf "$packed"
+    else
+        tar -xzf "$packed"
+        code=$? reason=
+    fi
+    [ "$reason" != stopped ] || { undo_layout && finish stopped; }
+    [ "$code" -eq 0 ] || fail_layout archive "tar could not unpack the archive (exit code $code)"
+    mv -f .deployer-manifest "$record/manifest" || fail_layout archive "the archive has no manifest"
+}
+
+# lay_out_archive SHA256 BYTES: from what the loader has taken, the whole archive or what differs from what serves.
 lay_out_archive() {
     new_release
     on_failure=undo_layout
-    printf '%s' "$3" >"$record/manifest" || fail_layout disk "the manifest cannot be written"
-    sed -n 's/^total \([0-9]*\)$/\1/p' "$record/manifest" >"$home/sums"
-    IFS= read -r total <"$home/sums" || total=0
-    [ "$total" -ge "$2" ] || total=$2
-    room "$total"
+    room "$2"
     cd "$path" || fail disk "$path cannot be entered"
-    bounded 3600 0 : tar -xzf "$state/archives/$1"
-    [ "$reason" != stopped ] || { undo_layout && finish stopped; }
-    [ "$code" -eq 0 ] || fail_layout archive "tar could not unpack the archive (exit code $code)"
-    verify_tree || fail_layout manifest "what was laid out differs from the revision; it was removed again"
-    # Which files must not be empty later: all but those with the sum of nothing.
-    grep -v '^e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  ' "$home/sums" | cut -c 67- >"$record/filled"
+    IFS=' ' read -r kind came packing base_sum bytes <"$home/bulk" || fail archive "no archive came"
+    unpack "$came" "$packing" "$bytes"
+    if [ "$kind" = changes ]; then
+        verify_contents || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+        has_base archive "$base_sum" && copy_unchanged && is_carried archive "$1" ||
+            fail_layout base "release ${live:-none} is not as it was laid out; the whole archive is needed"
+    else
+        remember archive "$1"
+        verify_tree || fail_layout manifest "what was laid out differs from the revision; it was removed again"
+        # Which files must not be empty later: all but those with the sum of nothing.
+        [ -f "$record/laid" ] ||
+            grep -v '^e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  ' "$home/sums" | cut -c 67- >"$record/filled"
+    fi
     stamp
 }
 
@@ -150,12 +177,22 @@ link_file() {
     ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
 }
 
-# A full disk truncates silently: no file of the revision may have become empty while steps ran.
+# A full disk truncates silently: it must take some more, and no file of the revision may have become empty.
+# seal WHAT: nothing at all has happened to the release since it was laid out, if that is empty.
 seal() {
     checkpoint
-    if [ -f "$record/filled" ]; then
-        emptied=$(cd "$path" && find . -type f -size 0 -print | awk 'NR == FNR { filled[$0]; next } $0 in filled' "$record/filled" - | head -n 1)
-        [ -z "$emptied" ] || fail manifest "$emptied has become empty since it was laid out; is the disk full?"
+    if [ -z "$1" ]; then
+        keep_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
+        return
     fi
+    printf '%65536s' '' 2>/dev/null >"$home/reserve" || fail disk "the disk of $root is full after the steps"
+    emptied= changed_files=
+    if [ -f "$record/laid" ]; then
+        look_again || changed_files=yes
+    elif [ -f "$record/filled" ]; then
+        emptied=$(cd "$path" && find . -type f -size 0 -print | awk 'NR == FNR { filled[$0]; next } $0 in filled' "$record/filled" - | head -n 1)
+    fi
+    [ -z "$emptied" ] || fail manifest "$emptied has become empty since it was laid out; is the disk full?"
     keep_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
+    [ -z "$changed_files" ] || rm -f "$record/laid"
 }

@@ -3,37 +3,39 @@
 set -f
 umask 077
 root=$1 target=$2 name=$3 fence=$4 offset=$5 nonce=$6 archive=$7 size=$8 mask=${10}
+zst=${11} zst_size=${12} base=${13} changes=${14} changes_size=${15}
 expand_root
 [ -z "$9" ] || PATH=$9:$PATH
 export PATH
 state=$root/.deployer
 home=$state/programs/$name
 fresh=$state/programs/.new.$$
-follower= watcher=
+follower= watcher= part=
 
 let_go() {
     [ -z "$follower" ] || kill "$follower" 2>/dev/null
     [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
     [ ! -d "$fresh" ] || rm -rf "$fresh"
-    [ ! -f "$state/archives/.part.$$" ] || rm -f "$state/archives/.part.$$"
+    case $part in *".$$") rm -f "$part" ;; esac
 }
 
-# What a loader that was killed left behind.
+# What a loader that was killed left behind. A part of the very archive that is wanted stays: it is gone on with.
 sweep() {
     set +f
-    for left in "$state"/programs/.new.* "$state"/archives/.part.*; do
+    for left in "$state"/programs/.new.*; do
         [ ! -e "$left" ] || kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
+    done
+    for left in "$state"/archives/.part-*; do
+        if [ -e "$left" ] && [ "$left" != "$state/archives/.part-$archive" ] && ! held "$left"; then rm -f "$left"; fi
     done
     set -f
 }
 
-# The program comes line by line, by the builtin, so that not one byte after its end is taken.
+# Its length comes first, so that it is taken in one piece, and not one byte after its end.
 read_program() {
-    while IFS= read -r line; do
-        if [ "$line" = "$nonce end" ]; then return 0; fi
-        printf '%s\n' "$line" >&4 || refuse disk "cannot write the program to $state"
-    done
-    exit 1
+    IFS=' ' read -r said bytes && [ "$said" = "$nonce" ] || exit 1
+    take_bytes "$bytes" 2>/dev/null >"$1" || refuse disk "cannot write the program to $state"
+    [ "$1" = /dev/null ] || [ "$(size_of "$1")" -eq "$bytes" ] || exit 1
 }
 
 take_bytes() {
@@ -51,22 +53,58 @@ have_room() {
     [ "$4" -ge $((size / 512)) ] || refuse disk "the archive needs $((size / 512)) kB free with room to unpack it; $4 kB are free in $root"
 }
 
+# Which one: the whole, packed as this host can unpack it, or only what differs from the release that serves.
+choose_archive() {
+    [ "$archive" != - ] || return 0
+    kind=archive packing=gz
+    if [ "$zst" != - ] && has zstd; then packing=zst archive=$zst size=$zst_size; fi
+    if [ "$changes" = - ] || [ -f "$state/archives/$archive" ]; then return 0; fi
+    live_release
+    IFS= read -r laid 2>/dev/null <"$state/releases/${live:-none}/laid" || return 0
+    if [ "$laid" = "archive $base $mask" ]; then kind=changes packing=gz archive=$changes size=$changes_size; fi
+}
+
+# Opens the part that an upload goes to; another loader that is still at it keeps its own.
+open_part() {
+    part=$state/archives/.part-$archive
+    if held "$part"; then part=$part.$$; fi
+    problem=$( (: >>"$part") 2>&1) || refuse_write "$problem"
+    exec 5>>"$part"
+    try_lock 5 || refuse lock "another upload of this archive goes on right now"
+    got=$(size_of "$part") sum=-
+    [ "$got" -eq 0 ] || sum=$(digest <"$part")
+}
+
+# The worker compares what came before with its own bytes, and says from where on it sends.
 receive_archive() {
+    open_part
+    have_room
+    mark need "$kind" "$packing" "$got" "$sum"
+    IFS= read -r from || exit 1
+    [ "$from" = "$got" ] || { from=0 && : >"$part"; }
+    if ! take_bytes $((size - from)) 2>/dev/null >>"$part"; then
+        rm -f "$part"
+        refuse disk "cannot write the archive to $state/archives"
+    fi
+    got=$(size_of "$part")
+    [ "$got" -eq "$size" ] || refuse upload "it came only in part: $got of $size bytes"
+    if [ "$(digest <"$part")" != "$archive" ]; then
+        rm -f "$part"
+        refuse upload "it arrived with another sha256 than $archive"
+    fi
+    mv -f "$part" "$stored" || refuse disk "cannot keep the archive in $state/archives"
+    exec 5>&-
+}
+
+get_archive() {
     [ "$archive" != - ] || return 0
     stored=$state/archives/$archive
-    if [ ! -f "$stored" ]; then
-        have_room
-        mark need archive
-        part=$state/archives/.part.$$
-        take_bytes "$size" 2>/dev/null >"$part" || refuse disk "cannot write the archive to $state/archives"
-        [ "$(size_of "$part")" -eq "$size" ] || refuse archive "it came only in part: $(size_of "$part") of $size bytes"
-        [ "$(digest <"$part")" = "$archive" ] || refuse archive "it arrived with another sha256 than $archive"
-        mv -f "$part" "$stored" || refuse disk "cannot keep the archive in $state/archives"
-    fi
+    [ -f "$stored" ] || receive_archive
     touch "$stored"
     ls -t "$state/archives" | grep -v "^$archive\$" | tail -n +3 |
         while IFS= read -r old; do rm -f "$state/archives/$old"; done
-    mark have archive
+    keep_line "$fresh/bulk" "$kind $archive $packing $base $size" || refuse disk "cannot write to $state"
+    mark have "$kind"
 }
 
 words() {
@@ -162,12 +200,13 @@ open_state
 # Before an archive travels for nothing.
 [ "$archive" = - ] || pass_gate
 if [ -d "$home" ]; then
-    read_program 4>/dev/null
+    read_program /dev/null
 else
+    choose_archive
     sweep
     problem=$(mkdir "$fresh" 2>&1) || refuse_write "$problem"
-    read_program 4>"$fresh/program"
-    receive_archive
+    read_program "$fresh/program"
+    get_archive
     # No name but that of the folder counts yet.
     { printf '%s\n' "$nonce" >"$fresh/nonce" && printf '%s\n' "$fence" >"$fresh/fence" && : >"$fresh/spool" &&
         printf '%16384s' '' >"$fresh/reserve"; } 2>/dev/null || refuse disk "cannot write to $state"

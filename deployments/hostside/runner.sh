@@ -15,7 +15,7 @@ say() { mark say "$@" || :; }
 finish() {
     keep_line "$home/result" "$1" || { rm -f "$home/reserve" && keep_line "$home/result" "$1"; }
     mark end "$1" || { rm -f "$home/reserve" && printf '\n' && mark end "$1"; }
-    rm -rf "$home/reserve" "$home/environment" "$home/sums" "$home/index" "$home/git"
+    rm -rf "$home/reserve" "$home/environment" "$home/sums" "$home/list" "$home/difference" "$home/index" "$home/git"
     exit 0
 }
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from deployments import releases
-from deployments.blockers import blockers
+from deployments.blockers import of_waiting
 from deployments.models import Deploy, HostRun, Kind
 from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, mark_of_run, tell_hosts
@@ -157,7 +157,7 @@ def _tell_state(deploy: Deploy, counts: Mapping[str, int], goal: str) -> str:
 
 def _tell_waiting(deploy: Deploy) -> str:
     """What it waits for, all of it."""
-    reasons = [blocker.text for blocker in blockers(deploy.target)]
+    reasons = [blocker.text for blocker in of_waiting(deploy)]
     ahead = Deploy.objects.filter(target_id=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
     if numbers := list(ahead.order_by("number").values_list("number", flat=True)[:5]):
         reasons.append(", ".join(f"#{number}" for number in numbers) + " before it in the line.")

@@ -64,6 +64,11 @@ class Application(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the Deployer sends what hosts get; otherwise each host fetches from the repository."""
+        return self.distribution != self.Distribution.GIT or bool(self.build_command)
+
 
 class GitHostKey(models.Model):
     """A pinned key of a git host, accepted by a person; without one nothing is fetched over SSH."""

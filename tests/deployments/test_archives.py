@@ -1,6 +1,6 @@
 """The archive of a revision: the same bytes everywhere, made once, never half."""
 
-import json
+import gzip
 import subprocess
 import tarfile
 import threading
@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import zstandard
 from pytest_django import Settings
 
 from deployments import archives
-from deployments.archives import ArchiveFailed, ensure_archive
+from deployments.archives import ArchiveFailed, ensure_archive, with_changes
+from deployments.packing import MANIFEST
 from environments import repositories as git
 from environments.models import Application
 from environments.repositories import RepositoryError
@@ -24,18 +26,37 @@ def application(shop: Repository, repositories: Path, settings: Settings, tmp_pa
     return Application.objects.create(name="shop", repository=shop.url)
 
 
+def contents(path: Path) -> dict[str, str]:
+    """The files and links (`-> target`) of an archive, without its manifest."""
+    found = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.isreg() else None
+            if member.issym():
+                found[member.name] = f"-> {member.linkname}"
+            elif file is not None and member.name != MANIFEST:
+                found[member.name] = file.read().decode()
+    return found
+
+
+def manifest_in(path: Path) -> list[str]:
+    with tarfile.open(path) as tar:
+        file = tar.extractfile(MANIFEST)
+        assert file is not None
+        return file.read().decode().splitlines()
+
+
 def test_it_holds_the_tree_and_says_so(application: Application, shop: Repository) -> None:
     revision = shop.git("rev-parse", "main")
     made = ensure_archive(application, revision)
-    assert made.path.stat().st_size == made.size
-    assert subprocess.check_output(["sha256sum", made.path], text=True).split()[0] == made.sha256
-    with tarfile.open(made.path) as tar:
-        names = {member.name for member in tar if not member.isdir()}
-        index = tar.extractfile("index.html")
-        assert index is not None
-        assert index.read() == b"<h1>two</h1>\n"
-    assert names == {"index.html", "bin/serve.sh", "latest"}
-    lines = made.manifest.splitlines()
+    path = made.path_of("archive", "gz")
+    assert path.stat().st_size == made.source.gz.size
+    assert subprocess.check_output(["sha256sum", path], text=True).split()[0] == made.source.gz.sha256
+    assert contents(path) == {"index.html": "<h1>two</h1>\n", "bin/serve.sh": "#!/bin/sh\n", "latest": "-> index.html"}
+    zst = made.path_of("archive", "zst").read_bytes()
+    with path.open("rb") as packed:
+        assert zstandard.ZstdDecompressor().stream_reader(zst).read() == gzip.decompress(packed.read())
+    lines = manifest_in(path)
     assert {"link ./latest", "to index.html"} <= set(lines)
     assert [line[66:] for line in lines if line[:64].isalnum()] == ["./bin/serve.sh", "./index.html"]
 
@@ -47,8 +68,8 @@ def test_it_is_the_same_wherever_it_is_made(
     first = ensure_archive(application, revision)
     settings.VAR = tmp_path / "elsewhere"
     second = ensure_archive(application, revision)
-    assert first.path != second.path
-    assert (first.sha256, first.size, first.manifest) == (second.sha256, second.size, second.manifest)
+    assert first.folder != second.folder
+    assert first.source == second.source
 
 
 @pytest.mark.django_db(transaction=True)
@@ -100,11 +121,36 @@ def test_old_ones_are_removed(application: Application, shop: Repository, monkey
     monkeypatch.setattr(archives, "KEPT", 1)
     first = ensure_archive(application, shop.git("rev-parse", "v1^{commit}"))
     second = ensure_archive(application, shop.git("rev-parse", "main"))
-    assert (first.path.exists(), second.path.exists()) == (False, True)
-    assert ensure_archive(application, shop.git("rev-parse", "v1^{commit}")).sha256 == first.sha256
+    assert [made.path_of("archive", "gz").exists() for made in (first, second)] == [False, True]
+    assert ensure_archive(application, shop.git("rev-parse", "v1^{commit}")).source == first.source
 
 
-def test_nothing_but_its_two_files_is_left(application: Application, shop: Repository) -> None:
+def test_nothing_but_its_files_is_left(application: Application, shop: Repository) -> None:
     made = ensure_archive(application, shop.git("rev-parse", "main"))
-    assert {path.name for path in made.path.parent.iterdir()} == {"lock", made.path.name, f"{made.path.name[:40]}.json"}
-    assert json.loads(made.path.with_name(f"{made.path.name[:40]}.json").read_text())["sha256"] == made.sha256
+    names = {f"{made.revision}.{kind}" for kind in ("json", "lock", "tar.gz", "tar.zst")}
+    assert {path.name for path in made.folder.iterdir()} == {"lock", *names}
+
+
+def test_what_differs_is_all_that_goes_to_a_host_that_serves_another_revision(
+    application: Application, shop: Repository
+) -> None:
+    old = ensure_archive(application, shop.commit({"gone": "x", "mode.sh": "same\n"}, branch="old"))
+    new = ensure_archive(application, shop.git("rev-parse", "main"))
+    offered = with_changes(new, old.revision)
+    assert offered.source.changes is not None
+    assert offered.source.changes.base == old.source.gz.sha256
+    path = offered.path_of("changes", "gz")
+    assert contents(path) == {}
+    assert manifest_in(path) == ["gone ./gone", "gone ./mode.sh", "total 0"]
+    assert with_changes(new, old.revision) == offered
+    assert with_changes(new, "0" * 40) == new
+    assert with_changes(new, new.revision) == new
+
+
+def test_a_file_that_is_only_executable_now_has_changed(application: Application, shop: Repository) -> None:
+    old = ensure_archive(application, shop.commit({"tool": "same\n"}, branch="modes"))
+    shop.git("update-index", "--chmod=+x", "tool")
+    shop.git("commit", "-q", "-m", "mode")
+    shop.git("push", "-q", "--force", str(shop.path), "modes")
+    offered = with_changes(ensure_archive(application, shop.git("rev-parse", "HEAD")), old.revision)
+    assert contents(offered.path_of("changes", "gz")) == {"tool": "same\n"}

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.host_program import (
-    ArchiveSource,
     Call,
+    Changes,
     Entry,
     GitSource,
     HeldSource,
     HostStep,
     InvalidValue,
     Mark,
+    Packed,
     Place,
     Release,
     UnsafeText,
@@ -49,8 +50,8 @@ def test_what_no_shell_can_carry_is_refused(text: str) -> None:
         prepare_program(PLACE, RELEASE, HeldSource(), [], [], [HostStep("x", text)], {})
 
 
-def git_source(url: str = "https://code.example/shop.git", ref: str = "refs/heads/main", **more: str) -> GitSource:
-    return GitSource(url, "a" * 40, ref, **more)
+def git_source(url: str = "https://code.example/shop.git", ref: str = "refs/heads/main", token: str = "") -> GitSource:
+    return GitSource(url, "a" * 40, ref, token=token)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,9 @@ def git_source(url: str = "https://code.example/shop.git", ref: str = "refs/head
         lambda: Release("20261122090000-aaaaaaa\n", "a" * 40, 1, "Ada"),
         lambda: Release("20261122090000-aaaaaaa", "main", 1, "Ada"),
         lambda: HostStep("x", "true", -1),
-        lambda: ArchiveSource("x", 1, ""),
+        lambda: Packed("x", 1),
+        lambda: Packed("a" * 64, 0),
+        lambda: Changes("x", Packed("a" * 64, 1)),
         lambda: Call(PLACE, "../x", 1, "nonce123"),
         lambda: Call(PLACE, "-x", 1, "nonce123"),
         lambda: Call(PLACE, "x", -1, "nonce123"),

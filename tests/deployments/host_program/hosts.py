@@ -1,5 +1,6 @@
 """Hosts for tests of host programs: this machine, with the tools of other systems, by pipes instead of SSH."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -11,20 +12,27 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import zstandard
+
 from deployments.host_program import (
     ArchiveSource,
     Call,
+    Changes,
     Entry,
     HostStep,
     Mark,
+    Packed,
     Place,
     Release,
+    changes_of,
     manifest_of,
     parse_mark,
     prepare_program,
-    program_end,
+    program_message,
     start_command,
     switch_command,
+    upload_from,
+    wanted,
 )
 
 NONCE = "n0nce5eed"
@@ -74,29 +82,59 @@ def release(number: int = 1, revision: str = "a" * 40, *, by: str = "Ada Lovelac
 
 @dataclass
 class Tree:
-    """A tar.gz of files (text) and links (text that begins with "-> ")."""
+    """A tree of files (text) and links (text that begins with "-> ") as hosts get it: what they may ask for."""
 
-    data: bytes
     source: ArchiveSource
+    data: dict[tuple[str, str], bytes]
+    files: dict[str, str]
+
+    @property
+    def gz(self) -> bytes:
+        return self.data["archive", "gz"]
 
 
-def tree(files: dict[str, str], *, manifest: str | None = None) -> Tree:
-    out, entries = io.BytesIO(), []
+def tree(files: dict[str, str], *, manifest: str | None = None, base: Tree | None = None, zst: bool = False) -> Tree:
+    """With `base`, also what differs from it."""
+    text = manifest_of(entries_of(files)) if manifest is None else manifest
+    data = {("archive", "gz"): packed(files, text)}
+    if zst:
+        data["archive", "zst"] = zstandard.compress(gzip.decompress(data["archive", "gz"]))
+    changes = None
+    if base is not None:
+        differing = {name: text for name, text in files.items() if base.files.get(name) != text}
+        gone = [name for name in base.files if name not in files]
+        data["changes", "gz"] = packed(differing, changes_of(entries_of(differing), gone))
+        changes = Changes(base.source.gz.sha256, facts_of(data["changes", "gz"]))
+    total = sum(len(text.encode()) for text in files.values())
+    packings = facts_of(data["archive", "gz"]), facts_of(data["archive", "zst"]) if zst else None
+    return Tree(ArchiveSource(packings[0], total, packings[1], changes), data, files)
+
+
+def facts_of(data: bytes) -> Packed:
+    return Packed(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def entries_of(files: dict[str, str]) -> list[Entry]:
+    return [
+        Entry(path=name, link=text[3:])
+        if text.startswith("-> ")
+        else Entry(path=name, sha256=hashlib.sha256(text.encode()).hexdigest(), size=len(text.encode()))
+        for name, text in files.items()
+    ]
+
+
+def packed(files: dict[str, str], manifest: str) -> bytes:
+    """A tar.gz of files and their manifest."""
+    out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, text in files.items():
+        for name, text in [*files.items(), (".deployer-manifest", manifest)]:
             info, data = tarfile.TarInfo(name), text.encode()
             info.mode = 0o755 if name.endswith(".sh") else 0o644
             if text.startswith("-> "):
-                info.type, info.linkname = tarfile.SYMTYPE, text[3:]
-                entries.append(Entry(path=name, link=text[3:]))
-                tar.addfile(info)
-                continue
+                info.type, info.linkname, data = tarfile.SYMTYPE, text[3:], b""
             info.size = len(data)
-            entries.append(Entry(path=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data)))
             tar.addfile(info, io.BytesIO(data))
-    packed = out.getvalue()
-    text = manifest_of(entries) if manifest is None else manifest
-    return Tree(packed, ArchiveSource(hashlib.sha256(packed).hexdigest(), len(packed), text))
+    return out.getvalue()
 
 
 def prepare(host: "Host", to: Release, held: Tree, *commands: str, limit: int = 60, silence: int = 0) -> str:
@@ -177,6 +215,14 @@ class Channel:
         return self.to_end()
 
 
+def answer(asked: Mark, archive: Tree) -> bytes:
+    """What a worker sends to a host that says `need`."""
+    need = wanted(asked)
+    data = archive.data[need.what, need.packing]
+    start = need.got if hashlib.sha256(data[: need.got]).hexdigest() == need.sha256 else 0
+    return upload_from(start).encode() + data[start:]
+
+
 @dataclass
 class Host:
     place: Place
@@ -203,11 +249,11 @@ class Host:
         """Up to `started`, `attached`, `done` or a refusal."""
         call = Call(self.place, name, fence, NONCE, offset, archive.source if archive else None)
         channel = self.run(start_command(call))
-        channel.send(program)
-        channel.send(program_end(NONCE))
-        if channel.wait_for("need", "have", "started", "attached", "done", "refused").word == "need":
+        channel.send(program_message(program, NONCE))
+        asked = channel.wait_for("need", "have", "started", "attached", "done", "refused")
+        if asked.word == "need":
             assert archive
-            channel.send(archive.data)
+            channel.send(answer(asked, archive))
         channel.wait_for("started", "attached", "done", "refused")
         return channel
 

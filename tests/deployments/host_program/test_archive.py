@@ -17,10 +17,10 @@ from deployments.host_program import (
     Release,
     manifest_of,
     prepare_program,
-    program_end,
+    program_message,
     start_command,
 )
-from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare, release, tree
+from tests.deployments.host_program.hosts import NONCE, Host, Tree, facts_of, prepare, release, tree
 
 
 def archives(host: Host) -> set[str]:
@@ -55,7 +55,7 @@ def test_an_archive_travels_once_and_three_are_kept(host: Host) -> None:
     held = [tree({"n": str(n)}) for n in range(5)]
     for n, one in enumerate(held, 1):
         host.run_program(prepare(host, release(n), one), name=f"d{n}-prepare-1", archive=one)
-    assert held[4].source.sha256 in archives(host)
+    assert held[4].source.gz.sha256 in archives(host)
     assert len(archives(host)) == 3
     again = host.start(prepare(host, release(6), held[4]), name="d6-prepare-1", archive=held[4])
     assert not any(mark.word == "need" for mark in again.marks())
@@ -63,21 +63,21 @@ def test_an_archive_travels_once_and_three_are_kept(host: Host) -> None:
 
 
 def test_a_changed_archive_is_refused(any_host: Host, shop: Tree, first: Release) -> None:
-    bent = replace(shop, data=shop.data[:-1] + bytes([shop.data[-1] ^ 1]))
+    bent = replace(shop, data={("archive", "gz"): shop.gz[:-1] + bytes([shop.gz[-1] ^ 1])})
     mark = any_host.start(prepare(any_host, first, shop), archive=bent).to_end()[-1]
     assert mark.word == "refused"
-    assert mark.args.startswith("archive ")
+    assert mark.args.startswith("upload it arrived with another sha256")
     assert archives(any_host) == set()
     assert not list((any_host.state / "programs").iterdir())
 
 
 def test_half_an_archive_never_gets_its_name(any_host: Host, shop: Tree, first: Release) -> None:
     channel = any_host.run(start_command(Call(any_host.place, "d1-prepare-1", 1, NONCE, 0, shop.source)))
-    channel.send(prepare(any_host, first, shop) + program_end(NONCE))
+    channel.send(program_message(prepare(any_host, first, shop), NONCE))
     channel.wait_for("need")
-    channel.send(shop.data[: len(shop.data) // 2])
-    assert channel.close()[-1].args.startswith("archive it came only in part")
-    assert archives(any_host) == set()
+    channel.send(b"0\n" + shop.gz[: len(shop.gz) // 2])
+    assert channel.close()[-1].args.startswith("upload it came only in part")
+    assert archives(any_host) == {f".part-{shop.source.gz.sha256}"}
     assert any_host.run_program(prepare(any_host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
 
 
@@ -175,7 +175,7 @@ def test_an_unknown_release_cannot_be_held(host: Host, shop: Tree, first: Releas
 
 def test_an_archive_that_is_none_fails_as_such(host: Host, first: Release) -> None:
     data = b"no archive at all"
-    held = Tree(data, ArchiveSource(hashlib.sha256(data).hexdigest(), len(data), manifest_of([])))
+    held = Tree(ArchiveSource(facts_of(data), 1), {("archive", "gz"): data}, {})
     channel = host.run_program(prepare(host, first, held), archive=held)
     assert channel.marks()[-1] == Mark("end", "failed archive")
     assert not (host.root / "releases" / first.name).exists()

@@ -15,7 +15,7 @@ def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release)
     program = prepare(any_host, first, shop, "echo one", "printf two")
     channel = any_host.run_program(program, archive=shop)
     assert [(mark.word, mark.args) for mark in channel.marks()] == [
-        ("need", "archive"),
+        ("need", "archive gz 0 -"),
         ("have", "archive"),
         ("started", ""),
         ("step", "begin 1 step 1"),

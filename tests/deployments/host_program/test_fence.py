@@ -48,9 +48,11 @@ def test_a_waiting_program_with_an_older_claim_does_nothing(
 ) -> None:
     holder = any_host.start(prepare(any_host, first, shop, any_host.gate), archive=shop)
     holder.wait_for("step")
-    waiting = any_host.start(prepare(any_host, first, shop, "touch ../../../ran"), name="d2-prepare-1", fence=2)
+    waiting = any_host.start(
+        prepare(any_host, first, shop, "touch ../../../ran"), name="d2-prepare-1", fence=2, archive=shop
+    )
     waiting.wait_for("say")
-    newer = any_host.start(prepare(any_host, first, shop, "echo newer"), name="d3-prepare-1", fence=3)
+    newer = any_host.start(prepare(any_host, first, shop, "echo newer"), name="d3-prepare-1", fence=3, archive=shop)
     any_host.open_gate()
     assert waiting.wait_for("end").args == "failed fence"
     assert newer.wait_for("end").args == "ok"
@@ -62,7 +64,7 @@ def test_a_running_program_ends_before_its_next_step_when_another_has_claimed(
 ) -> None:
     running = host.start(prepare(host, first, shop, host.gate, "touch ../../../ran"), archive=shop)
     running.wait_for("step")
-    host.start(prepare(host, first, shop, "echo newer"), name="d2-prepare-1", fence=2)
+    host.start(prepare(host, first, shop, "echo newer"), name="d2-prepare-1", fence=2, archive=shop)
     host.open_gate()
     assert running.wait_for("end").args == "failed fence"
     assert not (host.root.parent / "ran").exists()

@@ -8,6 +8,7 @@ import pytest
 
 from deployments.host_program import GitSource, HostStep, Mark, Release, prepare_program
 from tests.deployments.host_program.hosts import Host, release
+from tests.deployments.host_program.looking import content_of
 
 WHO = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b"}
 
@@ -85,6 +86,77 @@ def test_the_next_commit_needs_only_what_is_new_and_an_old_one_no_repository(hos
         program(host, back, GitSource(f"file://{repository}", one.revision)), name="d3-prepare-1"
     )
     assert channel.marks()[-1] == Mark("end", "ok"), channel.data.decode()
+
+
+def change(repository: Path, *commands: str) -> str:
+    """Commit what these commands do in the working copy."""
+    for command in commands:
+        subprocess.run(["sh", "-c", command], cwd=repository, check=True)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "change")
+    return head(repository)
+
+
+def laid_out_anew(host: Host, repository: Path, *steps: str) -> tuple[dict[str, str], list[str]]:
+    """Serve the head, change it, lay the new head out; what lies there, and what git did for it."""
+    one = release(1, head(repository))
+    host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision), *steps))
+    host.switch(one)
+    revision = change(
+        repository, "echo 2 >dos.txt; git rm -q run.sh; mkdir run.sh; echo x >run.sh/x; ln -sf empty link"
+    )
+    log = host.root.parent / "git.log"
+    fake = host.root.parent / "tools" / "git"
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>"{log}"\nexec /usr/bin/git "$@"\n')
+    fake.chmod(0o755)
+    two = release(2, revision)
+    channel = host.run_program(program(host, two, GitSource(f"file://{repository}", revision)), name="d2-prepare-1")
+    assert channel.marks()[-1] == Mark("end", "ok"), channel.data.decode()
+    return content_of(host.root / "releases" / two.name), log.read_text().splitlines()
+
+
+def is_the_head(found: dict[str, str]) -> bool:
+    """A file by git's own rules, a folder in place of a file, a link that leads elsewhere; the rest as it was."""
+    changed = {"dos.txt": "2\n", "run.sh/x": "x\n", "link": "empty"}
+    same = {"a b'c.txt": "one\n", "empty": "", ".gitattributes": "dos.txt text eol=crlf\n"}
+    return {name: text for name, text in found.items() if name not in ("REVISION", "log", "run.sh/")} == changed | same
+
+
+def test_only_what_differs_is_checked_out(host: Host, repository: Path) -> None:
+    found, commands = laid_out_anew(host, repository)
+    assert is_the_head(found)
+    assert not any("read-tree" in command for command in commands)
+    raw = (host.root / "releases" / release(2, head(repository)).name / "dos.txt").read_bytes()
+    assert raw == b"2\r\n"
+    inodes = [{path.lstat().st_ino for path in folder.rglob("*")} for folder in (host.root / "releases").iterdir()]
+    assert not inodes[0] & inodes[1]
+
+
+def test_a_release_that_its_steps_changed_is_not_taken_over(host: Host, repository: Path) -> None:
+    found, commands = laid_out_anew(host, repository, "echo x >>empty")
+    assert is_the_head(found)
+    assert any("read-tree" in command for command in commands)
+
+
+def test_a_release_that_the_application_changed_is_not_taken_over(host: Host, repository: Path) -> None:
+    one = release(1, head(repository))
+    host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision)))
+    host.switch(one)
+    (host.root / "current" / "empty").write_text("written by the application")
+    two = release(2, change(repository, "echo new >new"))
+    channel = host.run_program(program(host, two, GitSource(f"file://{repository}", two.revision)), name="d2-prepare-1")
+    assert channel.marks()[-1] == Mark("end", "ok")
+    assert content_of(host.root / "releases" / two.name)["empty"] == ""
+
+
+def test_new_attributes_may_change_any_file(host: Host, repository: Path) -> None:
+    one = release(1, head(repository))
+    host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision)))
+    host.switch(one)
+    two = release(2, change(repository, "echo '*.txt text eol=crlf' >.gitattributes"))
+    channel = host.run_program(program(host, two, GitSource(f"file://{repository}", two.revision)), name="d2-prepare-1")
+    assert channel.marks()[-1] == Mark("end", "ok")
+    assert (host.root / "releases" / two.name / "a b'c.txt").read_bytes() == b"one\r\n"
 
 
 def test_a_server_that_gives_no_commits_gives_the_ref(host: Host, repository: Path) -> None:

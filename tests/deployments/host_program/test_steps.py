@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,9 +232,7 @@ def test_a_release_without_room_is_not_begun(small_disk: Host, shop: Tree) -> No
 def test_a_disk_that_fills_while_laying_out_leaves_the_old_release(small_disk: Host, shop: Tree) -> None:
     serve_first(small_disk, shop)
     held = tree({"zeros": "0" * 9_000_000, "after": "x"})
-    lying = tree(
-        {"zeros": "0" * 9_000_000, "after": "x"}, manifest=held.source.manifest.replace("total 9000001", "total 1")
-    )
+    lying = replace(held, source=replace(held.source, total=1))
     channel = small_disk.run_program(prepare(small_disk, release(2), lying), name="d2-prepare-1", archive=lying)
     assert channel.marks()[-1] == Mark("end", "failed disk")
     assert still_serves(small_disk)

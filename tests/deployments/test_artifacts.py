@@ -1,0 +1,202 @@
+"""Builds made elsewhere: fetched once, checked, and named as the blocker while they are not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+from pytest_django import Settings
+
+from deployments import artifacts, lifecycle
+from deployments.archives import ArchiveFailed, ensure_archive
+from deployments.artifacts import ArtifactRefused, NotBuiltYet
+from deployments.blockers import Blocked
+from deployments.models import Deploy
+from environments.models import Application
+from environments.sealed import seal
+from tests.deployments.builds_server import BuildsServer, builds_server, packed
+from tests.deployments.conftest import MakeFleetTarget
+from tests.deployments.ended import request
+from tests.deployments.fleet import Driver, FleetTarget
+from tests.deployments.test_archives import contents
+from tests.repository import Repository
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+FILES = {"index.html": "<h1>built</h1>\n", "bin/run": "#!/bin/sh\n"}
+
+
+@pytest.fixture
+def server() -> Iterator[BuildsServer]:
+    with builds_server() as known:
+        yield known
+
+
+@pytest.fixture
+def application(server: BuildsServer, settings: Settings, tmp_path: Path, db: None) -> Application:
+    settings.VAR = tmp_path
+    return Application.objects.create(
+        name="shop",
+        repository="https://code.example/shop.git",
+        distribution="artifact",
+        artifact_url=f"{server.url}/shop-{{sha}}.tar.gz",
+    )
+
+
+def test_a_build_is_fetched_once_and_checked(application: Application, server: BuildsServer) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
+    made = ensure_archive(application, SHA)
+    assert contents(made.path_of("archive", "gz")) == FILES
+    assert made.source.total == sum(map(len, FILES.values()))
+    ensure_archive(application, SHA)
+    assert [path for path, _ in server.asked] == [f"/shop-{SHA}.tar.gz.sha256", f"/shop-{SHA}.tar.gz"]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tgz", ".tar.zst"])
+def test_other_packings_are_taken(application: Application, server: BuildsServer, suffix: str) -> None:
+    data = packed(FILES, "w") if suffix != ".tgz" else packed(FILES)
+    server.put(f"/x/{SHA}{suffix}", zstandard.compress(data) if suffix == ".tar.zst" else data)
+    application.artifact_url = f"{server.url}/x/{{sha}}{suffix}"
+    assert contents(ensure_archive(application, SHA).path_of("archive", "gz")) == FILES
+
+
+def test_a_build_without_checksum_is_not_there_yet(application: Application, server: BuildsServer) -> None:
+    server.files[f"/shop-{SHA}.tar.gz"] = packed(FILES)
+    with pytest.raises(NotBuiltYet, match=r"There is no build of 0123456 yet: http://127.* is not there\. Wait"):
+        artifacts.look(application, SHA)
+    with pytest.raises(ArchiveFailed, match="There is no build of 0123456 yet"):
+        ensure_archive(application, SHA)
+
+
+@pytest.mark.parametrize("text", [b"", b"<html>", b"abc  shop.tar.gz\n", b"0" * 63 + b"  x", b"0" * 65])
+def test_a_checksum_that_is_none_is_refused(application: Application, server: BuildsServer, text: bytes) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
+    server.files[f"/shop-{SHA}.tar.gz.sha256"] = text
+    with pytest.raises(ArchiveFailed, match="holds no SHA-256"):
+        ensure_archive(application, SHA)
+
+
+def test_another_content_than_its_checksum_says_is_refused(
+    application: Application, server: BuildsServer, tmp_path: Path
+) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
+    server.files[f"/shop-{SHA}.tar.gz"] = packed({"index.html": "evil"})
+    with pytest.raises(ArchiveFailed, match="but its checksum file says"):
+        ensure_archive(application, SHA)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def test_one_that_is_too_large_is_refused(
+    application: Application, server: BuildsServer, settings: Settings, tmp_path: Path
+) -> None:
+    settings.ARTIFACT_MOST_MB = 1
+    server.put(f"/shop-{SHA}.tar.gz", b"x" * ((1 << 20) + 1))
+    with pytest.raises(ArchiveFailed, match="is larger than ARTIFACT_MOST_MB=1 allows"):
+        ensure_archive(application, SHA)
+    server.put(f"/shop-{SHA}.tar.gz", packed({"zeros": "0" * (5 << 20)}))
+    with pytest.raises(ArchiveFailed, match="Unpacked it has more than"):
+        ensure_archive(application, SHA)
+
+
+def test_a_build_that_leads_outside_is_refused(application: Application, server: BuildsServer) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed({"../evil": "x"}))
+    with pytest.raises(ArchiveFailed, match="would lie outside of the release"):
+        ensure_archive(application, SHA)
+
+
+def test_credentials_go_to_the_named_server_only(application: Application, server: BuildsServer) -> None:
+    data = packed(FILES)
+    with builds_server() as other:
+        other.put("/elsewhere.tar.gz", data)
+        server.put(f"/shop-{SHA}.tar.gz", data)
+        server.files[f"/shop-{SHA}.tar.gz"] = f"-> {other.url}/elsewhere.tar.gz"
+        application.artifact_user, application.artifact_token = "ci", seal("s3cret-token")
+        assert contents(ensure_archive(application, SHA).path_of("archive", "gz")) == FILES
+        assert {login for _, login in server.asked} == {"Basic Y2k6czNjcmV0LXRva2Vu"}
+        assert other.asked == [("/elsewhere.tar.gz", "")]
+
+
+def test_a_token_alone_is_a_bearer_token(application: Application, server: BuildsServer) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
+    application.artifact_token = seal("s3cret-token")
+    artifacts.look(application, SHA)
+    assert server.asked == [(f"/shop-{SHA}.tar.gz.sha256", "Bearer s3cret-token")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (401, "the credentials of shop do not open it"),
+        (403, "the credentials of shop do not open it"),
+        (500, "answers 500; the Deployer needs 200"),
+        ("-> file:///etc/passwd", "less safe; it is not followed"),
+        ("-> /loop", "redirects more than 3 times"),
+    ],
+)
+def test_other_answers_are_told(application: Application, server: BuildsServer, answer: str | int, text: str) -> None:
+    server.files |= {f"/shop-{SHA}.tar.gz.sha256": answer, "/loop": "-> /loop"}
+    with pytest.raises(ArtifactRefused, match=text):
+        artifacts.look(application, SHA)
+
+
+def test_a_server_that_is_away_is_told(application: Application) -> None:
+    application.artifact_url = "http://127.0.0.1:1/{sha}.tar.gz"
+    with pytest.raises(ArtifactRefused, match=r"could not be read \(.*\)\. Is that server up\?"):
+        artifacts.look(application, SHA)
+
+
+def test_an_address_of_something_else_is_told(application: Application) -> None:
+    application.artifact_url = "http://127.0.0.1:1/{sha}.zip"
+    with pytest.raises(ArtifactRefused, match=r"need an address that ends with \.tar"):
+        artifacts.look(application, SHA)
+
+
+def of_artifacts(place: FleetTarget, server: BuildsServer) -> None:
+    application = place.target.application
+    application.distribution, application.artifact_url = "artifact", f"{server.url}/{{sha}}.tar.gz"
+    application.save()
+
+
+@pytest.mark.both_databases
+def test_a_missing_build_is_a_named_blocker_and_can_be_waited_for(
+    place: FleetTarget, server: BuildsServer, shop: Repository, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    with pytest.raises(Blocked) as refused:
+        request(place)
+    (blocker,) = refused.value.blockers
+    assert (blocker.kind, blocker.passes) == ("artifact", True)
+    assert f"{server.url}/{shop.git('rev-parse', 'main')}.tar.gz.sha256 is not there" in blocker.text
+    assert not Deploy.objects.exists()
+    waiting = lifecycle.request_deploy(target=place.target, ref="main", by=place.by, wait=True)
+    assert waiting.status == "waiting"
+    assert not lifecycle.start_waiting(waiting)
+    server.put(f"/{waiting.revision}.tar.gz", packed(FILES))
+    assert not lifecycle.start_waiting(waiting), "the server was asked again at once"
+    artifacts._looked.clear()
+    assert lifecycle.start_waiting(waiting)
+
+
+def test_a_wrong_address_cannot_be_waited_for(
+    place: FleetTarget, server: BuildsServer, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    place.target.application.artifact_url = "http://127.0.0.1:1/{sha}.tar.gz"
+    with pytest.raises(Blocked, match="Is that server up"):
+        lifecycle.request_deploy(target=place.target, ref="main", by=place.by, wait=True)
+
+
+def test_a_build_is_deployed(
+    make_fleet_target: MakeFleetTarget, driver: Driver, server: BuildsServer, shop: Repository
+) -> None:
+    place = make_fleet_target(hosts=2)
+    of_artifacts(place, server)
+    server.put(f"/{shop.git('rev-parse', 'main')}.tar.gz", packed(FILES))
+    deploy = driver.run_to_end(request(place))
+    assert deploy.status == "succeeded", deploy.reason
+    for root in place.roots():
+        assert (root / "current/index.html").read_text() == FILES["index.html"]
+    assert deploy.release is not None
+    deploy.release.refresh_from_db()
+    assert deploy.release.size == sum(map(len, FILES.values()))
