@@ -28,10 +28,10 @@ def database_url() -> str:
 
 
 class Web:
-    """daphne on a free port."""
+    """daphne on a free port, or on the one that is given."""
 
-    def __init__(self, processes: Processes) -> None:
-        self.port = free_port()
+    def __init__(self, processes: Processes, port: int = 0) -> None:
+        self.port = port or free_port()
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "deployer_site.settings",
