@@ -1,10 +1,14 @@
 """What a target says of how it is deployed, done on hosts: roles, steps that run once, shared files, facts."""
 
+import re
+from pathlib import Path
+
 from deployments import log
 from deployments.runs import release_of
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
 from tests.deployments.fleet import Driver, step
+from tests.repository import Repository
 
 
 def test_a_step_that_runs_once_runs_where_its_role_is(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
@@ -83,3 +87,56 @@ def test_steps_are_told_where_they_are(make_fleet_target: MakeFleetTarget, drive
         f"DEPLOYER_SHARED_PATH={root}/shared",
         f"{root}/releases/{release_of(deploy).name}",
     } <= said
+
+
+def test_presets_and_the_repositorys_own_steps_do_their_work(
+    make_fleet_target: MakeFleetTarget, driver: Driver, repositories: Path
+) -> None:
+    (repositories / "own-steps").mkdir()
+    repository = Repository(repositories / "own-steps")
+    repository.commit(
+        {
+            "public/app.css": "a  {  }\n",
+            "deployer.yml": "linked_dirs: [pids]\n"
+            "steps:\n"
+            "  - {name: shrink, preset: asset-minify, parameters: {folders: public, tool: \"tr -s ' '\"}}\n"
+            "  - {name: reload, preset: restart-touch-file}\n  - {name: say, command: echo colour $COLOUR}\n",
+        }
+    )
+    place = make_fleet_target(
+        hosts=2,
+        repository=repository,
+        steps=[
+            step("load", "", preset="load-configuration", parameters={"to": ".env"}),
+            step("up", "", "once", preset="database-migration", parameters={"command": 'echo "up $COLOUR" >>../../up'}),
+        ],
+    )
+    for root in place.roots():
+        (root / "shared").mkdir(parents=True)
+        (root / "shared/.env").write_text("COLOUR=blue\n")
+    deploy = driver.run_to_end(request(place))
+    assert (deploy.status, errors(deploy)) == ("succeeded", {})
+    for host, root in zip(place.homes, place.roots(), strict=True):
+        assert (root / "current/.env").read_text() == "COLOUR=blue\n"
+        assert (root / "current/public/app.css").read_text() == "a { }\n"
+        assert (root / "current/tmp/restart.txt").exists()
+        assert (root / "current/pids").is_symlink()
+        assert "colour blue" in {line.text for line in log.read_all(deploy.pk, host=host)}
+    assert [(root / "up").read_text() for root in place.roots() if (root / "up").exists()] == ["up blue\n"]
+
+
+def test_a_sudoers_line_that_is_missing_ends_the_deploy_before_anything_changes(
+    make_fleet_target: MakeFleetTarget, driver: Driver, tmp_path: Path
+) -> None:
+    (tmp_path / "sudo").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "sudo").chmod(0o755)
+    place = make_fleet_target(
+        hosts=1,
+        path_prepend=[str(tmp_path)],
+        steps=[step("restart", "touch /etc/shop", "restart", sudo=True)],
+    )
+    deploy = driver.run_to_end(request(place))
+    (told,) = errors(deploy).values()
+    assert deploy.status == "failed"
+    assert re.search(r"visudo -f /etc/sudoers.d/deployer.*ALL=\(root\) NOPASSWD: \S*/touch /etc/shop", told)
+    assert not any((root / "releases").exists() for root in place.roots())

@@ -26,10 +26,10 @@ exit {code}
 
 @dataclass
 class Bench:
-    """`kind`: dash, busybox or perl; what it means stands in make_tools."""
+    """`path`: where the tools are, from `make_tools`, which says what dash, busybox and perl mean."""
 
     folder: Path
-    kind: str
+    path: str
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class Bench:
             path.mkdir(parents=True)
         self.current.symlink_to(self.release)
         self.environment |= {
-            "PATH": f"{self.own}:{make_tools(self.folder / 'tools', self.kind)}",
+            "PATH": f"{self.own}:{self.path}",
             "HOME": "/nonexistent",
             "LANG": "C.UTF-8",
             "DEPLOYER_ROOT": str(self.root),
@@ -76,7 +76,7 @@ class Bench:
 
     def sh(self, text: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.folder / "tools/sh", "-c", text], cwd=self.release, env=self.environment, text=True,
+            [Path(self.path.partition(":")[0]) / "sh", "-c", text], cwd=self.release, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
         )  # fmt: skip
 
@@ -111,9 +111,16 @@ class Bench:
 MakeBench = Callable[[str], Bench]
 
 
+@pytest.fixture(scope="session")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The tools of each kind of host."""
+    folder = tmp_path_factory.mktemp("tools")
+    return {kind: make_tools(folder / kind, kind) for kind in ("dash", "busybox", "perl")}
+
+
 @pytest.fixture
-def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
-    yield lambda kind: Bench(tmp_path / kind, kind)
+def make_bench(tmp_path: Path, paths: dict[str, str]) -> Iterator[MakeBench]:
+    yield lambda kind: Bench(tmp_path / kind, paths[kind])
     for line in processes_with(tmp_path):
         with suppress(ProcessLookupError):
             os.kill(int(line.split()[0]), signal.SIGKILL)
