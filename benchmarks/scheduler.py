@@ -31,7 +31,9 @@ hosts = Host.objects.bulk_create(
 for size in {sizes!r}:
     environment = Environment.objects.create(name=f"fleet-{{size}}")
     Membership.objects.bulk_create(Membership(environment=environment, host=host) for host in hosts[:size])
-    target = Target.objects.create(application=application, environment=environment, root="/srv/shop", user="deploy")
+    target = Target.objects.create(
+        application=application, environment=environment, root="/srv/shop", user="deploy", drift_minutes=0
+    )
     Step.objects.create(target=target, name="build", command="true")
 """
 

@@ -27,6 +27,8 @@ class Channel:
         self._ready_at = 0.0
         self._ended = False
         self._switch = "-switch-" in command[-700:]
+        if not self._switch and "-prepare-" not in command[-700:] and "-finish-" not in command[-700:]:
+            raise NotImplementedError(f"Simulated hosts know no such program: {command[-100:]}")
         words = command.rsplit(" ", _SWITCH_ARGUMENTS if self._switch else _START_ARGUMENTS)[1:]
         self._name, self._nonce = words[2], words[4 if self._switch else 5]
         self._offset = 0 if self._switch else int(words[4])

@@ -6,6 +6,7 @@ A wrong value stops the start with one sentence and exit code 2: nothing runs on
 import base64
 import binascii
 import os
+import re
 import secrets
 import sys
 import zoneinfo
@@ -45,6 +46,14 @@ def read_int(name: str, *, default: int, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
         refuse(name, what=f"{text!r} is not a whole number from {least} to {most}.")
     return int(text)
+
+
+def read_name(name: str) -> str:
+    """A name as hosts and regions have them, or "" when it is not set."""
+    text = read_text(name)
+    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        refuse(name, what=f"{text!r} is no name. Write lower-case letters, digits and hyphens.")
+    return text
 
 
 def read_list(name: str, *, default: tuple[str, ...] = ()) -> list[str]:

@@ -37,7 +37,7 @@ WORKERS = environ.read_int("WORKERS", default=2, least=1, most=64)
 HOST_TRANSPORT = "environments.ssh.pool.program"
 WORKER_THREADS = environ.read_int("WORKER_THREADS", default=32, least=4, most=512)
 WORKER_HOSTS = environ.read_int("WORKER_HOSTS", default=256, least=4, most=2000)
-WORKER_QUEUE = environ.read_text("WORKER_QUEUE")
+WORKER_QUEUE = environ.read_name("WORKER_QUEUE")
 
 # Connections to hosts that a worker keeps open for the next deploy
 SSH_KEEP_SECONDS = environ.read_int("SSH_KEEP_SECONDS", default=120, least=0, most=86_400)

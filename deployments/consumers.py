@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 
 from deployments.admission import NotAdmitted, Ticket, admit
 from deployments.backpressure import flow_of
-from deployments.frames import shared
+from deployments.frames import Snapshot, shared
 from deployments.log_reading import READERS
 from deployments.words import hearing
 from environments.access import VIEW
@@ -30,6 +30,7 @@ from environments.validation import NAME
 log = logging.getLogger(__name__)
 
 STATUS_SECONDS = 0.2
+READING_SHARE = 10
 PERMIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STUCK_SECONDS = 30.0
@@ -66,7 +67,8 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
         self._changed_at = time.monotonic()  # when we heard, or must suppose, that the status has changed
         self._told_at = 0.0
-        self._told = ""
+        self._told: Snapshot | None = None
+        self._pause = STATUS_SECONDS
 
     async def connect(self) -> None:
         self.deploy_id: int = self.scope["url_route"]["kwargs"]["deploy_id"]
@@ -138,15 +140,17 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
 
         Returns the last frame of the socket if the deploy is over, "" if it is not, None if there is no such deploy.
         """
-        if self._changed_at <= self._told_at or time.monotonic() < self._told_at + STATUS_SECONDS:
+        if self._changed_at <= self._told_at or time.monotonic() < self._told_at + self._pause:
             return ""
         since, self._told_at = self._changed_at, time.monotonic()
         found = await shared().snapshot(self.deploy_id, since)
         if found is None:
             return None
-        if found.frame != self._told:
-            self._told = found.frame
-            await self.send(text_data=found.frame)
+        # thousands of hosts take long to read: never more than a part of the time is spent on that
+        self._pause = max(STATUS_SECONDS, READING_SHARE * found.took)
+        if self._told is None or found.frame != self._told.frame:
+            frame, self._told = found.since(self._told), found
+            await self.send(text_data=frame)
         return found.end
 
     async def _send_lines(self) -> bool:
@@ -166,7 +170,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
     async def _wait(self) -> None:
         """For a word; or until the status may be told again, or the permission must be asked for."""
         pending = self._changed_at > self._told_at
-        until = self._told_at + STATUS_SECONDS if pending else self._permitted_until
+        until = self._told_at + self._pause if pending else self._permitted_until
         with suppress(TimeoutError):
             async with asyncio.timeout(max(until - time.monotonic(), 0.01)):
                 await self._word.wait()

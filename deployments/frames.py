@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Hashable, Iterator, Sequence
+from collections.abc import Coroutine, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,8 @@ FRAME_LINES = 500
 FRAME_BYTES = 250_000
 KEPT_PIECES = 8  # of about 2 MB at most
 KEPT_SNAPSHOTS = 32
+MANY_HOSTS = 300  # from here on a reader is told of those hosts that have changed
+_HOSTS = '"hosts": ['
 
 Answer = TypeVar("Answer")
 Key = TypeVar("Key", bound=Hashable)
@@ -35,10 +37,22 @@ class Lines:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A deploy's status as a frame; with `end`, the last frame of the socket, when the deploy is over."""
+    """A deploy's status as a frame; with `end`, the last frame of the socket, when the deploy is over.
+
+    `hosts`: of a deploy to very many, each host's own part of the frame. `took`: seconds that it took to read.
+    """
 
     frame: str
     end: str
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    took: float = 0.0
+
+    def since(self, told: "Snapshot | None") -> str:
+        """The frame for a reader who was told that: of very many hosts only those that have changed."""
+        if told is None or not self.hosts or not told.hosts:
+            return self.frame
+        changed = [part for host, part in self.hosts.items() if told.hosts.get(host) != part]
+        return _with_hosts(self.frame[: self.frame.rindex(_HOSTS)], changed)
 
 
 @dataclass
@@ -146,10 +160,21 @@ async def _read_snapshot(deploy_id: int) -> Snapshot | None:
     return found
 
 
+def _with_hosts(begin: str, hosts: Sequence[str]) -> str:
+    """The beginning of a frame, up to its hosts, with these."""
+    return begin + _HOSTS + ", ".join(hosts) + "]}}"
+
+
 def _snapshot_of(deploy_id: int) -> Snapshot | None:
     deploy: Deploy | None = deploys().filter(pk=deploy_id).first()
     if deploy is None:
         return None
+    began = time.monotonic()
     end = {"status": deploy.status, "lines": deploy.lines, "sha256": deploy.log_sha256}
-    frame = json.dumps({"status": represent(deploy)})
-    return Snapshot(frame, json.dumps({"end": end}) if deploy.status in FINAL else "")
+    facts = represent(deploy)
+    rows = facts.pop("hosts")
+    parts = {row["host"]: json.dumps(row) for row in rows}
+    empty = json.dumps({"status": {**facts, "hosts": []}})
+    frame = _with_hosts(empty.removesuffix(_HOSTS + "]}}"), list(parts.values()))
+    last = json.dumps({"end": end}) if deploy.status in FINAL else ""
+    return Snapshot(frame, last, parts if len(parts) > MANY_HOSTS else {}, time.monotonic() - began)

@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
@@ -20,10 +20,15 @@ from deployments.states import DeployStatus
 from environments import ssh
 
 ARM_SECONDS = 8.0
-WORD_SECONDS = 7.0  # from the first armed host to the word, for which each host waits 10 s
+WORD_SECONDS, TOGETHER_MOST, ARMED_A_SECOND = 10, 500, 50
 ANSWER_SECONDS = 10.0
 ASK_SECONDS = 20.0
 THREADS_MOST = 256
+
+
+def word_seconds(hosts: int) -> int:
+    """How long an armed host waits for the word: 10 s, and longer where very many switch together."""
+    return WORD_SECONDS + max(0, hosts - TOGETHER_MOST) // ARMED_A_SECOND
 
 
 class SwitchUnknown(ProgramFailed):
@@ -44,6 +49,7 @@ class Armed:
     previous: str = ""
     live: str = ""  # what served when it was armed
     armed_at: float = 0.0
+    seconds: int = WORD_SECONDS  # how long it waits for the word
     failure: Exception | None = None
     told: bool = False
     switched: bool = False
@@ -55,7 +61,7 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
 
     Nothing is written to the database here but through `runs`; raises nothing for single hosts.
     """
-    items = [Armed(run) for run in taken]
+    items = [Armed(run, seconds=word_seconds(len(taken))) for run in taken]
     # threads of its own: an armed host must not wait for its turn behind another deploy's long steps
     pool = ThreadPoolExecutor(min(len(items), THREADS_MOST), thread_name_prefix="switch")
     try:
@@ -119,15 +125,15 @@ class Arming:
     def arm(self, items: Sequence[Armed], pool: Executor) -> None:
         """All at once. Those that hang are left behind: the others are armed, and wait for the word only so long."""
         pending = {pool.submit(_arm, item, self): item for item in items}
-        while pending:
-            word_at = min((item.armed_at for item in items if item.armed_at), default=0.0) + WORD_SECONDS
-            left = max(0.0, word_at - time.monotonic()) if word_at > WORD_SECONDS else None
-            done, _ = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
-            if not done:
+        for future in as_completed(list(pending)):  # until the first is armed; each is looked at once, however many
+            future.result()
+            if pending.pop(future).armed_at:
                 break
-            for future in done:
-                del pending[future]
-                future.result()
+        first = min((item.armed_at for item in items if item.armed_at), default=0.0)
+        done, _ = wait(pending, timeout=max(0.0, first + word_seconds(len(items)) - 3 - time.monotonic()))
+        for future in done:
+            del pending[future]
+            future.result()
         for item in pending.values():
             name = item.run.host_name
             item.failure = ssh.HostUnreachable(
@@ -146,6 +152,7 @@ def _arm(item: Armed, arming: Arming) -> None:
             fence=run.fence,
             nonce=item.nonce,
             release=recipes.release(run.deploy),
+            seconds=item.seconds,
         )
         opened = ssh.program(run.host, run.deploy.recipe["user"], command)
         channel = opened.__enter__()

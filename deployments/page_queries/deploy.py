@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from deployments import releases
+from deployments import releases, unserved
 from deployments.blockers import of_waiting
 from deployments.models import Deploy, HostRun, Kind
 from deployments.page_queries.troubles import Trouble, build_troubles
@@ -18,6 +18,8 @@ from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deplo
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
 
 LOOK_BACK = 20
+SQUARES_MOST = 600  # a page with more squares is slow to make, to send and to show, and nobody looks at each
+BROKEN_MOST = 40  # in one zone
 _R = RunStatus
 _PREPARED = (_R.PREPARED, _R.SWITCHED, _R.LIVE)
 
@@ -38,6 +40,7 @@ class ZoneGrid:
 
     name: str
     squares: list[Square]
+    rest: str  # of very many hosts only those that need someone have a square; where the others are, in a sentence
 
 
 @dataclass(slots=True)
@@ -112,7 +115,7 @@ def read_deploy(deploy: Deploy) -> DeployPage:
     return DeployPage(
         deploy=deploy,
         mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
-        sentence=_tell_waiting(deploy) if deploy.status == DeployStatus.WAITING else _tell_state(deploy, counts, goal),
+        sentence=_tell(deploy, counts, goal),
         live=counts[_R.LIVE],
         total=len(runs),
         phases=_build_phases(deploy, runs),
@@ -134,6 +137,13 @@ def _find_replaced(deploy: Deploy, earlier: Sequence[Earlier]) -> Earlier | None
     if deploy.kind == Kind.TASK:
         return None
     return next((past for past in earlier if past.status in WENT_LIVE), None)
+
+
+def _tell(deploy: Deploy, counts: Counter[str], goal: str) -> str:
+    """Where it stands, and what it waits for."""
+    if deploy.status == DeployStatus.WAITING:
+        return _tell_waiting(deploy)
+    return " ".join([_tell_state(deploy, counts, goal), *(unserved.sentences(deploy) if deploy.is_active else [])])
 
 
 def _count_missed(deploy: Deploy, missed: int) -> int:
@@ -181,6 +191,14 @@ def _expect(earlier: Sequence[Earlier]) -> timedelta | None:
     return timedelta(seconds=median(seconds)) if seconds else None
 
 
+def _zone(name: str, runs: Sequence[HostRun], goal: str, *, many: bool) -> ZoneGrid:
+    if not many:
+        return ZoneGrid(name, [_square(run, goal) for run in runs], "")
+    shown = [run for run in runs if run.status in BROKEN][:BROKEN_MOST]
+    rest = tell_hosts(Counter(run.status for run in runs), goal=goal)
+    return ZoneGrid(name, [_square(run, goal) for run in shown], rest)
+
+
 def _build_grid(runs: Sequence[HostRun], goal: str) -> list[RegionGrid]:
     """Regions and zones in the order of their names; a host without one stands under an empty name."""
     grid = []
@@ -188,7 +206,7 @@ def _build_grid(runs: Sequence[HostRun], goal: str) -> list[RegionGrid]:
         members = list(in_region)
         counts = Counter(run.status for run in members)
         zones = [
-            ZoneGrid(zone, [_square(run, goal) for run in in_zone])
+            _zone(zone, list(in_zone), goal, many=len(runs) > SQUARES_MOST)
             for zone, in_zone in groupby(members, key=lambda run: run.zone)
         ]
         bad = sum(counts[status] for status in BROKEN)

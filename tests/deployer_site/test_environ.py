@@ -97,3 +97,16 @@ def test_an_empty_kept_secret_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         environ.keep_secret(file, generate=environ.generate_secret_key)
     assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("text", ["eu-west", "eu-west-1", "a"])
+def test_a_name_is_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_NAME", text)
+    assert environ.read_name("SOME_NAME") == text
+
+
+@pytest.mark.parametrize("text", ["EU", "eu west", "-eu", "eu;", "a" * 64])
+def test_what_is_no_name_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_NAME", text)
+    with pytest.raises(SystemExit):
+        environ.read_name("SOME_NAME")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,3 +110,39 @@ async def test_a_status_is_not_older_than_the_question(monkeypatch: pytest.Monke
     later = await shared.snapshot(1, time.monotonic())
     assert later
     assert later.frame == "second"
+
+
+def snapshot_of(steps: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> frames.Snapshot:
+    """As it is read of a deploy whose hosts do these steps."""
+    facts = {
+        "id": 1,
+        "reason": 'odd: "hosts": [',
+        "hosts": [{"host": name, "step": step} for name, step in steps.items()],
+    }
+    deploy = SimpleNamespace(status="running", lines=3, log_sha256="")
+    monkeypatch.setattr(
+        frames, "deploys", lambda: SimpleNamespace(filter=lambda pk: SimpleNamespace(first=lambda: deploy))
+    )
+    monkeypatch.setattr(frames, "represent", lambda _: facts)
+    found = frames._snapshot_of(1)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("hosts", "told"), [(frames.MANY_HOSTS, frames.MANY_HOSTS), (frames.MANY_HOSTS + 1, 2)])
+def test_of_very_many_hosts_a_reader_is_told_of_those_that_changed(
+    hosts: int, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {f"host-{n}": "build" for n in range(hosts)}
+    changed = before | {"host-7": "live", "host-9": "live"}
+    first, second = snapshot_of(before, monkeypatch), snapshot_of(changed, monkeypatch)
+    for frame in (first.frame, first.since(None), second.frame):
+        assert len(json.loads(frame)["status"]["hosts"]) == hosts
+    frame = json.loads(second.since(first))["status"]
+    assert (frame["id"], frame["reason"]) == (1, 'odd: "hosts": [')
+    assert len(frame["hosts"]) == told
+    assert [row for row in frame["hosts"] if row["step"] == "live"] == [
+        {"host": "host-7", "step": "live"},
+        {"host": "host-9", "step": "live"},
+    ]
+    assert json.loads(second.since(second))["status"]["hosts"] == ([] if told == 2 else frame["hosts"])

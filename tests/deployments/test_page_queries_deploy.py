@@ -9,10 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from deployments.models import Deploy, Kind
-from deployments.page_queries.deploy import find_deploy, read_deploy
+from deployments.models import Deploy, HostRun, Kind
+from deployments.page_queries.deploy import SQUARES_MOST, find_deploy, read_deploy
 from deployments.page_queries.troubles import build_troubles
 from deployments.states import DeployStatus, RunStatus
+from environments.models import Region
 from tests import builders
 
 S, R = DeployStatus, RunStatus
@@ -27,6 +28,37 @@ def queries_of(read: Callable[[], object]) -> int:
 
 def fail(deploy: Deploy, error: str, *, kind: str = "step", **fields: Any) -> None:
     builders.make_run(deploy=deploy, status=R.FAILED, error_kind=kind, error=error, step="smoke", **fields)
+
+
+def many_runs(deploy: Deploy, count: int) -> None:
+    """Without hosts of their own: half of them are live."""
+    HostRun.objects.bulk_create(
+        HostRun(deploy=deploy, host_name=f"host-{n:05}", zone=f"z{n % 3}", status=R.LIVE if n % 2 else R.PREPARING)
+        for n in range(count)
+    )
+
+
+class TestManyHosts:
+    def test_only_those_that_need_someone_have_a_square(self) -> None:
+        deploy = builders.make_deploy(status=S.RUNNING)
+        many_runs(deploy, SQUARES_MOST + 3)
+        deploy.runs.filter(host_name="host-00004").update(status=R.FAILED, error="It broke.")
+        (region,) = read_deploy(find_deploy(deploy.pk)).regions
+        assert [[square.run.host_name for square in zone.squares] for zone in region.zones] == [[], ["host-00004"], []]
+        assert region.zones[0].rest == "100 of 201 hosts live, 101 preparing."
+
+    def test_the_queries_are_as_many_as_for_few(self) -> None:
+        few, many = (builders.make_deploy(status=S.RUNNING) for _ in range(2))
+        many_runs(few, 3)
+        many_runs(many, SQUARES_MOST + 300)
+        assert queries_of(lambda: read_deploy(few)) == queries_of(lambda: read_deploy(many))
+
+    def test_a_region_that_no_worker_serves_is_told(self) -> None:
+        deploy = builders.make_deploy(status=S.RUNNING)
+        zone = builders.make_zone(region="eu-west")
+        builders.make_run(deploy=deploy, host=builders.make_host(zone=zone), status=R.PENDING)
+        Region.objects.filter(name="eu-west").update(queue="far")
+        assert "No worker serves queue far." in read_deploy(find_deploy(deploy.pk)).sentence
 
 
 class TestDeploy:
