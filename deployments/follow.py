@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from django.db import IntegrityError
 from django.db.models import Max
 
 from deployments import host_program, log, recipes, runs, upload
@@ -114,7 +115,12 @@ def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> d
         for program in newest.values():
             recorder.begin(program, offsets.get(program.pk, 0))
     new = [Program(run=run, phase=phase, nonce=secrets.token_hex(8)) for run in taken if run.pk not in newest]
-    for program in Program.objects.bulk_create(new):
+    try:
+        made = Program.objects.bulk_create(new)
+    except IntegrityError:
+        # our claims have lapsed in between and another worker is at it; hosts and rows tell who is too late
+        return open_programs(taken, phase, recorder)
+    for program in made:
         recorder.begin(program, 0)
         newest[program.run_id] = program
     return newest
