@@ -7,11 +7,12 @@ import pytest
 
 from deployments import lifecycle, log, phases, switching
 from deployments.claims import ClaimLost
-from deployments.models import Deploy, HeldRelease, Placement
+from deployments.models import Deploy, HeldRelease, Placement, Program
 from deployments.runs import release_of
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
 from tests.deployments.fleet import Driver, FleetTarget, step
+from tests.repository import Repository
 
 FAILS_IF_BROKEN = 'if [ -e "$DEPLOYER_ROOT/broken" ]; then echo "this host is broken" >&2; exit 7; fi'
 
@@ -220,3 +221,18 @@ def test_a_host_that_could_not_be_prepared_is_tried_once_more(
     (host,) = place.homes
     assert (deploy.status, place.read(host, "tries")) == (status, "try\n" * tries)
     assert any("It is tried once more." in line.text for line in log.read_all(deploy.pk)) == (tries > 1)
+
+
+def test_a_file_that_the_application_changed_costs_a_second_attempt_and_is_as_in_the_revision(
+    make_fleet_target: MakeFleetTarget, driver: Driver, shop: Repository
+) -> None:
+    place = make_fleet_target(hosts=2)
+    driver.run_to_end(request(place, shop.commit({"other": "1"}, branch="carried")))
+    (place.roots()[0] / "current/index.html").write_text("written by the application")
+    deploy = driver.run_to_end(request(place, shop.commit({"other": "2"}, branch="carried")))
+    assert deploy.status == "succeeded", deploy.reason
+    for root in place.roots():
+        assert (root / "current/index.html").read_text() == "<h1>two</h1>\n"
+        assert (root / "current/other").read_text() == "2"
+    programs = Program.objects.filter(run__deploy=deploy, phase="prepare").order_by("run", "attempt")
+    assert [program.result.split()[:2] for program in programs] == [["failed", "base"], ["ok"], ["ok"]]

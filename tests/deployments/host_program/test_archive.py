@@ -19,8 +19,10 @@ from deployments.host_program import (
     prepare_program,
     program_message,
     start_command,
+    wanted,
 )
-from tests.deployments.host_program.hosts import NONCE, Host, Tree, facts_of, prepare, release, tree
+from tests.deployments.host_program.conftest import MakeHost
+from tests.deployments.host_program.hosts import NONCE, Host, Tree, answer, facts_of, prepare, release, tree
 
 
 def archives(host: Host) -> set[str]:
@@ -79,6 +81,43 @@ def test_half_an_archive_never_gets_its_name(any_host: Host, shop: Tree, first: 
     assert channel.close()[-1].args.startswith("upload it came only in part")
     assert archives(any_host) == {f".part-{shop.source.gz.sha256}"}
     assert any_host.run_program(prepare(any_host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
+
+
+@pytest.mark.parametrize("kept", ["half", "wrong", "too long"])
+def test_an_upload_goes_on_where_it_broke_off_if_that_is_right(
+    any_host: Host, shop: Tree, first: Release, kept: str
+) -> None:
+    any_host.run_program(prepare(any_host, release(7), tree({"x": "x"})), archive=tree({"x": "x"}))
+    half = shop.gz[: len(shop.gz) // 2]
+    part = any_host.state / "archives" / f".part-{shop.source.gz.sha256}"
+    part.write_bytes({"half": half, "wrong": b"x" * len(half), "too long": shop.gz * 2}[kept])
+    channel = any_host.start(prepare(any_host, first, shop), name="d2-prepare-1", archive=shop)
+    assert channel.wait_for("end").args == "ok"
+    (need,) = [mark for mark in channel.marks() if mark.word == "need"]
+    assert (wanted(need).got, len(answer(need, shop))) == {
+        "half": (len(half), len(f"{len(half)}\n") + len(shop.gz) - len(half)),
+        "wrong": (len(half), len("0\n") + len(shop.gz)),
+        "too long": (2 * len(shop.gz), len("0\n") + len(shop.gz)),
+    }[kept]
+    assert not part.exists()
+
+
+def test_a_part_of_another_archive_does_not_stay(host: Host, shop: Tree, first: Release) -> None:
+    host.run_program(prepare(host, release(7), tree({"x": "x"})), archive=tree({"x": "x"}))
+    part = host.state / "archives" / f".part-{'0' * 64}"
+    part.write_bytes(b"half of something")
+    host.run_program(prepare(host, first, shop), name="d2-prepare-1", archive=shop)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("kind", ["dash", "perl"])
+def test_zstandard_is_asked_for_where_the_host_has_it(make_host: MakeHost, first: Release, kind: str) -> None:
+    host = make_host(kind)
+    held = tree({"a": "a", "l": "-> a"}, zst=True)
+    channel = host.start(prepare(host, first, held), archive=held)
+    assert channel.wait_for("need").args == ("archive zst 0 -" if kind == "dash" else "archive gz 0 -")
+    assert channel.wait_for("end").args == "ok"
+    assert (host.root / "releases" / first.name / "a").read_text() == "a"
 
 
 def wrong(text: str) -> str:
