@@ -50,13 +50,13 @@ def test_r22_of_two_hundred_one_becomes_active(
 
 
 async def _ask_all(web: Web, place: FleetTarget, token: str) -> list[tuple[int, float]]:
-    address = web.address("/api/v1/deploys").replace("ws://", "http://")
+    address = web.address(f"/api/v1/targets/{place.target.slug}/deploys").replace("ws://", "http://")
     limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Authorization": f"Bearer {token}"}) as client:
 
         async def ask() -> tuple[int, float]:
             began = time.monotonic()
-            answer = await client.post(address, json={"target": place.target.slug, "ref": "main"})
+            answer = await client.post(address, json={"ref": "main"})
             return answer.status_code, time.monotonic() - began
 
         return await asyncio.gather(*(ask() for _ in range(AT_ONCE)))

@@ -44,15 +44,14 @@ def test_r25_a_clock_that_jumps(cluster: Cluster, chance: random.Random, tmp_pat
     for _ in range(runs_of(10)):
         clock.write_text(chance.choice(JUMPS))
         new = [request(place) for place in places]
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline:
+        for _ in range(3):
             clock.write_text(chance.choice(JUMPS))
             taken_early += not claims.live_workers().filter(pk=row.pk).exists()
-            time.sleep(0.2)
+            time.sleep(chance.uniform(1, 3))
         await_ends(new)
         for place, deploy in zip(places, new, strict=True):
             check_true_end(place, deploy)
-            assert (deploy.status, deploy.runs.exclude(error="").count()) == ("succeeded", 0)
+            assert (deploy.status, [run.error for run in deploy.runs.exclude(error="")]) == ("succeeded", [])
         deploys += new
     assert taken_early == 0, "a worker whose clock jumped counted as dead"
     for place in places:
