@@ -45,6 +45,11 @@ class OpenSSH:
         """How often somebody has."""
         return (self.folder / "log").read_text().count("Accepted publickey")
 
+    @property
+    def programs(self) -> int:
+        """How many were started."""
+        return (self.folder / "log").read_text().count("Starting session: command")
+
     def drop(self) -> None:
         """Cut all connections; the server stays."""
         assert self.child
