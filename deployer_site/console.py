@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-COLOURS = {"valkey": 35, "web": 36, "worker": 32, "beat": 34, "fleet": 33, "seed": 33, "deployer": 1}
+COLOURS = {"valkey": 35, "web": 36, "worker": 32, "fleet": 33, "seed": 33, "deployer": 1}
 LONGEST_LINE = 64 * 1024
 
 

@@ -57,10 +57,6 @@ def worker(number: int) -> Program:
     return Program(name=name, command=(*celery, *threads, "-n", f"{name}@%h", *quiet), hide=hide)
 
 
-def beat() -> Program:
-    return Program(name="beat", command=(*CELERY, "beat", "--pidfile=", "--loglevel", settings.LOG_LEVEL))
-
-
 def programs() -> list[Program]:
     """Everything but Valkey, in the order in which it starts."""
     demo = [
@@ -68,4 +64,4 @@ def programs() -> list[Program]:
         Program(name="seed", command=manage("demo_seed"), once=True),
     ]
     workers = [worker(number) for number in range(1, settings.WORKERS + 1)]
-    return [web(), *(demo if settings.DEMO else []), *workers, beat()]
+    return [web(), *(demo if settings.DEMO else []), *workers]

@@ -227,10 +227,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "run" / "beat")
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "clear-sessions": {"task": "deployer_site.tasks.clear_sessions", "schedule": 24 * 3600.0},
-}
 
 # Logs go to standard error, one line per record.
 LOG_LEVEL = environ.read_choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))

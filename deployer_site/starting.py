@@ -1,11 +1,14 @@
 """What `manage.py up` does, in its order: check, prepare, run, greet."""
 
 import asyncio
+import multiprocessing
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -46,8 +49,7 @@ def check() -> int:
 def prepare(console: Console) -> Plan:
     """Everything that is done before the first process starts: tables, static files, configuration."""
     try:
-        call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
-        keys.ensure_key_pair()
+        _apart(_prepare_tables)
     except DatabaseError as error:
         raise DatabaseRefused(str(error)) from error
     finally:
@@ -60,6 +62,21 @@ def prepare(console: Console) -> Plan:
         return Plan(None, 0, others)
     settings.REDIS_URL, port = own_url(settings.SECRETS / "valkey_url", settings.REDIS_URL)
     return Plan(valkey(), port, others)
+
+
+def _prepare_tables() -> None:
+    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+    keys.ensure_key_pair()
+    connections.close_all()
+
+
+def _apart(act: Callable[[], None]) -> None:
+    """In a process of its own, where forking is safe: what migrations read would fill this one's memory for good."""
+    if sys.platform != "linux":
+        return act()
+    connections.close_all()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as child:
+        child.submit(act).result()
 
 
 async def run(plan: Plan, *, console: Console, lifeline: Lifeline) -> None:

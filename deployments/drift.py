@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,9 +48,12 @@ def judge(seen: Seen, *, placed: str, intended: str) -> str:
     return Drift.BEHIND if seen.name == placed else Drift.OUTSIDE
 
 
-def look_around() -> None:
-    """Look at the targets that are due, and let hosts catch up where the target wants that. Called again and again."""
-    targets = [target for target in _due() if _claim(target)]
+def look_around(mine: Callable[[Target], bool] = lambda target: True) -> None:
+    """Look at the targets that are due, and let hosts catch up where the target wants that. Called again and again.
+
+    `mine` says which targets are for this worker.
+    """
+    targets = [target for target in _due() if mine(target) and _claim(target)]
     if not targets:
         return
     found = _look(targets)
@@ -92,7 +95,9 @@ def _look(targets: Sequence[Target]) -> dict[int, dict[int, Seen]]:
     errands: dict[tuple[int, str, tuple[str, ...]], list[Target]] = defaultdict(list)
     hosts: dict[int, Host] = {}
     for target in targets:
-        for member in blockers.members(target):
+        # all that connecting asks for: else each host's thread would ask by itself
+        ways = blockers.members(target).select_related("host__zone__region__gateway")
+        for member in ways.prefetch_related("host__keys", "host__zone__region__gateway__keys"):
             hosts[member.host_id] = member.host
             errands[member.host_id, target.user, tuple(target.path_prepend)].append(target)
     found: dict[int, dict[int, Seen]] = {target.pk: {} for target in targets}

@@ -26,7 +26,7 @@ UPLOADS_MOST = 3
 QUIET_SECONDS = 10.0  # after that long without a word the host is asked whether the link still lives
 GREETING_SECONDS = 300.0  # how long a host may take to start a program
 STOP_SECONDS = 15  # how long a host may take to stop what it was told to stop
-LISTEN_SECONDS = 0.25
+LISTEN_SECONDS = 1.0  # how soon a cancel is heard; shorter, hundreds of threads would wake for nothing
 BLOCK = 1 << 16
 
 

@@ -41,6 +41,11 @@ def share(hosts: Hosts, workers: Sequence[str]) -> dict[str, list[int]]:
     return {worker: ids for worker, ids in shares.items() if ids}
 
 
+def switcher(target_id: int, workers: Sequence[str]) -> str:
+    """The worker that switches all hosts of a target, and so keeps connections to all of them."""
+    return favourite(workers, f"target {target_id}")
+
+
 def favourite(workers: Sequence[str], name: str) -> str:
     """The one that `name` likes best."""
     return max(workers, key=lambda worker: _liking(worker, name))

@@ -46,7 +46,7 @@ def begin(sender: Any, **_: object) -> None:
     sender.app.amqp.queues.select([settings.CELERY_TASK_DEFAULT_QUEUE])
     sender.add_task_queue(doorbell.inbox_queue(sender.hostname))
     try:
-        current_runtime(sender.hostname).start(sweep, drift=(drift.LOOK_SECONDS, drift.look_around))
+        current_runtime(sender.hostname).start(sweep, drift=(drift.LOOK_SECONDS, _look_around))
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error
@@ -82,7 +82,8 @@ def _publish(deploy_id: int, do: plan.Do) -> None:
         inboxes = _inboxes(queue)
         if not inboxes:
             unserved.tell(deploy_id, queue)
-        elif do.work == "switch":
+        elif do.work == "switch" or len(hosts) <= settings.WORKER_HOSTS:
+            # one worker must connect to all of them for the switch: it may as well do all, over one connection each
             doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, list(hosts)], to=_switcher(deploy_id, inboxes))
         else:
             for inbox, run_ids in sharing.share(hosts, inboxes).items():
@@ -92,7 +93,14 @@ def _publish(deploy_id: int, do: plan.Do) -> None:
 def _switcher(deploy_id: int, inboxes: list[str]) -> str:
     """The same worker for all deploys of a target: it keeps connections to all its hosts."""
     target_id = Deploy.objects.values_list("target", flat=True).get(pk=deploy_id)
-    return sharing.favourite(inboxes, f"target {target_id}")
+    return sharing.switcher(target_id, inboxes)
+
+
+def _look_around() -> None:
+    """Each worker looks at the targets that it switches: it has their hosts' connections open."""
+    runtime = current_runtime()
+    inboxes = _inboxes(runtime.queue)
+    drift.look_around(lambda target: sharing.switcher(target.pk, inboxes) == runtime.worker.inbox)
 
 
 def _inboxes(queue: str) -> list[str]:

@@ -19,7 +19,7 @@ from tests.deployments.openssh import OpenSSH, running
 from tests.processes import Processes
 
 
-class Counted(pool.Channel):
+class Counted(channel.Channel):
     """Notes each time that something is sent after an answer: what the answer had to be waited for."""
 
     questions: list[list[bytes]]
