@@ -42,14 +42,21 @@ class Group:
 
     @property
     def memory(self) -> int:
-        """Bytes resident in all processes together; what they share counts once for each."""
-        total = 0
+        """Bytes resident in all processes together; what they share counts once for each.
+
+        A child that has only just been split off, and is about to become another program, still is its parent's memory.
+        """
+        names: dict[int, str] = {}
+        found: list[tuple[int, str, int]] = []
         for pid in self.processes:
             try:
-                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+                folder = Path(f"/proc/{pid}")
+                names[pid] = (folder / "cmdline").read_text()
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                found.append((parent, names[pid], int((folder / "statm").read_text().split()[1]) * _PAGE))
             except OSError:
                 continue  # it has ended since
-        return total
+        return sum(size for parent, name, size in found if names.get(parent) != name)
 
 
 @contextmanager
