@@ -16,6 +16,7 @@ from benchmarks.installation import ROOT, Installation, _free_port, _wait_until_
 from tests.postgresql import PostgreSQL
 
 SIZES = (1000, 3000, 9000)
+CURVE_HOSTS = 2000
 _SETUP = """
 from environments.models import Application, Environment, Host, Membership, Region, Step, Target, User, Zone
 User.objects.create_user("bench", role="administrator", first_name="Bench")
@@ -164,14 +165,39 @@ def _database(kind: str) -> Iterator[str]:
             server.stop()
 
 
+def measure() -> dict[str, Any]:
+    """CPU per host of all our processes (not of the PostgreSQL server) by size, and how more workers help."""
+    figures: dict[str, Any] = {}
+    for database in ("sqlite", "postgresql"):
+        with crowd(database) as deployer:
+            costs = {size: deployer.deploy(size) for size in SIZES}
+        for size, cost in costs.items():
+            figures[f"{database}_{size}_hosts"] = f"{cost.ms_per_host:.2f} ms CPU per host, {cost.seconds:.0f} s"
+        growth = costs[SIZES[-1]].ms_per_host / costs[SIZES[0]].ms_per_host
+        figures[f"{database}_growth"] = f"{growth:.2f} times per host from {SIZES[0]} to {SIZES[-1]} hosts"
+    return figures | _curve()
+
+
+def _curve() -> dict[str, Any]:
+    """How much faster more workers are when each program takes 50 ms."""
+    seconds = {}
+    for workers in (1, 2, 3, 4):
+        with crowd("sqlite", sizes=(CURVE_HOSTS,), seconds=0.05, workers=workers) as deployer:
+            seconds[workers] = deployer.deploy(CURVE_HOSTS).seconds
+    return {
+        f"{workers}_workers": f"{seconds[1] / took:.2f} times as fast as one, {took:.1f} s for {CURVE_HOSTS} hosts"
+        for workers, took in seconds.items()
+    }
+
+
 def main() -> None:
+    """One row per deploy: `python -m benchmarks.scheduler sqlite 1000,3000 0.05 2`."""
     database, sizes = sys.argv[1], tuple(int(word) for word in sys.argv[2].split(","))
     seconds, workers = float(sys.argv[3]), int(sys.argv[4])
-    with crowd(database, sizes=sizes, seconds=seconds, workers=workers) as deployer:
+    with crowd(database, sizes=tuple(sorted(set(sizes))), seconds=seconds, workers=workers) as deployer:
         for size in sizes:
             cost = deployer.deploy(size)
             print(f"{database} {size} {cost.seconds:.1f} s {cost.ms_per_host:.2f} ms/host {cost.cpu}", flush=True)
-        print(deployer.log.read_text()[-3000:])
 
 
 if __name__ == "__main__":
