@@ -57,7 +57,7 @@ class PostgreSQL:
         """Run the server on the folder as it is."""
         fast = FAST[:1] if self._durable else FAST
         options = [f"-c{option}" for option in (*fast, "listen_addresses=", f"unix_socket_directories={self._folder}")]
-        options += ["-cmax_connections=200", "-clog_min_messages=fatal", "-clog_min_error_statement=panic"]
+        options += ["-cmax_connections=400", "-clog_min_messages=fatal", "-clog_min_error_statement=panic"]
         data = self._folder / "data"
         self._processes.start(self._as_user(find_program("postgres"), "-D", str(data), *options))
         url = f"postgresql://tests@/postgres?host={quote(str(self._folder), safe='')}"
