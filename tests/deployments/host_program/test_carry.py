@@ -138,6 +138,17 @@ def test_changes_that_are_not_what_they_say_are_refused(host: Host, old: Tree) -
     assert not (host.root.parent / "ran").exists()
 
 
+def test_a_file_that_no_manifest_names_is_not_taken(host: Host, old: Tree) -> None:
+    serve(host, old)
+    honest = tree(NEW, base=old)
+    differing = {name: text for name, text in NEW.items() if OLD.get(name) != text}
+    data = packed({**differing, "besides": "x"}, changes_of(entries_of(differing), ["gone/x", "was"]))
+    more = replace(honest.source, changes=Changes(old.source.gz.sha256, facts_of(data)))
+    bent = Tree(more, {**honest.data, ("changes", "gz"): data}, NEW)
+    assert asked(host, release(2), bent, "touch ../../../ran") == ("changes", "failed base")
+    assert not (host.root.parent / "ran").exists()
+
+
 def test_what_a_link_replaces_is_no_difference(host: Host) -> None:
     old = tree({"log/.keep": "k", "log/more/.keep": "k", "x": "1"})
     new = tree({"log/.keep": "k", "log/more/.keep": "k", "x": "2"}, base=old)
