@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, builds, follow, host_program, log, recipes, runs, secrecy, switching
+from deployments import archives, builds, follow, host_texts, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
@@ -16,7 +16,7 @@ from deployments.recorder import Recorder
 from deployments.runtime import Runtime
 from deployments.states import RunStatus
 from environments import repositories, ssh
-from environments.models import OnFailure, Phase
+from environments.models import OnFailure
 from environments.sealed import CannotOpen
 
 SECOND_CHANCE_SECONDS = 5
@@ -109,7 +109,7 @@ def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
 def _prepare_host(job: Job) -> None:
     """Once, or twice where the target wants failed hosts to be tried again."""
     try:
-        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: host_texts.prepare(job))
     except (ProgramFailed, ssh.HostUnreachable) as error:
         retried = job.run.deploy.plan.get("on_failure") == OnFailure.RETRY and not isinstance(error, Fenced)
         if not retried or job.leaving.is_set() or not follow.second_chance(job, ProgramPhase.PREPARE):
@@ -118,21 +118,7 @@ def _prepare_host(job: Job) -> None:
         job.recorder.ask(lambda: log.say(job.run.deploy, said, host=job.run.host_name))
         if job.stop.wait(SECOND_CHANCE_SECONDS):
             raise Stopped from None
-        follow.carry_out(job, ProgramPhase.PREPARE, lambda: _prepare_text(job))
-
-
-def _prepare_text(job: Job) -> str:
-    run, deploy = job.run, job.run.deploy
-    return host_program.prepare_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        source=host_program.HeldSource(pardon=True) if job.held else _source(job),
-        linked_dirs=tuple(deploy.recipe["linked_dirs"]),
-        linked_files=tuple(deploy.recipe["linked_files"]),
-        steps=() if job.held else recipes.steps(deploy, run, Phase.PREPARE),
-        facts=recipes.facts(deploy, run, job.port),
-        later=recipes.later_steps(deploy, run),
-    )
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: host_texts.prepare(job))
 
 
 def _holders(deploy: Deploy, taken: list[HostRun]) -> set[int]:
@@ -147,40 +133,12 @@ def _holders(deploy: Deploy, taken: list[HostRun]) -> set[int]:
     return {run.pk for run in taken if run.host_id in hosts}
 
 
-def _source(job: Job) -> host_program.Source:
-    if job.archive is not None:
-        return job.archive.source
-    application = job.run.deploy.target.application
-    needed = repositories.credentials(application)
-    ref = job.run.deploy.ref
-    return host_program.GitSource(
-        total=runs.release_of(job.run.deploy).size,
-        url=application.repository,
-        revision=job.run.deploy.revision,
-        ref="" if repositories.is_hex(ref) else ref,
-        key=needed.key,
-        known_hosts=needed.known_hosts,
-        username=needed.user,
-        token=needed.token,
-    )
-
-
 def _once(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     def one(job: Job) -> None:
-        follow.carry_out(job, ProgramPhase.ONCE, lambda: _once_text(job))
+        follow.carry_out(job, ProgramPhase.ONCE, lambda: host_texts.once(job))
         recorder.tell(runs.Note(job.run, "prepared"))
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.ONCE), one, runtime.pool)
-
-
-def _once_text(job: Job) -> str:
-    run, deploy = job.run, job.run.deploy
-    return host_program.once_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        steps=recipes.steps(deploy, run, Phase.ONCE),
-        facts=recipes.facts(deploy, run, job.port),
-    )
 
 
 def _task(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
@@ -188,19 +146,10 @@ def _task(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
 
     def one(job: Job) -> None:
         _check_begun(job)
-        follow.carry_out(job, ProgramPhase.TASK, lambda: _task_text(job))
+        follow.carry_out(job, ProgramPhase.TASK, lambda: host_texts.task(job))
         recorder.move(job.run, R.LIVE, step="done")
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.TASK), one, runtime.pool)
-
-
-def _task_text(job: Job) -> str:
-    run, deploy = job.run, job.run.deploy
-    return host_program.task_program(
-        place=recipes.place(deploy),
-        steps=recipes.steps(deploy, run, recipes.TASK),
-        facts=recipes.facts(deploy, run, job.port),
-    )
 
 
 def _switch(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
@@ -217,34 +166,25 @@ def _switch(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: R
 
 def _finish(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     def one(job: Job) -> None:
-        follow.carry_out(job, ProgramPhase.FINISH, lambda: _finish_text(job))
+        follow.carry_out(job, ProgramPhase.FINISH, lambda: host_texts.finish(job))
         recorder.move(job.run, R.LIVE, step="live")
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.FINISH), one, runtime.pool)
-
-
-def _finish_text(job: Job) -> str:
-    run, deploy = job.run, job.run.deploy
-    return host_program.finish_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        restart=recipes.steps(deploy, run, Phase.RESTART),
-        after=recipes.steps(deploy, run, Phase.AFTER),
-        keep=deploy.recipe["keep"],
-        protect=(run.previous,) if run.previous else (),
-        facts=recipes.facts(deploy, run, job.port),
-    )
 
 
 def _stop(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     """End what a worker that is gone has started: attach to it with the word to stop already given."""
     texts: dict[str, tuple[str, Callable[[Job], str]]] = {
         R.PREPARING: (
-            (ProgramPhase.TASK, _task_text) if deploy.kind == Kind.TASK else (ProgramPhase.PREPARE, _prepare_text)
+            (ProgramPhase.TASK, host_texts.task)
+            if deploy.kind == Kind.TASK
+            else (ProgramPhase.PREPARE, host_texts.prepare)
         ),
-        R.PREPARED: (ProgramPhase.ONCE, _once_text),
-        R.SWITCHED: (ProgramPhase.FINISH, _finish_text),
+        R.PREPARED: (ProgramPhase.ONCE, host_texts.once),
+        R.SWITCHED: (ProgramPhase.FINISH, host_texts.finish),
     }
+    if deploy.kind == Kind.TASK:
+        texts[R.PREPARING] = (ProgramPhase.TASK, host_texts.task)
     unended = set(Program.objects.filter(run__in=taken, result="").values_list("run", "phase"))
 
     def one(job: Job) -> None:

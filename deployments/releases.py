@@ -13,12 +13,19 @@ from environments.models import Membership, Target
 
 def make(target: Target, revision: str, ref: str) -> Release:
     """A new release of `revision`; the target must be locked, for the name tells the second."""
+    release = build(target, revision, ref)
+    release.save()
+    return release
+
+
+def build(target: Target, revision: str, ref: str) -> Release:
+    """The same, not stored."""
     at: datetime = timezone.now()
     while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
         at += timedelta(seconds=1)
     given = ReleaseKind.ARCHIVE if target.application.streamed else ReleaseKind.TREE
     kind = ReleaseKind.COMMAND if target.command else given
-    return Release.objects.create(target=target, name=name, revision=revision, ref=ref, kind=kind)
+    return Release(target=target, name=name, revision=revision, ref=ref, kind=kind)
 
 
 def last_good(target: Target, *, before: Release | None = None) -> Deploy | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deployments import log_text, page_actions, pages, task_pages
+from deployments import log_text, page_actions, pages, rehearsal_pages, task_pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("<slug:application>/<slug:environment>/converge", page_actions.converge, name="converge"),
     path("<slug:application>/<slug:environment>/deploy", pages.new_deploy, name="new-deploy"),
     path("<slug:application>/<slug:environment>/deploy/start", page_actions.start, name="start-deploy"),
+    path("<slug:application>/<slug:environment>/deploy/rehearsal", rehearsal_pages.rehearse, name="rehearsal"),
     path("<slug:application>/<slug:environment>/deploy/refs", pages.new_deploy_refs, name="new-deploy-refs"),
     path("<slug:application>/<slug:environment>/deploy/plan", pages.new_deploy_plan, name="new-deploy-plan"),
 ]

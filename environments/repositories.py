@@ -46,6 +46,7 @@ __all__ = [
     "credentials",
     "ensure_revision",
     "fetch",
+    "files_between",
     "is_hex",
     "mirror_folder",
     "refs",
@@ -172,6 +173,13 @@ def commits_between(application: Application, old: str, new: str, limit: int = 1
 
 def count_between(application: Application, old: str, new: str) -> int:
     return int(_git_read(application, ["rev-list", "--count", "--end-of-options", new, f"^{old}"]) or 0)
+
+
+def files_between(application: Application, old: str, new: str, limit: int = 200) -> tuple[list[tuple[str, str]], int]:
+    """Files that differ (both 40 hex digits): letter (A, M, D, T) and path, at most so many; and how many there are."""
+    out = _git_read(application, ["diff", "--name-status", "--no-renames", "-z", "--end-of-options", old, new])
+    words = out.split("\0")[:-1]
+    return list(zip(words[: 2 * limit : 2], words[1 : 2 * limit : 2], strict=True)), len(words) // 2
 
 
 def tar_of(application: Application, revision: str) -> subprocess.Popen[bytes]:

@@ -147,6 +147,43 @@ class StartDeploy(_Strict):
     flip_at: FlipAt = None
 
 
+class Rehearse(_Strict):
+    ref: Ref = ""
+    host: Annotated[Name | None, Field(description="Only this host's programs; by default those of all.")] = None
+
+
+class ProgramOut(Schema):
+    phase: str
+    text: str
+
+
+class RehearsedHost(Schema):
+    host: str
+    region: str
+    zone: str
+    roles: list[str]
+    revision: Annotated[str, Field(description="What it runs now.")]
+    programs: Annotated[list[ProgramOut], Field(description="In their order; secrets are masked.")]
+
+
+class ChangeOut(Schema):
+    revision: Annotated[str, Field(description="What these hosts run now; empty: nothing.")]
+    hosts: int
+    files: Annotated[list[list[str]], Field(description="Letter (A added, M changed, D gone) and path; the first 200.")]
+    number: Annotated[int, Field(description="How many files differ; -1: nobody can tell.")]
+
+
+class RehearsalOut(Schema):
+    ref: str
+    revision: str
+    release: Annotated[str, Field(description="Its name tells the second, so a real one is called otherwise.")]
+    exact: Annotated[bool, Field(description="False: what would be sent is not built yet; its digest stands as zeros.")]
+    once_on: Annotated[str, Field(description="The host that takes the steps which run once; empty: there are none.")]
+    changes: list[ChangeOut]
+    hosts: list[RehearsedHost]
+    blockers: list[BlockerOut]
+
+
 class ParameterOut(Schema):
     name: str
     label: str

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Router, Status
 
-from deployments import lifecycle, rollbacks
+from deployments import lifecycle, rehearsal, rollbacks
 from deployments.api.auth import Caller, Needs
 from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
@@ -24,6 +24,8 @@ from deployments.api.schemas import (
     DeployOut,
     Page,
     ProblemOut,
+    RehearsalOut,
+    Rehearse,
     RollBack,
     RollBackPreview,
     StartDeploy,
@@ -81,6 +83,44 @@ def start_deploy(
         flip_at=asked.flip_at,
     )
     return made(response, deploy)
+
+
+@router.post(
+    "/targets/{application}/{environment}/rehearsal",
+    auth=Needs(DEPLOY),
+    response=RehearsalOut,
+    summary="A dry run: the programs that would run, and what they would change",
+)
+def rehearse(
+    request: HttpRequest, application: Name, environment: Name, payload: Rehearse | None = None
+) -> dict[str, Any]:
+    asked = payload or Rehearse()
+    target = find_target(application, environment)
+    seen = rehearsal.rehearse(target, asked.ref or target.application.default_branch, by=caller_of(request).user)
+    return {
+        "ref": seen.ref,
+        "revision": seen.revision,
+        "release": seen.release,
+        "exact": seen.exact,
+        "once_on": seen.once_on,
+        "changes": [
+            {"revision": it.old, "hosts": it.hosts, "files": [list(file) for file in it.files], "number": it.number}
+            for it in seen.changes
+        ],
+        "hosts": [
+            {
+                "host": it.host,
+                "region": it.region,
+                "zone": it.zone,
+                "roles": it.roles,
+                "revision": it.now,
+                "programs": [{"phase": phase, "text": text} for phase, text in it.texts],
+            }
+            for it in seen.hosts
+            if asked.host in (None, it.host)
+        ],
+        "blockers": represent_blockers(seen.blockers),
+    }
 
 
 @router.post(
