@@ -9,8 +9,9 @@ from environments.models import Phase
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A step that ran once for a later release; `down` takes it back, "" if nobody said what does."""
+    """A step that `deploy` ran once for a later release; `down` takes it back, "" if nobody said what does."""
 
+    deploy: int
     number: int
     revision: str
     step: str
@@ -26,7 +27,7 @@ def migrations_since(goal: Deploy) -> list[Migration]:
         runs__programs__result="ok",
     )
     return [
-        Migration(deploy.number, deploy.revision, step["name"], step.get("down_command", ""))
+        Migration(deploy.pk, deploy.number, deploy.revision, step["name"], step.get("down_command", ""))
         for deploy in ran.distinct().order_by("-number").only("number", "revision", "recipe")
         if not recipes.is_command(deploy)
         for step in reversed(recipes.step_facts(deploy, Phase.ONCE))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deployments import archives, blockers, host_program, host_texts, recipe_file, recipes, releases, secrecy
-from deployments.models import Deploy, HostRun, Kind, Trigger
+from deployments.models import Deploy, HostRun, Kind, Placement, Trigger
 from deployments.redaction import Redactor
 from environments import access, repositories
 from environments.models import Application, Phase, Target, User
@@ -120,7 +120,10 @@ def _archives(application: Application, runs: Sequence[HostRun], revision: str) 
 def _hosts(deploy: Deploy, runs: Sequence[HostRun], sent: dict[str, _Sent], once: str) -> Iterator[Programs]:
     known = secrecy.secrets_of(deploy.target.application)
     ports = recipes.ports(deploy, list(runs))
+    serving = Placement.objects.filter(target=deploy.target, colour="", current__isnull=False)
+    previous = dict(serving.values_list("host", "current__name"))
     for run in runs:
+        run.previous = previous.get(run.host_id, "")
         part = _Part(run, ports.get(run.host_id), sent.get(run.revision))
         texts = tuple((phase, _mask(text, known)) for phase, text in _texts(part, once=run.host_name == once))
         yield Programs(run.host_name, run.region, run.zone, run.roles, run.revision, texts)

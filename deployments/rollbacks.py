@@ -7,6 +7,7 @@ from statistics import median
 
 from deployments import releases
 from deployments.blockers import members
+from deployments.down_commands import Migration, migrations_since
 from deployments.models import Deploy, Kind, Release
 from deployments.refusals import CannotRollBack
 from deployments.states import WENT_LIVE, DeployStatus
@@ -19,9 +20,10 @@ COMMITS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rollback to `goal` would do now; `undone` are the commits that would no longer be live, newest first.
+    """What a rollback to `goal` would do now.
 
-    `undone` is None when this machine's copy of the repository cannot tell; `expected` None when none was timed yet.
+    `undone` are the commits that would no longer be live, newest first; None when this machine's copy of the repository
+    cannot tell. `expected` is None when none was timed yet. `migrations` ran for later releases, and stay as they are.
     """
 
     goal: Deploy
@@ -31,6 +33,7 @@ class Preview:
     undone: tuple[repositories.Commit, ...] | None
     undone_count: int
     expected: timedelta | None
+    migrations: tuple[Migration, ...]
 
 
 def choose(target: Target, to: Deploy | None, *, stopping: Deploy | None = None) -> Deploy:
@@ -94,6 +97,7 @@ def preview(target: Target, goal: Deploy) -> Preview:
         undone=undone[0] if undone else None,
         undone_count=undone[1] if undone else 0,
         expected=_expect(target),
+        migrations=tuple(migrations_since(goal)),
     )
 
 

@@ -223,12 +223,20 @@ class CommitOut(Schema):
     subject: str
 
 
+class MigrationOut(Schema):
+    number: Annotated[int, Field(description="The deploy that ran it.")]
+    revision: str
+    step: str
+    down: Annotated[str, Field(description="The command that takes it back; never run by itself; empty: unknown.")]
+
+
 class RollBackPreview(Schema):
     to: DeploySummary
     hosts: Annotated[list[str], Field(description="They hold the release and are only switched.")]
     lacking: Annotated[list[str], Field(description="They get the release again first.")]
     undone: Annotated[list[CommitOut] | None, Field(description="No longer live afterwards; null: nobody can tell.")]
     undone_count: int
+    migrations: Annotated[list[MigrationOut], Field(description="What ran once since and stays, newest first.")]
     expected_seconds: Annotated[float | None, Field(description="By the latest rollbacks; null before the first.")]
 
 

@@ -158,6 +158,9 @@ def preview_rollback(
         "lacking": seen.lacking,
         "undone": None if seen.undone is None else [vars(commit) for commit in seen.undone],
         "undone_count": seen.undone_count,
+        "migrations": [
+            {"number": it.number, "revision": it.revision, "step": it.step, "down": it.down} for it in seen.migrations
+        ],
         "expected_seconds": seen.expected.total_seconds() if seen.expected else None,
     }
 

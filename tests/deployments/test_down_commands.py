@@ -30,8 +30,8 @@ def test_what_ran_for_newer_releases_is_told_newest_first() -> None:
     deployed(make_target(), {"name": "elsewhere", "down_command": "no"})
     last = deployed(target, {"name": "migrate", "down_command": "down 2"})
     assert migrations_since(goal) == [
-        Migration(last.number, last.revision, "migrate", "down 2"),
-        Migration(first.number, first.revision, "seed", ""),
-        Migration(first.number, first.revision, "migrate", "down 1"),
+        Migration(last.pk, last.number, last.revision, "migrate", "down 2"),
+        Migration(first.pk, first.number, first.revision, "seed", ""),
+        Migration(first.pk, first.number, first.revision, "migrate", "down 1"),
     ]
     assert migrations_since(last) == []

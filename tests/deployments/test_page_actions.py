@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from deployments.models import Deploy, HeldRelease, Kind, Standing
+from deployments.models import Deploy, HeldRelease, Kind, Program, Standing
 from deployments.runs import release_of
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Target, User
@@ -116,8 +116,15 @@ class TestButtons:
         page = text_of(client.get(reverse("rollback-preview", args=[first.pk])).content)
         assert f"whole: {one.host.name}" in page
         assert f"1 gets it again first {other.host.name}" in page
+        assert "migration" not in page
+        migrate = {"name": "migrate", "phase": "once", "roles": [], "down_command": "bin/migrate <down>"}
+        second.recipe = {"steps": [migrate]}
+        second.save()
+        Program.objects.create(run=builders.make_run(deploy=second), phase="once", nonce="n", result="ok")
         builders.make_deploy(target=target, status=S.RUNNING)
         html = client.get(reverse("rollback-preview", args=[first.pk])).content
+        assert "1 migration stays as it is" in text_of(html)
+        assert b"bin/migrate &lt;down&gt;" in html
         assert "Stop #3 and roll back" in text_of(html)
         assert b'name="stop" value="yes"' in html
         first.status = S.FAILED
