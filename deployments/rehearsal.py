@@ -123,7 +123,7 @@ def _hosts(deploy: Deploy, runs: Sequence[HostRun], sent: dict[str, _Sent], once
     serving = Placement.objects.filter(target=deploy.target, colour="", current__isnull=False)
     previous = dict(serving.values_list("host", "current__name"))
     for run in runs:
-        run.previous = previous.get(run.host_id, "")
+        run.previous = previous.get(run.host_id or 0, "")
         part = _Part(run, ports.get(run.host_id), sent.get(run.revision))
         texts = tuple((phase, _mask(text, known)) for phase, text in _texts(part, once=run.host_name == once))
         yield Programs(run.host_name, run.region, run.zone, run.roles, run.revision, texts)
