@@ -18,9 +18,13 @@ ONLY_IN = {
 }
 VAGUE = {"utils", "util", "helpers", "helper", "services", "managers", "core", "common", "misc"}
 WRITERS = {"update", "create", "get_or_create", "update_or_create", "aupdate", "acreate", "Deploy"}
-STATUS_WRITERS = {"deployments/lifecycle.py", "deployments/moves.py", "deployments/runs.py"}
-# the second one writes deploys that were over before the Deployer came
-DEPLOY_WRITERS = {"deployments/lifecycle.py", "deployments/past.py"}
+STATUS_WRITERS = {"deployments/moves.py", "deployments/runs.py"}
+DEPLOY_WRITERS = {
+    "deployments/lifecycle/beginning.py",
+    "deployments/lifecycle/moves.py",
+    "deployments/lifecycle/ending.py",
+    "deployments/past.py",  # deploys that were over before the Deployer came
+}
 
 
 def sources() -> list[Path]:

@@ -1,0 +1,44 @@
+"""The verbs of a deploy: request, start, flip, cancel, retry, roll back, converge, end. Only they write its status.
+
+Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllowed, repositories.RepositoryError.
+"""
+
+from deployments.lifecycle.ending import end, hold_all, request_cancel
+from deployments.lifecycle.going_live import flip, flip_by_itself, rest
+from deployments.lifecycle.queue import next_waiting
+from deployments.lifecycle.requests import converge, request_deploy, retry, roll_back, run_task
+from deployments.lifecycle.starting import start_waiting
+from deployments.refusals import (
+    CannotRollBack,
+    LifecycleError,
+    NothingToCancel,
+    NothingToConverge,
+    NothingToFlip,
+    NothingToRetry,
+    TaskRefused,
+    WrongTime,
+)
+
+__all__ = [
+    "CannotRollBack",
+    "LifecycleError",
+    "NothingToCancel",
+    "NothingToConverge",
+    "NothingToFlip",
+    "NothingToRetry",
+    "TaskRefused",
+    "WrongTime",
+    "converge",
+    "end",
+    "flip",
+    "flip_by_itself",
+    "hold_all",
+    "next_waiting",
+    "request_cancel",
+    "request_deploy",
+    "rest",
+    "retry",
+    "roll_back",
+    "run_task",
+    "start_waiting",
+]

@@ -1,0 +1,97 @@
+"""How a deploy begins, whichever verb wants it: number, host runs, event and the doorbell in one transaction."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from deployments import blockers, log, recipes, releases
+from deployments.doorbell import ring
+from deployments.lifecycle.moves import record
+from deployments.models import Deploy, HostRun, Kind, Release, Standing
+from deployments.states import DeployStatus
+from environments.models import Membership, Target, User
+
+S = DeployStatus
+_VERBS = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries", Kind.CONVERGE: "converges to"}
+
+
+def refuse_if_blocked(found: list[blockers.Blocker], target: Target, wait: bool) -> None:
+    if found and not (wait and all(blocker.passes for blocker in found)):
+        raise blockers.Blocked(target, found)
+
+
+def begin(
+    *,
+    target: Target,
+    release: Release | None,
+    ref: str,
+    revision: str,
+    recipe: dict[str, Any],
+    members: list[Membership],
+    by: User | None,
+    trigger: str,
+    kind: str,
+    automatic: bool = False,
+    wait: bool = False,
+    of: Deploy | None = None,
+    hold: bool = False,
+    flip_at: datetime | None = None,
+    missing: Sequence[blockers.Blocker] = (),
+) -> Deploy:
+    """Number, host runs, event and the doorbell, in the caller's transaction."""
+    found = [*blockers.blockers(target, kind=kind), *missing]
+    refuse_if_blocked(found, target, wait)
+    now = timezone.now()
+    Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)
+    number = Target.objects.values_list("last_number", flat=True).get(pk=target.pk)
+    try:
+        with transaction.atomic():
+            deploy = Deploy.objects.create(
+                key=secrets.token_hex(8),
+                target=target,
+                number=number,
+                kind=kind,
+                trigger=trigger,
+                automatic=automatic,
+                of=of,
+                status=S.WAITING if found else S.RUNNING,
+                requested_at=now,
+                started_at=None if found else now,
+                ref=ref,
+                revision=revision,
+                release=release,
+                by=by,
+                by_name=by.full_name if by else "the Deployer",
+                recipe=recipe,
+                plan=recipes.waves(target, members),
+                held=hold,
+                flip_at=flip_at,
+            )
+    except IntegrityError:
+        # the constraint is the last word, should anything ever start a deploy without the target's lock
+        found = blockers.blockers(target, kind=kind)
+        if not found:
+            raise  # another constraint: "blocked by nothing" would hide it
+        raise blockers.Blocked(target, found) from None
+    held = releases.holders(release) if release and kind in (Kind.ROLLBACK, Kind.RETRY, Kind.CONVERGE) else set()
+    HostRun.objects.bulk_create(recipes.host_runs(deploy, members, held))
+    if kind != Kind.TASK:
+        Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
+    record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
+    log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else headline(deploy))
+    transaction.on_commit(lambda: ring(deploy.pk))
+    return deploy
+
+
+def headline(deploy: Deploy) -> str:
+    if deploy.kind == Kind.TASK:
+        given = "".join(f" {name}={value}" for name, value in deploy.recipe["task"]["values"].items())
+        return f"{deploy.by_name} runs {deploy.ref}{given} on {deploy.target.slug}, #{deploy.number}."
+    verb = _VERBS.get(Kind(deploy.kind), "deploys")
+    what = f"{deploy.target.application.name}/{deploy.ref} ({deploy.revision[:8]})"
+    return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."

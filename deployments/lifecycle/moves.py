@@ -1,0 +1,46 @@
+"""What every verb does in its transaction: hold the target, move the deploy as the table allows, record the event."""
+
+from typing import Any
+
+from django.db import transaction
+
+from deployments import live
+from deployments.models import Deploy
+from deployments.states import DEPLOY_MOVES, sources
+from environments.models import Target, User
+from notifications import events
+
+
+def lock(target: Target) -> None:
+    """Hold the target's row to the end of the transaction: numbers, blockers and starts are decided one by one."""
+    # it may have been left since the caller read it
+    target.left_at = Target.objects.select_for_update(no_key=True).only("left_at").get(pk=target.pk).left_at
+
+
+def status_of(deploy: Deploy) -> str:
+    return str(Deploy.objects.values_list("status", flat=True).get(pk=deploy.pk))
+
+
+def move(deploy: Deploy, to: str, **fields: Any) -> bool:
+    """One conditional UPDATE over the table of allowed moves; the row count decides."""
+    moved = Deploy.objects.filter(pk=deploy.pk, status__in=sources(DEPLOY_MOVES, to)).update(status=to, **fields) == 1
+    if moved:
+        deploy.status = to
+        transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
+    return moved
+
+
+def record(deploy: Deploy, kind: str, *, by: User | None, **facts: Any) -> None:
+    target = deploy.target
+    events.record(
+        kind,
+        by.username if by else "",
+        application=target.application.name,
+        environment=target.environment.name,
+        deploy=deploy.pk,
+        number=deploy.number,
+        ref=deploy.ref,
+        revision=deploy.revision,
+        by=deploy.by_name,
+        **facts,
+    )
