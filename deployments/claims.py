@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from deployments.models import Deploy, HostRun, Worker
 from deployments.states import RUN_OPEN
@@ -92,7 +92,9 @@ def take(worker: Worker, deploy: Deploy, run_ids: Sequence[int]) -> list[HostRun
     with transaction.atomic():
         target = Target.objects.select_for_update(no_key=True).only("fence").get(pk=deploy.target_id)
         fence = target.fence + 1
-        wanted = HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN)
+        # a worker that slept until its row was buried wakes to find nothing, rather than an error at the commit
+        known = Exists(Worker.objects.filter(pk=worker.pk))
+        wanted = HostRun.objects.filter(known, deploy=deploy, status__in=RUN_OPEN)
         counts = [free(wanted.filter(pk__in=ids)).update(claimed_by=worker.pk, fence=fence) for ids in pieces(run_ids)]
         if not any(counts):
             return []

@@ -145,8 +145,8 @@ def _marks(host: Host, channel: ssh.Channel, nonce: str) -> list[Mark]:
 
 def write(target: Target, found: dict[int, Seen]) -> None:
     """Store what was seen, unless a deploy has changed it meanwhile; a difference that is new is an event."""
-    standing = Standing.objects.select_related("live__release").get(target=target)
-    if standing.live is None or standing.live.release is None or not found:
+    standing = Standing.objects.select_related("live__release").filter(target=target).first()
+    if standing is None or standing.live is None or standing.live.release is None or not found:
         return
     intended = standing.live.release.name
     Placement.objects.bulk_create(

@@ -16,6 +16,7 @@ from deployments.moves import Move, move_all, switched_all
 from deployments.states import RUN_MOVES, RunStatus, sources
 
 R = RunStatus
+SWITCHING = "switching"  # a step's name that means something: the word to switch may be on its way to the host
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,19 @@ def note_failure(run: HostRun, kind: str, text: str) -> None:
     """Why its program fails, as soon as the host has said it: whoever adopts the rest hears only that it failed."""
     run.error_kind, run.error = kind[:32], text
     claims.held(run).update(error_kind=run.error_kind, error=text)
+
+
+def begin_switch(rows: Sequence[HostRun]) -> bool:
+    """Note that these hosts get the word, before they do; whether all claims hold, so that they may get it.
+
+    Whoever adopts them then knows that a host which cannot be asked may have switched.
+    """
+    counts = [
+        HostRun.objects.filter(pk__in=ids, claimed_by=worker_id, fence=fence).update(step=SWITCHING)
+        for (worker_id, fence), claimed in claims.by_claim(rows).items()
+        for ids in claims.pieces([run.pk for run in claimed])
+    ]
+    return sum(counts) == len(rows)
 
 
 def switched(run: HostRun, previous: str) -> None:

@@ -68,19 +68,34 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
         with Arming() as arming:
             arming.arm(items, pool)
             ready = [item for item in items if item.channel is not None and item.failure is None]
-            if _may_flip(deploy, items, ready) and not stop.is_set():
+            may = _may_flip(deploy, items, ready) and not stop.is_set()
+            if may and runs.begin_switch([item.run for item in ready]):
                 for item in ready:
                     _tell(item)
                 list(pool.map(_hear, ready))
                 list(pool.map(_ask, [item for item in ready if not item.switched and item.failure is None]))
     finally:
         pool.shutdown(wait=False)  # a host that hangs keeps its thread a while, and nobody waits for it
+    for item in items:
+        if _may_have_switched(item):
+            item.failure = _cannot_be_asked(item)
     return items
 
 
 def at_once(act: Callable[[], None]) -> None:
     """Carry it out here and now."""
     act()
+
+
+def _may_have_switched(item: Armed) -> bool:
+    """An earlier claim may have given the word, and died before a row said so; now the host could not be armed."""
+    if item.failure is None or item.live or isinstance(item.failure, Fenced) or item.run.step != runs.SWITCHING:
+        return False
+    return not (isinstance(item.failure, ProgramFailed) and item.failure.kind == "release")
+
+
+def _cannot_be_asked(item: Armed) -> SwitchUnknown:
+    return SwitchUnknown(f"Nobody could ask {item.run.host_name} which release serves there: {item.failure}")
 
 
 def settle(run: HostRun, ask: Callable[[Callable[[], None]], None] = at_once) -> None:
@@ -94,9 +109,9 @@ def settle(run: HostRun, ask: Callable[[Callable[[], None]], None] = at_once) ->
     if isinstance(item.failure, Fenced):
         raise item.failure
     if item.failure is not None:
-        raise SwitchUnknown(f"Nobody could ask {run.host_name} which release serves there: {item.failure}")
+        raise _cannot_be_asked(item)
     if item.live == recipes.release(run.deploy).name:
-        runs.switched(run, item.previous)
+        ask(lambda: runs.switched(run, item.previous))
 
 
 class Arming:
@@ -183,6 +198,8 @@ def _refusal(run: HostRun, mark: Mark) -> ProgramFailed:
     kind, _, text = mark.args.partition(" ")
     if mark.word == "refused" and kind == "fence":
         return Fenced(int(text))
+    if mark.word == "not-switched":
+        return ProgramFailed(mark.word, f"{run.host_name} could not be switched: {mark.args}")
     return ProgramFailed(kind or mark.word, f"{run.host_name} could not be switched: {text or mark.args}")
 
 
@@ -198,8 +215,11 @@ def _may_flip(deploy: Deploy, items: list[Armed], ready: list[Armed]) -> bool:
     ):
         return False
     wave = HostRun.objects.filter(deploy=deploy, wave=items[0].run.wave)
-    through = wave.filter(status__in=("switched", "live")).count()
-    return bool(ready) and (through > 0 or len(ready) * 100 >= deploy.plan.get("needed", 0) * wave.count())
+    # by rows, or by what a worker has left that died before it wrote them
+    through = wave.filter(status__in=("switched", "live")).exists() or any(
+        item.live == recipes.release(deploy).name and item.run.step == runs.SWITCHING for item in ready
+    )
+    return bool(ready) and (through or len(ready) * 100 >= deploy.plan.get("needed", 0) * wave.count())
 
 
 def _tell(item: Armed) -> None:

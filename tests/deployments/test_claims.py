@@ -155,3 +155,11 @@ def test_of_two_that_take_at_once_one_gets_each(make_place: MakeFleetTarget) -> 
         taken = [pair for pairs in pool.map(take, workers) for pair in pairs]
     assert sorted(pk for pk, _ in taken) == ids(deploy)
     assert {fence for _, fence in taken} == {Target.objects.get(pk=deploy.target_id).fence}
+
+
+def test_a_worker_whose_row_was_buried_takes_nothing(deploy: Deploy) -> None:
+    """It slept for long and has not renewed yet: that is no error, and no claim."""
+    worker = claims.register()
+    Worker.objects.filter(pk=worker.pk).delete()
+    assert claims.take(worker, deploy, ids(deploy)) == []
+    assert Target.objects.get(pk=deploy.target_id).fence == 0

@@ -1,0 +1,147 @@
+"""What must be true after every act, whatever went wrong: the database compared with what lies on the hosts."""
+
+from typing import Any
+
+from deployments import log
+from deployments.host_program import parse_mark
+from deployments.models import Deploy, HostRun, Kind, LogChunk, Placement, Program
+from deployments.models.logs import Stream
+from deployments.states import ACTIVE, FINAL, RUN_OPEN, RunStatus
+from environments.models import Target
+from tests.deployments.model_hosts import ModelHost
+from tests.deployments.model_world import World
+
+_NOT_ASKED = "It did not answer in time"
+
+
+class Truths:
+    """Compares again and again; what is final is kept, and must stay."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._fence = 0
+        self._number = 0
+        self._hosts_fences: dict[str, int] = {}
+        self._final: dict[int, Any] = {}
+        self._doubtful: set[str] = set()
+
+    def check(self) -> None:
+        deploys = list(Deploy.objects.filter(target=self.world.target).select_related("release").order_by("pk"))
+        active = [deploy for deploy in deploys if deploy.status in ACTIVE]
+        assert len(active) <= 1, f"two deploys at once: {active}"
+        self._check_numbers(deploys)
+        self._check_fences()
+        for deploy in deploys:
+            self._check_log_numbers(deploy)
+            if deploy.status in FINAL:
+                self._check_final(deploy)
+        for host in self.world.hosts.values():
+            _check_order(host)
+        if not active:
+            self._check_placements()
+
+    def _check_numbers(self, deploys: list[Deploy]) -> None:
+        numbers = [deploy.number for deploy in deploys]
+        assert numbers == sorted(set(numbers)), f"numbers must rise: {numbers}"
+        last = Target.objects.values_list("last_number", flat=True).get(pk=self.world.target.pk)
+        assert last == max(numbers, default=0) >= self._number
+        self._number = last
+
+    def _check_fences(self) -> None:
+        fence = Target.objects.values_list("fence", flat=True).get(pk=self.world.target.pk)
+        assert fence >= self._fence, "the target's fence fell"
+        self._fence = fence
+        given = list(HostRun.objects.filter(deploy__target=self.world.target).values_list("fence", flat=True))
+        assert max(given, default=0) <= fence
+        for name, host in self.world.hosts.items():
+            assert self._hosts_fences.get(name, 0) <= host.fence <= fence, f"{name} has a fence that nobody gave"
+            self._hosts_fences[name] = host.fence
+
+    def _check_log_numbers(self, deploy: Deploy) -> None:
+        chunks = LogChunk.objects.filter(deploy=deploy).order_by("first_n")
+        n = 0
+        for first, last, text in chunks.values_list("first_n", "last_n", "text"):
+            assert (first, last) == (n + 1, n + 1 + text.count("\n")), f"a hole in the log of {deploy}"
+            n = last
+        assert deploy.lines == n
+
+    def _check_final(self, deploy: Deploy) -> None:
+        rows = list(HostRun.objects.filter(deploy=deploy).order_by("pk"))
+        facts: Any = (
+            deploy.status,
+            deploy.reason,
+            deploy.finished_at,
+            deploy.lines,
+            deploy.log_sha256,
+            deploy.release_id,
+        )
+        facts += tuple((row.status, row.switched_at, row.error, row.previous) for row in rows)
+        if self._final.setdefault(deploy.pk, facts) is not facts:
+            assert self._final[deploy.pk] == facts, f"{deploy} was over, and changed"
+            return
+        assert not [row for row in rows if row.status in RUN_OPEN], f"{deploy} is over, with open host runs"
+        assert (deploy.lines, deploy.log_sha256) == log.digest(deploy.pk)
+        assert len(deploy.log_sha256) == 64
+        self._check_printed(deploy)
+        self._check_once(deploy)
+        if deploy.kind != Kind.TASK:
+            self._check_switches(deploy, rows)
+
+    def _check_switches(self, deploy: Deploy, rows: list[HostRun]) -> None:
+        """What the host runs say of the switch is what happened; what nobody could know is said to be unknown."""
+        for row in rows:
+            host = self.world.hosts[row.host_name]
+            flipped = deploy.key in host.flipped
+            unasked = row.status == RunStatus.UNKNOWN or row.error.startswith(_NOT_ASKED)
+            if unasked and row.switched_at is None:
+                self._doubtful.add(row.host_name)
+                continue
+            told = (row.status, row.error, [(p.phase, p.result) for p in Program.objects.filter(run=row)])
+            assert (row.switched_at is not None) == flipped, f"{row}: {told}, but flipped={flipped}"
+            if row.switched_at is not None:
+                self._doubtful.discard(row.host_name)
+            if row.status == RunStatus.LIVE:
+                assert row.switched_at is not None, f"{row} is live and was never switched"
+
+    def _check_printed(self, deploy: Deploy) -> None:
+        """Every line that a host has printed is stored once and in order; of a program with no known end, a part."""
+        for program in Program.objects.filter(run__deploy=deploy).select_related("run"):
+            name = f"{deploy.key}-{program.phase}-{program.attempt}"
+            there = self.world.hosts[program.run.host_name].programs.get(name)
+            chunks = LogChunk.objects.filter(program=program, stream=Stream.OUTPUT).order_by("first_n")
+            stored = [line for chunk in chunks for line in chunk.text.split("\n")]
+            printed = _output(there.printed, there.nonce) if there else []
+            whole = program.result not in ("", "lost")
+            told = f"{name} on {program.run.host_name}: {stored} of {printed}"
+            assert stored == printed if whole else stored == printed[: len(stored)], told
+
+    def _check_once(self, deploy: Deploy) -> None:
+        done = [
+            (name, effect)
+            for name, host in self.world.hosts.items()
+            for effect in host.journal
+            if effect.key == deploy.key and (effect.what, effect.detail) == ("done", "migrate")
+        ]
+        assert len(done) <= 1, f"what runs once has run on {done}"
+
+    def _check_placements(self) -> None:
+        """When nothing is under way, what is said to serve is what serves."""
+        places = Placement.objects.filter(target=self.world.target).select_related("current", "host")
+        for place in places:
+            if place.host.name not in self._doubtful:
+                said = place.current.name if place.current else ""
+                serves = self.world.hosts[place.host.name].current
+                assert said == serves, f"{place.host}: {serves or 'nothing'} serves, {said or 'nothing'} is said to"
+
+
+def _check_order(host: ModelHost) -> None:
+    """No deploy's effects after those of a later one: they never overlap on a host."""
+    host.check()
+    keys = [effect.key for effect in host.journal]
+    changes = [key for n, key in enumerate(keys) if n == 0 or keys[n - 1] != key]
+    assert len(changes) == len(set(changes)), f"{host.name}: deploys overlap: {host.journal}"
+
+
+def _output(printed: bytes, nonce: str) -> list[str]:
+    lines = printed.splitlines(keepends=True)
+    return [line.decode().rstrip("\n") for line in lines if parse_mark(line, nonce) is None]
