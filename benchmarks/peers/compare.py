@@ -157,6 +157,15 @@ def bench(count: int, database: str) -> Iterator[Bench]:
 
 def main() -> None:
     options = _read_options()
+    runs = [Run(**json.loads(line)) for file in options.read for line in Path(file).read_text().splitlines()]
+    runs = runs or _run_all(options)
+    table = report.table(runs, options.database)
+    print(table)
+    if options.write:
+        report.write(table)
+
+
+def _run_all(options: argparse.Namespace) -> list[Run]:
     missing = fleet.what_is_missing({k: v for tool in options.tools for k, v in NEEDED_BY.get(tool, {}).items()})
     if missing:
         raise SystemExit(missing)
@@ -167,12 +176,10 @@ def main() -> None:
             for run in ready.run_scenario(count, round_trip, options.tools, options.rounds):
                 runs.append(run)
                 print(report.line(run), flush=True)
-    if options.raw:
-        Path(options.raw).write_text("".join(json.dumps(asdict(run)) + "\n" for run in runs))
-    table = report.table(runs, options.database)
-    print(table)
-    if options.write:
-        report.write(table)
+                if options.raw:
+                    with Path(options.raw).open("a") as file:
+                        file.write(json.dumps(asdict(run)) + "\n")
+    return runs
 
 
 def _read_options() -> argparse.Namespace:
@@ -183,7 +190,8 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="measured runs of each tool")
     parser.add_argument("--tools", type=lambda text: text.split(","), default=[*TOOLS, *OURS])
     parser.add_argument("--database", default="", help="DATABASE_URL; by default SQLite")
-    parser.add_argument("--raw", default="", help="write every run into this file, one JSON object a line")
+    parser.add_argument("--raw", default="", help="append every run to this file, one JSON object a line")
+    parser.add_argument("--read", nargs="*", default=[], help="measure nothing: make the table from such files")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args()
     unknown = set(options.tools) - set(TOOLS) - set(OURS)

@@ -81,7 +81,8 @@ class Product:
             time.sleep(POLL_SECONDS)
             deploy = self.deployer.call("GET", f"/deploys/{deploy['id']}")
         if deploy["status"] != "succeeded":
-            raise SystemExit(f"A deploy to {target} ended as {deploy['status']}: {deploy['reason']}")
+            said = [f"{host['host']}: {host['error']}" for host in deploy["hosts"] if host["error"]]
+            raise SystemExit(f"A deploy to {target} ended as {deploy['status']}: {deploy['reason']} {said[:3]}")
         return datetime.fromisoformat(deploy["finished_at"]).timestamp() - began
 
 

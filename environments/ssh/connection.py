@@ -33,6 +33,9 @@ PAIR_SECONDS = 2.0
 
 Socket = socket.socket | paramiko.Channel
 
+# Each costs milliseconds of computing on both sides: hundreds at once only make each other late, up to the time limit.
+# Whoever does not even answer the call waits outside.
+_handshakes = threading.BoundedSemaphore(48)
 _config_lock = threading.Lock()
 _config = Config(overrides={"load_ssh_configs": False})
 
@@ -106,7 +109,8 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
             named, row.algorithm, paramiko.PKey.from_type_string(row.algorithm, base64.b64decode(row.key))
         )
     try:
-        connection.open()
+        with _handshakes:
+            connection.open()
     except (BadHostKeyException, AuthenticationException, SSHException, EOFError, OSError) as error:
         shut(connection)
         with suppress(SSHException, EOFError, OSError):
