@@ -158,13 +158,18 @@ class Runtime:
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while not self._ended.wait(seconds):
             began = time.monotonic()
-            try:
-                act()
-            except DatabaseError as error:
-                log.warning("The database did not answer (%s); trying again.", error)
-                connection.close()
-            except Exception:
-                # this thread is what continues after every other mistake: it must not be the one that ends
-                log.exception("%s went wrong; trying again.", threading.current_thread().name)
+            self._try(act)
             if time.monotonic() - began > claims.LAPSE_SECONDS:
                 log.warning("%s took %.0f s.", threading.current_thread().name, time.monotonic() - began)
+        connection.close()
+
+    @staticmethod
+    def _try(act: Callable[[], None]) -> None:
+        try:
+            act()
+        except DatabaseError as error:
+            log.warning("The database did not answer (%s); trying again.", error)
+            connection.close()
+        except Exception:
+            # this thread is what continues after every other mistake: it must not be the one that ends
+            log.exception("%s went wrong; trying again.", threading.current_thread().name)

@@ -1,6 +1,7 @@
 """Which worker gets which hosts: equal shares, and the same hosts to the same worker each time."""
 
 import pytest
+from pytest_django import Settings
 
 from deployments import batches, claims, doorbell, sharing, tasks, unserved
 from deployments.models import Deploy, HostRun, Worker
@@ -73,8 +74,9 @@ def texts(deploy: Deploy) -> list[str]:
 
 @pytest.mark.both_databases
 def test_each_worker_gets_its_share_by_its_own_queue(
-    place_of_twelve: Deploy, here: Worker, sent: list[tuple[str, str, int]]
+    place_of_twelve: Deploy, here: Worker, sent: list[tuple[str, str, int]], settings: Settings
 ) -> None:
+    settings.WORKER_HOSTS = 8
     claims.register("", "worker-2@here")
     run_ids = tuple(place_of_twelve.runs.values_list("pk", flat=True))
     tasks._publish(place_of_twelve.pk, Do("prepare", run_ids))
@@ -82,6 +84,10 @@ def test_each_worker_gets_its_share_by_its_own_queue(
     sent.clear()
     tasks._publish(place_of_twelve.pk, Do("switch", run_ids))
     assert [(work, count) for _, work, count in sent] == [("switch", 12)], "one process arms a wave"
+    sent.clear()
+    settings.WORKER_HOSTS = 12
+    tasks._publish(place_of_twelve.pk, Do("prepare", run_ids))
+    assert [(work, count) for _, work, count in sent] == [("prepare", 12)], "as many as one worker takes"
 
 
 @pytest.fixture

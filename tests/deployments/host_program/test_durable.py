@@ -195,6 +195,8 @@ def test_the_program_is_gone_once_it_runs_and_the_spool_is_private(host: Host, s
     assert stat.S_IMODE((folder / "spool").stat().st_mode) == 0o600
     assert stat.S_IMODE(host.state.stat().st_mode) == 0o700
     assert stat.S_IMODE(host.root.stat().st_mode) == 0o755
+    host.open_gate()
+    assert channel.wait_for("end").args == "ok"
 
 
 def test_a_service_does_not_keep_the_lock(any_host: Host, shop: Tree, first: Release, eventually: Wait) -> None:
