@@ -1,7 +1,7 @@
 """Which release: a new one, the last good one, and what a deploy's end says of its own."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Max, QuerySet
 from django.utils import timezone
@@ -20,12 +20,23 @@ def make(target: Target, revision: str, ref: str) -> Release:
 
 def build(target: Target, revision: str, ref: str) -> Release:
     """The same, not stored."""
-    at: datetime = timezone.now()
+    at = _next_second(target)
     while Release.objects.filter(target=target, name=(name := f"{at:%Y%m%d%H%M%S}-{revision[:7]}")).exists():
         at += timedelta(seconds=1)
     given = ReleaseKind.ARCHIVE if target.application.streamed else ReleaseKind.TREE
     kind = ReleaseKind.COMMAND if target.command else given
     return Release(target=target, name=name, revision=revision, ref=ref, kind=kind)
+
+
+def _next_second(target: Target) -> datetime:
+    """Now, or after the newest release where the clock was set back: hosts go by the order of the names."""
+    now: datetime = timezone.now()
+    newest = Release.objects.filter(target=target).aggregate(newest=Max("name"))["newest"] or ""
+    try:
+        latest = datetime.strptime(newest[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:  # none yet, or another tool's name
+        return now
+    return max(now, latest + timedelta(seconds=1))
 
 
 def last_good(target: Target, *, before: Release | None = None) -> Deploy | None:

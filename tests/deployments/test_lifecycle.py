@@ -1,9 +1,11 @@
 """The verbs of a deploy: what they change, and that a refused one changes nothing."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError
+from django.utils import timezone
 
 from deployments import lifecycle, log
 from deployments.blockers import Blocked
@@ -209,3 +211,14 @@ def test_a_number_that_was_given_before_is_not_told_as_blocked(place: FleetTarge
     Target.objects.filter(pk=place.target.pk).update(last_number=0)
     with pytest.raises(IntegrityError):
         request(place)
+
+
+def test_names_of_releases_rise_though_the_clock_is_set_back(
+    place: FleetTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = request(place)
+    lifecycle.end(first, "failed", "Over.")
+    earlier = timezone.now() - timedelta(hours=1)
+    monkeypatch.setattr("deployments.releases.timezone.now", lambda: earlier)
+    second = request(place)
+    assert release_of(second).name > release_of(first).name
