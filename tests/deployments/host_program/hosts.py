@@ -1,5 +1,6 @@
 """Hosts for tests of host programs: this machine, with the tools of other systems, by pipes instead of SSH."""
 
+import fcntl
 import gzip
 import hashlib
 import io
@@ -260,12 +261,27 @@ class Host:
     def run_program(
         self, program: str, *, name: str = "d1-prepare-1", fence: int = 1, archive: Tree | None = None
     ) -> Channel:
-        """To its end, and its spool forgotten."""
+        """To its end, and its spool forgotten; after its last word it tidies up, so that is waited for."""
         channel = self.start(program, name=name, fence=fence, archive=archive)
         channel.wait_for("end", "refused", "done")
         channel.send("stored\n")
         channel.to_end()
+        give_up = time.monotonic() + 10
+        while self._runs(name) and time.monotonic() < give_up:
+            time.sleep(0.02)
         return channel
+
+    def _runs(self, name: str) -> bool:
+        """The program's runner still holds its lock."""
+        alive = self.state / "programs" / name / "alive"
+        if not alive.exists():
+            return False
+        with alive.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def arm(self, to: Release, *, name: str = "d1-switch-1", fence: int = 1, seconds: int = 10) -> Channel:
         return self.run(switch_command(self.place, name=name, fence=fence, nonce=NONCE, release=to, seconds=seconds))
