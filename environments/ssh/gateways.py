@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import paramiko
 from fabric import Connection
@@ -38,6 +39,23 @@ class _Gateway:
         if self.connection is not None:
             shut(self.connection)
             self.connection = None
+
+
+class _Link:
+    """A way through a gateway, as a socket. Closing it never fails: a gateway that died hears no good-bye.
+
+    The thread that reads the connection closes it first of all, and only then tells those who wait that it is over.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def close(self) -> None:
+        with suppress(SSHException, EOFError, OSError):
+            self._channel.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
 
 
 _lock = threading.Lock()
@@ -104,13 +122,13 @@ def _transport(gateway: _Gateway, region: Region, host: Host) -> tuple[bool, par
         return kept, gateway.connection.transport
 
 
-def _link(gateway: _Gateway, transport: paramiko.Transport, to: Host) -> paramiko.Channel:
+def _link(gateway: _Gateway, transport: paramiko.Transport, to: Host) -> Socket:
     """Raises what paramiko raises."""
     link: paramiko.Channel = transport.open_channel(
         "direct-tcpip", (to.address, to.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
     )
     gateway.links.append(link)
-    return link
+    return cast("paramiko.Channel", _Link(link))
 
 
 def _unreachable(host: Host, to: Host, error: Exception) -> HostUnreachable:

@@ -1,5 +1,6 @@
 """Hosts behind a gateway: two OpenSSH servers, the second of which is reached through the first."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from environments import ssh
 from environments.keys import ensure_key_pair
 from environments.models import Host, HostKey, Region, Zone
+from environments.ssh import gateways
 from environments.ssh.connection import own_key
 from tests.deployments.fleet import eventually
 from tests.deployments.openssh import OpenSSH, running
@@ -140,8 +142,14 @@ def test_a_gateway_that_died_is_replaced(servers: tuple[OpenSSH, OpenSSH], behin
     assert_signed_in(servers, 2)
 
 
-# the far end may close first, and paramiko's reading thread then ends with an error of its own
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_way_through_a_gateway_that_hears_nothing_is_closed_without_an_error(behind: Host) -> None:
+    link = gateways.open_way(behind)
+    (gateway,) = gateways._gateways.values()
+    assert gateway.connection is not None
+    gateway.connection.transport.sock.shutdown(socket.SHUT_WR)
+    link.close()
+
+
 def test_connections_to_gateways_are_closed_with_the_last_one_through_them(
     servers: tuple[OpenSSH, OpenSSH], behind: Host
 ) -> None:
