@@ -30,6 +30,7 @@ def snapshot(target: Target, file: RecipeFile | None = None) -> dict[str, Any]:
         "linked_dirs": list(dict.fromkeys([*target.linked_dirs, *said.linked_dirs])),
         "linked_files": list(dict.fromkeys([*target.linked_files, *said.linked_files])),
         "file": file.facts() if file else None,
+        "by_command": bool(target.command),
     }
 
 
@@ -63,7 +64,7 @@ def task_snapshot(task: Task, values: dict[str, str]) -> dict[str, Any]:
 
 def is_command(deploy: Deploy) -> bool:
     """Whether a command deploys, rather than the switch: then a rollback runs it too."""
-    return any(step["name"] == COMMAND for step in step_facts(deploy, Phase.ONCE))
+    return bool(deploy.recipe.get("by_command"))
 
 
 def place(deploy: Deploy) -> host_program.Place:

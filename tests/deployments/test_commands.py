@@ -3,14 +3,14 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from deployments import lifecycle, log
+from deployments import lifecycle, log, recipes
 from deployments.blockers import Blocked
 from deployments.models import ReleaseKind
 from deployments.runs import release_of
 from environments.models import Target
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
-from tests.deployments.fleet import Driver, FleetTarget
+from tests.deployments.fleet import Driver, FleetTarget, step
 
 pytestmark = pytest.mark.both_databases
 
@@ -62,3 +62,12 @@ def test_command_and_runner_belong_together(place: FleetTarget) -> None:
     stranger.delete()
     with pytest.raises(Blocked, match=f"The runner {stranger.host} is no host of"):
         request(place)
+
+
+def test_a_step_that_is_named_so_is_none(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
+    """What a rollback runs again is said by the target alone; a step has whatever name people give it."""
+    place = make_fleet_target(hosts=1, steps=[step("command", "echo up >>../../went", "once")])
+    for ref in ("v1", "main"):
+        assert not recipes.is_command(driver.run_to_end(request(place, ref)))
+    driver.run_to_end(lifecycle.roll_back(place.target, by=place.by))
+    assert place.read(next(iter(place.homes)), "went") == "up\nup\n"
