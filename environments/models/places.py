@@ -10,6 +10,7 @@ class Region(models.Model):
         max_length=63,
         blank=True,
         default="",
+        db_default="",
         validators=[validate_name],
         help_text="The queue of workers near these hosts; empty: any worker.",
     )
@@ -21,7 +22,7 @@ class Region(models.Model):
         related_name="+",
         help_text="The jump host by which hosts of this region are reached.",
     )
-    gateway_user = models.CharField(max_length=32, default="deploy", validators=[validate_user])
+    gateway_user = models.CharField(max_length=32, default="deploy", db_default="deploy", validators=[validate_user])
 
     class Meta:
         ordering = ["name"]

@@ -70,21 +70,26 @@ class Target(models.Model):
         default=0, validators=[MaxValueValidator(100)], help_text="The same within each region."
     )
 
-    on_failure = models.CharField(max_length=10, choices=OnFailure.choices, default=OnFailure.QUARANTINE)
+    on_failure = models.CharField(
+        max_length=10, choices=OnFailure.choices, default=OnFailure.QUARANTINE, db_default=OnFailure.QUARANTINE
+    )
     catch_up = models.BooleanField(
-        default=False, help_text="Deploy what is live to hosts that are new or have come back, without being asked."
+        default=False,
+        db_default=False,
+        help_text="Deploy what is live to hosts that are new or have come back, without being asked.",
     )
     drift_minutes = models.PositiveSmallIntegerField(
-        default=15, help_text="How often hosts are asked what they run; 0: never."
+        default=15, db_default=15, help_text="How often hosts are asked what they run; 0: never."
     )
     command = models.TextField(
         max_length=10_000,
         blank=True,
+        db_default="",
         validators=[validate_no_control],
         help_text="Deploy by this command on the runner, instead of laying releases out.",
     )
     command_time_limit = models.PositiveIntegerField(
-        default=3600, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+        default=3600, db_default=3600, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
     )
     runner = models.ForeignKey(
         Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Where the command runs."
@@ -133,9 +138,13 @@ class Step(models.Model):
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField(default=0)
     name = models.CharField(max_length=63, validators=[validate_name])
-    preset = models.CharField(max_length=40, default="command", validators=[validate_name])
+    preset = models.CharField(max_length=40, default="command", db_default="command", validators=[validate_name])
     parameters = models.JSONField(
-        default=dict, blank=True, validators=[validate_parameters], help_text="What the preset asks for, by name."
+        default=dict,
+        db_default={},
+        blank=True,
+        validators=[validate_parameters],
+        help_text="What the preset asks for, by name.",
     )
     command = models.TextField(
         max_length=10_000, blank=True, validators=[validate_no_control], help_text="For the preset `command`."
