@@ -1,8 +1,9 @@
-"""Builds made elsewhere: is it there, fetch it once, check it, and never leave the address that was named.
+"""Builds made elsewhere: fetch one once, check it, and never leave the address that was named.
 
 ArtifactError
-├── NotBuiltYet       the server has no build, or no checksum, of this revision
-└── ArtifactRefused   it cannot be fetched, is not what its checksum says, or is too large
+├── NotBuiltYet           the server has no build, or no checksum, of this revision
+├── ArtifactNotAnswered   the server takes too long to say whether it has
+└── ArtifactRefused       it cannot be fetched, is not what its checksum says, or is too large
 """
 
 import base64
@@ -28,14 +29,8 @@ from environments.validation import validate_artifact
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 REDIRECTS_MOST = 3
 WAIT_SECONDS = 10.0  # for a connection, and for each piece
-LOOK_SECONDS = 5.0
-PATIENCE_SECONDS = 15.0
-LOOKED_MOST = 1000
 CHECKSUM_MOST = 1 << 16
 _BLOCK = 1 << 18
-
-
-_looked: "dict[tuple[str, str], tuple[float, ArtifactError]]" = {}
 
 
 class ArtifactError(Exception):
@@ -43,6 +38,10 @@ class ArtifactError(Exception):
 
 
 class NotBuiltYet(ArtifactError):
+    pass
+
+
+class ArtifactNotAnswered(ArtifactError):
     pass
 
 
@@ -57,24 +56,6 @@ def address_of(application: Application, revision: str) -> str:
 def checksum_address_of(application: Application, revision: str) -> str:
     given = application.artifact_sha256_url.replace("{sha}", revision)
     return given or f"{address_of(application, revision)}.sha256"
-
-
-def look(application: Application, revision: str, *, patient: bool = False) -> None:
-    """Is there a build of this revision? Asks for its checksum, which comes last. Raises ArtifactError.
-
-    `patient`: an answer of the last seconds will do.
-    """
-    key = (checksum_address_of(application, revision), application.artifact_token)
-    at, error = _looked.get(key, (0.0, None))
-    if patient and error and time.monotonic() - at < PATIENCE_SECONDS:
-        raise error.with_traceback(None)
-    try:
-        read_checksum(application, revision, seconds=LOOK_SECONDS)
-    except ArtifactError as found:
-        while len(_looked) >= LOOKED_MOST:
-            _looked.pop(next(iter(_looked)), None)
-        _looked[key] = (time.monotonic(), found)
-        raise
 
 
 def read_checksum(application: Application, revision: str, *, seconds: float = WAIT_SECONDS) -> str:
@@ -92,6 +73,17 @@ def read_checksum(application: Application, revision: str, *, seconds: float = W
             f"{url} holds no SHA-256. It must begin with 64 hex digits, as sha256sum prints them. Nothing was deployed."
         )
     return str(found[1]).lower()
+
+
+def require_build(application: Application, revision: str, *, seconds: float) -> None:
+    """Whether the build lies beside its checksum, by a HEAD request. Raises NotBuiltYet."""
+    try:
+        with _answer(application, revision, address_of(application, revision), seconds, method="HEAD"):
+            pass
+    except NotBuiltYet as error:
+        raise NotBuiltYet(f"{error} Its checksum is there, so the address of the build may be wrong.") from None
+    except ArtifactRefused:
+        pass  # many a server takes no HEAD; what is wrong besides, the download tells
 
 
 def download(application: Application, revision: str, to: Path) -> None:
@@ -123,7 +115,9 @@ def download(application: Application, revision: str, to: Path) -> None:
 
 
 @contextmanager
-def _answer(application: Application, revision: str, url: str, seconds: float) -> Iterator[httpx.Response]:
+def _answer(
+    application: Application, revision: str, url: str, seconds: float, method: str = "GET"
+) -> Iterator[httpx.Response]:
     """A good answer, after redirects; credentials go to the host of the first address only."""
     check(application)
     own, token = urlsplit(url), unseal(application.artifact_token)
@@ -133,7 +127,7 @@ def _answer(application: Application, revision: str, url: str, seconds: float) -
             known = token and (here.scheme, here.netloc) == (own.scheme, own.netloc)
             headers = {"Accept-Encoding": "identity"} | (_login(application, token) if known else {})
             try:
-                with client.stream("GET", url, headers=headers) as answer:
+                with client.stream(method, url, headers=headers) as answer:
                     if answer.is_redirect:
                         url = _next(url, answer)
                         continue

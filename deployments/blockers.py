@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from deployments import archives, artifacts, own_disk
+from deployments import archives, artifacts, build_presence, own_disk
 from deployments.models import Deploy, Kind
 from deployments.states import ACTIVE
 from environments.models import Application, Membership, Target, Transport
@@ -78,28 +78,34 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
     return found
 
 
-def of_revision(target: Target, revision: str, *, patient: bool = False) -> list[Blocker]:
+def must_be_asked(target: Target, revision: str) -> bool:
+    """Whether a server of builds has to be asked what keeps this revision from being laid out."""
+    application = target.application
+    return application.distribution == Application.Distribution.ARTIFACT and not archives.is_made(application, revision)
+
+
+def of_revision(
+    target: Target, revision: str, *, patient: bool = False, seconds: float = build_presence.PAGE_SECONDS
+) -> list[Blocker]:
     """What keeps this revision from being laid out anywhere: a build that is not there. Asks over the network.
 
-    `patient`: an answer of the last seconds will do.
+    `patient`: a bad answer of the last moments will do. It takes no longer than `seconds`.
     """
-    application = target.application
-    if application.distribution != Application.Distribution.ARTIFACT or archives.is_made(application, revision):
+    if not must_be_asked(target, revision):
         return []
     try:
-        artifacts.look(application, revision, patient=patient)
+        build_presence.look(target.application, revision, patient=patient, seconds=seconds)
     except artifacts.ArtifactError as error:
-        return [Blocker("artifact", str(error), passes=isinstance(error, artifacts.NotBuiltYet))]
+        return [Blocker("artifact", str(error), passes=not isinstance(error, artifacts.ArtifactRefused))]
     return []
 
 
 def of_waiting(deploy: Deploy) -> list[Blocker]:
     """What a waiting deploy waits for, as far as can be told without asking anybody."""
-    found, application = blockers(deploy.target, kind=deploy.kind), deploy.target.application
-    if deploy.kind == Kind.DEPLOY and application.distribution == Application.Distribution.ARTIFACT:
-        address = artifacts.address_of(application, deploy.revision)
-        if not archives.is_made(application, deploy.revision):
-            found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
+    found = blockers(deploy.target, kind=deploy.kind)
+    if deploy.kind == Kind.DEPLOY and must_be_asked(deploy.target, deploy.revision):
+        address = artifacts.address_of(deploy.target.application, deploy.revision)
+        found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
     return found
 
 

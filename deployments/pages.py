@@ -1,6 +1,7 @@
 """The pages that are read. Each reads by page_queries; page_actions holds what changes something."""
 
 import hashlib
+import re
 from dataclasses import fields, is_dataclass
 
 from django.db.models import Model
@@ -9,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deployments import rollbacks
-from deployments.blockers import active_deploy, blockers, members
+from deployments.blockers import Blocker, active_deploy, blockers, members, must_be_asked, of_revision
 from deployments.models import Deploy
 from deployments.page_queries.commits import Range, as_changes, read_preview, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
@@ -131,19 +132,51 @@ def new_deploy_plan(request: HttpRequest, application: str, environment: str) ->
     for member in member_list:
         name = member.host.zone.region.name if member.host.zone else "no region"
         regions[name] = regions.get(name, 0) + 1
-    blocking = blockers(found)
+    preview = read_preview(application=found.application, ref=ref, live=live.revision if live else "")
     context = {
-        "target": found,
         "live": live,
-        "preview": read_preview(application=found.application, ref=ref, live=live.revision if live else ""),
+        "preview": preview,
         "hosts": len(member_list),
         "regions": sorted(regions.items()),
+        "asks": bool(preview.revision) and must_be_asked(found, preview.revision),
+    }
+    start = _start_of(request, found, preview.ref, preview.revision, blockers(found))
+    return render(request, "deployments/_plan.html", start | context)
+
+
+def _start_of(
+    request: HttpRequest, found: Target, ref: str, revision: str, blocking: list[Blocker]
+) -> dict[str, object]:
+    """What `_start.html` shows: the button, or what stands in its way."""
+    return {
+        "target": found,
+        "ref": ref,
+        "revision": revision,
         "blockers": blocking,
-        "can_wait": bool(blocking) and all(blocker.passes for blocker in blocking),
+        "can_wait": all(blocker.passes for blocker in blocking),
+        "lacks_build": any(blocker.kind == "artifact" for blocker in blocking),
         "may_deploy": allows(request.user, DEPLOY, found),
         "number": found.last_number + 1,
+        "tag": tag_of(blocking),
     }
-    return render(request, "deployments/_plan.html", context)
+
+
+@require_safe
+@needs(DEPLOY)
+def new_deploy_start(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """The button alone, for a revision whose build another server has or has not: that one may be slow to say so.
+
+    204 when nothing has changed since `known`.
+    """
+    found = target_or_404(application=application, environment=environment)
+    revision = request.GET.get("revision", "")
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise Http404("A revision has 40 hex digits.")
+    blocking = [*blockers(found), *of_revision(found, revision, patient=True)]
+    start = _start_of(request, found, request.GET.get("ref", ""), revision, blocking)
+    if request.GET.get("known") == start["tag"]:
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    return render(request, "deployments/_start.html", start)
 
 
 @require_safe

@@ -24,4 +24,5 @@ urlpatterns = [
     path("<slug:application>/<slug:environment>/deploy/rehearsal", rehearsal_pages.rehearse, name="rehearsal"),
     path("<slug:application>/<slug:environment>/deploy/refs", pages.new_deploy_refs, name="new-deploy-refs"),
     path("<slug:application>/<slug:environment>/deploy/plan", pages.new_deploy_plan, name="new-deploy-plan"),
+    path("<slug:application>/<slug:environment>/deploy/start/look", pages.new_deploy_start, name="new-deploy-start"),
 ]

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from deployments import blockers, log
+from deployments.build_presence import WORKER_SECONDS
 from deployments.lifecycle.beginning import headline
 from deployments.lifecycle.ending import end
 from deployments.lifecycle.moves import lock, move, record
@@ -19,7 +20,9 @@ def start_waiting(deploy: Deploy) -> bool:
     """Start a waiting deploy if nothing blocks it any more; whether it started."""
     if blockers.blockers(deploy.target, kind=deploy.kind):
         return False
-    if deploy.kind == Kind.DEPLOY and blockers.of_revision(deploy.target, deploy.revision, patient=True):
+    if deploy.kind == Kind.DEPLOY and blockers.of_revision(
+        deploy.target, deploy.revision, patient=True, seconds=WORKER_SECONDS
+    ):
         return False
     with transaction.atomic():
         lock(deploy.target)

@@ -17,6 +17,11 @@ class BuildsServer:
     files: dict[str, bytes | str | int] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)  # path, Authorization
     port: int = 0
+    takes_head: bool = True
+    waits: threading.Event = field(default_factory=threading.Event)  # set: it answers
+
+    def __post_init__(self) -> None:
+        self.waits.set()
 
     @property
     def url(self) -> str:
@@ -41,8 +46,15 @@ def builds_server() -> Iterator[BuildsServer]:
     known = BuildsServer()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            if known.takes_head:
+                self.do_GET()
+            else:
+                self.send_error(501)
+
         def do_GET(self) -> None:
             known.asked.append((self.path, self.headers.get("Authorization", "")))
+            known.waits.wait(60)
             found = known.files.get(self.path, 404)
             if isinstance(found, str):
                 self.send_response(302)
@@ -54,7 +66,8 @@ def builds_server() -> Iterator[BuildsServer]:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(found)))
                 self.end_headers()
-                self.wfile.write(found)
+                if self.command == "GET":
+                    self.wfile.write(found)
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

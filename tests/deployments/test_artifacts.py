@@ -1,23 +1,28 @@
 """Builds made elsewhere: fetched once, checked, and named as the blocker while they are not there."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
 import zstandard
+from django.urls import reverse
 from pytest_django import Settings
 
-from deployments import artifacts, lifecycle
+from deployments import blockers, build_presence, lifecycle, rehearsal
 from deployments.archives import ArchiveFailed, ensure_archive
-from deployments.artifacts import ArtifactRefused, NotBuiltYet
+from deployments.artifacts import ArtifactNotAnswered, ArtifactRefused, NotBuiltYet
 from deployments.blockers import Blocked
 from deployments.models import Deploy
-from environments.models import Application
+from environments.models import Application, User
 from environments.sealed import seal
+from tests.deployments.api_client import api_of, check_problem
 from tests.deployments.builds_server import BuildsServer, builds_server, packed
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import Driver, FleetTarget
+from tests.deployments.shop_pages import sign_in, text_of
 from tests.deployments.test_archives import contents
 from tests.repository import Repository
 
@@ -62,7 +67,7 @@ def test_other_packings_are_taken(application: Application, server: BuildsServer
 def test_a_build_without_checksum_is_not_there_yet(application: Application, server: BuildsServer) -> None:
     server.files[f"/shop-{SHA}.tar.gz"] = packed(FILES)
     with pytest.raises(NotBuiltYet, match=r"There is no build of 0123456 yet: http://127.* is not there\. Wait"):
-        artifacts.look(application, SHA)
+        build_presence.look(application, SHA)
     with pytest.raises(ArchiveFailed, match="There is no build of 0123456 yet"):
         ensure_archive(application, SHA)
 
@@ -118,8 +123,8 @@ def test_credentials_go_to_the_named_server_only(application: Application, serve
 def test_a_token_alone_is_a_bearer_token(application: Application, server: BuildsServer) -> None:
     server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
     application.artifact_token = seal("s3cret-token")
-    artifacts.look(application, SHA)
-    assert server.asked == [(f"/shop-{SHA}.tar.gz.sha256", "Bearer s3cret-token")]
+    build_presence.look(application, SHA)
+    assert server.asked == [(f"/shop-{SHA}.tar.gz{end}", "Bearer s3cret-token") for end in (".sha256", "")]
 
 
 @pytest.mark.parametrize(
@@ -135,19 +140,37 @@ def test_a_token_alone_is_a_bearer_token(application: Application, server: Build
 def test_other_answers_are_told(application: Application, server: BuildsServer, answer: str | int, text: str) -> None:
     server.files |= {f"/shop-{SHA}.tar.gz.sha256": answer, "/loop": "-> /loop"}
     with pytest.raises(ArtifactRefused, match=text):
-        artifacts.look(application, SHA)
+        build_presence.look(application, SHA)
 
 
 def test_a_server_that_is_away_is_told(application: Application) -> None:
     application.artifact_url = "http://127.0.0.1:1/{sha}.tar.gz"
     with pytest.raises(ArtifactRefused, match=r"could not be read \(.*\)\. Is that server up\?"):
-        artifacts.look(application, SHA)
+        build_presence.look(application, SHA)
 
 
 def test_an_address_of_something_else_is_told(application: Application) -> None:
     application.artifact_url = "http://127.0.0.1:1/{sha}.zip"
     with pytest.raises(ArtifactRefused, match=r"need an address that ends with \.tar"):
-        artifacts.look(application, SHA)
+        build_presence.look(application, SHA)
+
+
+def test_a_checksum_beside_which_there_is_no_build_is_told(application: Application, server: BuildsServer) -> None:
+    server.put(f"/shop-{SHA}.tar.gz", packed(FILES))
+    del server.files[f"/shop-{SHA}.tar.gz"]
+    with pytest.raises(NotBuiltYet, match=r"gz is not there\. .* Its checksum is there, so the address"):
+        build_presence.look(application, SHA)
+    server.takes_head = False
+    build_presence.look(application, SHA)
+
+
+def test_a_server_that_hangs_is_not_waited_for(application: Application, server: BuildsServer) -> None:
+    server.waits.clear()
+    try:
+        with pytest.raises(ArtifactNotAnswered, match=r"sha256 did not answer within \d+ s, so nobody knows"):
+            build_presence.look(application, SHA, seconds=0.2)
+    finally:
+        server.waits.set()
 
 
 def of_artifacts(place: FleetTarget, server: BuildsServer) -> None:
@@ -173,8 +196,71 @@ def test_a_missing_build_is_a_named_blocker_and_can_be_waited_for(
     assert not lifecycle.start_waiting(waiting)
     server.put(f"/{waiting.revision}.tar.gz", packed(FILES))
     assert not lifecycle.start_waiting(waiting), "the server was asked again at once"
-    artifacts._looked.clear()
+    build_presence._looked.clear()
     assert lifecycle.start_waiting(waiting)
+
+
+@pytest.mark.both_databases
+def test_every_door_says_the_same_of_a_missing_build(
+    place: FleetTarget, server: BuildsServer, shop: Repository, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    client, names = sign_in(place.by), [place.target.application.name, place.target.environment.name]
+    revision = shop.git("rev-parse", "main")
+    plan = client.get(reverse("new-deploy-plan", args=names), {"ref": "main"}).content.decode()
+    assert "Looking for the build of" in plan
+    assert server.asked == [], "the plan asks nobody but the repository"
+    look = unescape(re.findall(r'hx-get="([^"]+)" hx-trigger="load"', plan)[0])
+    with pytest.raises(Blocked) as refused:
+        request(place)
+    (said,) = [blocker.text for blocker in refused.value.blockers]
+    shown = client.get(look).content.decode()
+    assert said in unescape(text_of(shown.encode()))
+    assert "when its build is there" in text_of(shown.encode())
+    start = reverse("start-deploy", args=names)
+    assert said in unescape(client.post(start, {"ref": "main"}, follow=True).content.decode())
+    answer = api_of(user=place.by).post(f"targets/{'/'.join(names)}/deploys", {"ref": "main"})
+    assert said in check_problem(answer, 409, "blocked")["detail"]
+    assert said in [blocker.text for blocker in rehearsal.rehearse(place.target, "main", by=place.by).blockers]
+    again = unescape(re.findall(r'hx-get="([^"]+)" hx-trigger="every', shown)[0])
+    assert client.get(again).status_code == 204
+    server.put(f"/{revision}.tar.gz", packed(FILES))
+    build_presence._looked.clear()
+    assert "Becomes #1" in text_of(client.get(again).content)
+    assert not Deploy.objects.exists()
+
+
+def test_the_plan_of_what_lies_here_already_asks_nobody(
+    place: FleetTarget, server: BuildsServer, shop: Repository, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    revision = shop.git("rev-parse", "main")
+    server.put(f"/{revision}.tar.gz", packed(FILES))
+    ensure_archive(place.target.application, revision)
+    server.files.clear()
+    names = [place.target.application.name, place.target.environment.name]
+    plan = sign_in(place.by).get(reverse("new-deploy-plan", args=names), {"ref": "main"})
+    assert "Becomes #1" in text_of(plan.content)
+    assert not blockers.of_revision(place.target, revision)
+
+
+@pytest.mark.parametrize("revision", ["", "main", "../../etc", "0" * 39, "0" * 41, "0" * 39 + "\n"])
+def test_only_a_revision_is_looked_for(place: FleetTarget, server: BuildsServer, revision: str) -> None:
+    of_artifacts(place, server)
+    names = [place.target.application.name, place.target.environment.name]
+    answer = sign_in(place.by).get(reverse("new-deploy-start", args=names), {"revision": revision})
+    assert (answer.status_code, server.asked) == (404, [])
+
+
+def test_a_viewer_makes_nobody_ask(place: FleetTarget, server: BuildsServer, viewer: User) -> None:
+    of_artifacts(place, server)
+    client, names = sign_in(viewer), [place.target.application.name, place.target.environment.name]
+    assert client.get(reverse("new-deploy-start", args=names), {"revision": SHA}).status_code == 403
+    plan = client.get(reverse("new-deploy-plan", args=names), {"ref": "main"})
+    assert "Your role may look, not deploy" in text_of(plan.content)
+    assert server.asked == []
 
 
 def test_a_wrong_address_cannot_be_waited_for(
