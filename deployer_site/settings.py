@@ -68,6 +68,9 @@ if DEMO:
 ARTIFACT_MOST_MB = environ.read_int("ARTIFACT_MOST_MB", default=2048, least=1, most=1 << 20)
 ARTIFACT_SECONDS = environ.read_int("ARTIFACT_SECONDS", default=1800, least=10, most=86_400)
 
+# Packed releases on this machine: what is not needed goes when all together are larger
+ARCHIVES_MOST_MB = environ.read_int("ARCHIVES_MOST_MB", default=10_240, least=1, most=1 << 24)
+
 # Django
 DEBUG = False
 ALLOWED_HOSTS = environ.read_list(

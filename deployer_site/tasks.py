@@ -1,4 +1,4 @@
-"""Housekeeping, by each worker when it starts and once a day. Nothing here is needed for a deploy to go on."""
+"""Housekeeping, by each worker when it starts and every hour. Nothing here is needed for a deploy to go on."""
 
 import logging
 import threading
@@ -8,21 +8,24 @@ from celery.signals import worker_ready
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
+from deployments import archive_retention
+
 log = logging.getLogger(__name__)
 
-DAY_SECONDS = 24 * 3600.0
+HOUR_SECONDS = 3600.0
 
 
 @worker_ready.connect
 def begin(**_: object) -> None:
     # a thread: a process for this alone would cost as much memory as a worker
-    threading.Thread(target=_every_day, name="housekeeping", daemon=True).start()
+    threading.Thread(target=_every_hour, name="housekeeping", daemon=True).start()
 
 
-def _every_day() -> None:
+def _every_hour() -> None:
     while True:
         clear_sessions()
-        time.sleep(DAY_SECONDS)
+        prune_archives()
+        time.sleep(HOUR_SECONDS)
 
 
 def clear_sessions() -> None:
@@ -30,6 +33,16 @@ def clear_sessions() -> None:
     try:
         call_command("clearsessions")
     except DatabaseError as error:
-        log.warning("Old sessions were not removed (%s); tomorrow again.", error)
+        log.warning("Old sessions were not removed (%s); in an hour again.", error)
+    finally:
+        connection.close()
+
+
+def prune_archives() -> None:
+    """Remove packed releases that nobody needs; workers that share a folder do not disturb each other."""
+    try:
+        archive_retention.prune()
+    except (DatabaseError, OSError) as error:
+        log.warning("Old archives were not removed (%s); in an hour again.", error)
     finally:
         connection.close()

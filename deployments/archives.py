@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ from environments.models import Application
 
 logger = logging.getLogger(__name__)
 
-KEPT = 20
 LOOK_SECONDS = 0.1
 NOBODY = builds.Watch(say=lambda _: None, interrupted=lambda: False)
 _BLOCK = 1 << 18
@@ -53,20 +53,21 @@ def ensure_archive(application: Application, revision: str, watch: builds.Watch 
 
     Raises RepositoryError, ArchiveFailed, builds.BuildInterrupted.
     """
-    folder = _folder(application)
+    folder = folder_of(application)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = folder / f"{revision}.json"
     with _alone(folder / f"{revision}.lock", watch):
-        if not known.exists():
+        if known.exists():
+            os.utime(known)  # archive_retention goes by when it was wanted last
+        else:
             _make(application, revision, folder, watch)
         facts = packing.Facts.read(known)
-    with _alone(folder / "lock", watch):
-        _prune(folder)
     return Archive(folder, revision, ArchiveSource(gz=facts.gz, total=facts.total, zst=facts.zst))
 
 
 def is_made(application: Application, revision: str) -> bool:
     """Whether this machine has the archive already."""
-    return (_folder(application) / f"{revision}.json").exists()
+    return (folder_of(application) / f"{revision}.json").exists()
 
 
 def with_changes(archive: Archive, base: str) -> Archive:
@@ -114,7 +115,7 @@ def _sweep(folder: Path, revision: str) -> None:
         if left.suffix not in {".lock", ".json"}:
             left.unlink()
     for left in folder.glob(f"{revision}-build-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        remove(left)
 
 
 def _artifact_tar(application: Application, revision: str, plain: Path) -> None:
@@ -151,15 +152,22 @@ def _git_tar(application: Application, revision: str, plain: Path) -> None:
             raise ArchiveFailed(f"git could not archive {revision[:7]} of {application.name}: {said}")
 
 
-def _folder(application: Application) -> Path:
-    """One for each way in which the same revision becomes something else."""
+def folder_of(application: Application) -> Path:
+    """Where its archives lie: one folder for each way in which the same revision becomes something else."""
     folder = Path(settings.VAR) / "archives" / str(application.pk)
     if application.distribution == Application.Distribution.ARTIFACT:
         folder /= _digest("artifact", application.artifact_url)
     elif application.build_command:
         folder /= _digest("build", application.build_command, application.build_output)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def remove(path: Path) -> None:
+    """A file, or a whole folder; what is gone already is no matter."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _digest(*words: str) -> str:
@@ -169,27 +177,31 @@ def _digest(*words: str) -> str:
 @contextmanager
 def _alone(path: Path, watch: builds.Watch) -> Iterator[None]:
     """Hold a lock; who waits for another one's build can still be interrupted."""
+    while True:
+        with alone_at_once(path) as alone:
+            if alone:
+                yield
+                return
+        if watch.interrupted():
+            raise builds.BuildInterrupted("Another worker makes this archive; it is waited for no longer.")
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def alone_at_once(path: Path) -> Iterator[bool]:
+    """Hold a lock, or learn that another one does. The file of a lock may be removed by who holds it."""
     with path.open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if watch.interrupted():
-                    raise builds.BuildInterrupted(
-                        "Another worker makes this archive; it is waited for no longer."
-                    ) from None
-                time.sleep(LOOK_SECONDS)
-        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = _lies_there(path, lock.fileno())
+        except BlockingIOError:
+            alone = False
+        yield alone
 
 
-def _prune(folder: Path) -> None:
-    """Old archives go; one that is wanted again is made again."""
-    by_age = sorted(folder.glob("*.json"), key=lambda facts: facts.stat().st_mtime, reverse=True)
-    for facts in by_age[KEPT:]:
-        facts.unlink()
-        for left in (*folder.glob(f"*{facts.stem}.tar.*"), folder / f"{facts.stem}.lock"):
-            left.unlink(missing_ok=True)
-    changes = sorted(folder.glob("*-*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in changes[KEPT:]:
-        path.unlink()
+def _lies_there(path: Path, descriptor: int) -> bool:
+    """Otherwise another process may hold a newer file of this name just as well."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

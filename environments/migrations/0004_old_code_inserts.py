@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="Address of its SHA-256, with {sha}; empty: the build's with .sha256.",
                 max_length=500,
                 validators=[environments.validation.validate_artifact],
@@ -27,7 +28,7 @@ class Migration(migrations.Migration):
             model_name="application",
             name="artifact_token",
             field=models.TextField(
-                blank=True, db_default="", editable=False, help_text="Password or token for it, sealed."
+                blank=True, db_default="", default="", editable=False, help_text="Password or token for it, sealed."
             ),
         ),
         migrations.AlterField(
@@ -36,6 +37,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="Address of a build, with {sha} where the revision stands.",
                 max_length=500,
                 validators=[environments.validation.validate_artifact],
@@ -45,7 +47,11 @@ class Migration(migrations.Migration):
             model_name="application",
             name="artifact_user",
             field=models.CharField(
-                blank=True, db_default="", max_length=100, validators=[environments.validation.validate_login]
+                blank=True,
+                db_default="",
+                default="",
+                max_length=100,
+                validators=[environments.validation.validate_login],
             ),
         ),
         migrations.AlterField(
@@ -54,6 +60,7 @@ class Migration(migrations.Migration):
             field=models.TextField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="Runs once on a worker in a clean folder of the revision; what it leaves is what hosts get.",
                 max_length=10000,
                 validators=[environments.validation.validate_no_control],
@@ -65,6 +72,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="The folder of the result inside that folder; empty: all of it.",
                 max_length=500,
                 validators=[environments.validation.validate_relative],
@@ -155,6 +163,7 @@ class Migration(migrations.Migration):
             field=models.TextField(
                 blank=True,
                 db_default="",
+                default="",
                 help_text="Deploy by this command on the runner, instead of laying releases out.",
                 max_length=10000,
                 validators=[environments.validation.validate_no_control],

@@ -31,6 +31,7 @@ class Application(models.Model):
     artifact_url = models.CharField(
         max_length=500,
         blank=True,
+        default="",
         db_default="",
         validators=[validate_artifact],
         help_text="Address of a build, with {sha} where the revision stands.",
@@ -38,17 +39,19 @@ class Application(models.Model):
     artifact_sha256_url = models.CharField(
         max_length=500,
         blank=True,
+        default="",
         db_default="",
         validators=[validate_artifact],
         help_text="Address of its SHA-256, with {sha}; empty: the build's with .sha256.",
     )
-    artifact_user = models.CharField(max_length=100, blank=True, db_default="", validators=[validate_login])
+    artifact_user = models.CharField(max_length=100, blank=True, default="", db_default="", validators=[validate_login])
     artifact_token = models.TextField(
-        blank=True, db_default="", editable=False, help_text="Password or token for it, sealed."
+        blank=True, default="", db_default="", editable=False, help_text="Password or token for it, sealed."
     )
     build_command = models.TextField(
         max_length=10_000,
         blank=True,
+        default="",
         db_default="",
         validators=[validate_no_control],
         help_text="Runs once on a worker in a clean folder of the revision; what it leaves is what hosts get.",
@@ -56,6 +59,7 @@ class Application(models.Model):
     build_output = models.CharField(
         max_length=500,
         blank=True,
+        default="",
         db_default="",
         validators=[validate_relative],
         help_text="The folder of the result inside that folder; empty: all of it.",

@@ -84,6 +84,7 @@ class Target(models.Model):
     command = models.TextField(
         max_length=10_000,
         blank=True,
+        default="",
         db_default="",
         validators=[validate_no_control],
         help_text="Deploy by this command on the runner, instead of laying releases out.",

@@ -11,7 +11,6 @@ import pytest
 import zstandard
 from pytest_django import Settings
 
-from deployments import archives
 from deployments.archives import ArchiveFailed, ensure_archive, with_changes
 from deployments.packing import MANIFEST
 from environments import repositories as git
@@ -117,18 +116,10 @@ def test_a_name_that_no_manifest_can_hold_is_refused(application: Application, r
         ensure_archive(application, odd.commit({"new\nline": "x"}))
 
 
-def test_old_ones_are_removed(application: Application, shop: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "KEPT", 1)
-    first = ensure_archive(application, shop.git("rev-parse", "v1^{commit}"))
-    second = ensure_archive(application, shop.git("rev-parse", "main"))
-    assert [made.path_of("archive", "gz").exists() for made in (first, second)] == [False, True]
-    assert ensure_archive(application, shop.git("rev-parse", "v1^{commit}")).source == first.source
-
-
 def test_nothing_but_its_files_is_left(application: Application, shop: Repository) -> None:
     made = ensure_archive(application, shop.git("rev-parse", "main"))
     names = {f"{made.revision}.{kind}" for kind in ("json", "lock", "tar.gz", "tar.zst")}
-    assert {path.name for path in made.folder.iterdir()} == {"lock", *names}
+    assert {path.name for path in made.folder.iterdir()} == names
 
 
 def test_what_differs_is_all_that_goes_to_a_host_that_serves_another_revision(

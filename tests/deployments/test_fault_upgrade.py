@@ -35,6 +35,13 @@ def test_old_code_works_on_the_new_tables(old: type[models.Model]) -> None:
     assert [field.name for field in added if not field.null and field.db_default is NOT_PROVIDED] == []
 
 
+@pytest.mark.parametrize("model", [apps.get_model(app, name) for app in OWN for name in apps.all_models[app]])
+def test_a_default_of_the_database_is_one_of_the_code_too(model: type[models.Model]) -> None:
+    """Or else a row that was just made here has no value until it is read again."""
+    fields = [field for field in model._meta.local_fields if field.db_default is not NOT_PROVIDED]
+    assert [field.name for field in fields if not field.has_default()] == []
+
+
 @pytest.mark.both_databases
 @pytest.mark.django_db
 def test_what_old_settings_pages_insert_is_as_usual() -> None:
