@@ -121,7 +121,7 @@ class Crowd:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ")
             except OSError:
                 continue  # it has just ended
-            kinds = ("valkey", "daphne", " worker ", " beat ")
+            kinds = ("valkey", "web_process", " worker ", " beat ")
             kind = next((kind.strip() for kind in kinds if kind in line), "supervisor")
             used[kind] = used.get(kind, 0) + (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
         return used

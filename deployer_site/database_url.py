@@ -12,6 +12,9 @@ CONNECT_SECONDS = "5"
 # A process that is stopped in the middle of a transaction would keep its rows locked for as long as it sleeps, so that
 # nobody could adopt its deploys.
 SESSION = "-c idle_in_transaction_session_timeout=10s"
+# Each request that a web process answers has a thread. As many requests as come would each open a connection, until the
+# server takes no more; so they share a few, and wait for one in turn.
+SHARED = {"min_size": 1, "max_size": 20, "timeout": 10.0, "max_idle": 60.0, "reconnect_timeout": 1.0}
 
 
 def read_database(name: str, url: str) -> dict[str, Any]:
@@ -26,6 +29,14 @@ def read_database(name: str, url: str) -> dict[str, Any]:
     if parts.scheme in {"postgresql", "postgres"}:
         return _postgresql(name, parts, port)
     refuse(name, what=f"the scheme {parts.scheme!r} is not known. {EXAMPLES}")
+
+
+def share_connections(database: dict[str, Any]) -> None:
+    """Let all threads of this process share a few connections to PostgreSQL; before the first one is opened."""
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        # a thread gives its connection back after each request
+        database["CONN_MAX_AGE"] = 0
+        database["OPTIONS"]["pool"] = {**SHARED}
 
 
 def _sqlite(name: str, parts: SplitResult) -> dict[str, Any]:

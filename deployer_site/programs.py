@@ -39,11 +39,7 @@ def valkey() -> Program:
 
 
 def web() -> Program:
-    place = ("-b", settings.BIND, "-p", str(settings.PORT))
-    quiet = ("-v", "0", "--no-server-name")
-    return Program(
-        name="web", command=(sys.executable, "-m", "daphne", *place, *quiet, "deployer_site.asgi:application")
-    )
+    return Program(name="web", command=(sys.executable, "-m", "deployer_site.web_process"))
 
 
 def worker(number: int) -> Program:

@@ -245,6 +245,7 @@ LOGGING: dict[str, Any] = {
         # whatever it reports as an error is also raised, and told by us in a sentence that names the host
         "paramiko": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "CRITICAL"},
         "asyncssh": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+        "psycopg.pool": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         "celery.worker.strategy": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         "celery.app.trace": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         "daphne": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},

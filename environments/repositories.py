@@ -6,6 +6,7 @@ Errors are those of `environments.git`.
 import fcntl
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ __all__ = [
 ]
 
 FETCH_SECONDS = 20
+# When the last fetch of a mirror that succeeded began; as large as there are applications.
+_fetched: dict[tuple[Path, str], float] = {}
 _HEX = re.compile(r"[0-9a-f]{7,40}")
 _REF_FIELDS = "%1f".join(  # an annotated tag has its commit's facts under a star
     (
@@ -114,11 +117,19 @@ def ensure_revision(application: Application, revision: str) -> Path:
 
 
 def fetch(application: Application) -> None:
-    """Bring the mirror up to date; one at a time per application on this machine. Raises RepositoryError."""
+    """Bring the mirror up to date; one at a time per application on this machine. Raises RepositoryError.
+
+    Of many who ask at once in this process, those who wait share the next one: it begins after they have asked.
+    """
+    asked = time.monotonic()
     check_address(application.repository)
     folder = mirror_folder(application)
+    source = (folder, application.repository)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(folder.with_suffix(".lock")), signed_in(application) as (options, environ):
+        if _fetched.get(source, 0.0) > asked:
+            return
+        began = time.monotonic()
         if not (folder / "HEAD").exists():
             run(["init", "--quiet", "--bare", str(folder)], environ=environ)
         refspecs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
@@ -137,6 +148,7 @@ def fetch(application: Application) -> None:
                 f"{said[-1] if said else 'git said nothing'}. "
                 "Check its address and its key or token."
             ) from None
+        _fetched[source] = began
 
 
 def refs(application: Application, query: str = "", limit: int = 20) -> list[Ref]:
@@ -219,7 +231,9 @@ def _lookup(application: Application, ref: str) -> str:
     """The commit that `ref` names in the mirror, or ""."""
     if not mirror_folder(application).exists():
         return ""
-    names = [f"refs/heads/{ref}", f"refs/tags/{ref}", *([ref] if _HEX.fullmatch(ref) else [])]
+    named = [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+    # a whole number is a commit's own for git too, whatever a branch is called; each name asked for is a process
+    names = [ref, *named] if len(ref) == 40 and is_hex(ref) else [*named, ref] if is_hex(ref) else named
     for name in names:
         out = _git_read(
             application, ["rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"], check=False

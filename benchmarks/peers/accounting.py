@@ -44,19 +44,29 @@ class Group:
     def memory(self) -> int:
         """Bytes resident in all processes together; what they share counts once for each.
 
-        A child that has only just been split off, and is about to become another program, still is its parent's memory.
+        Of a child that is its parent's copy only what it does not share: it has just been split off and is about to
+        become another program, or it is a copy that stays.
         """
         names: dict[int, str] = {}
-        found: list[tuple[int, str, int]] = []
+        found: list[tuple[int, int, str, int]] = []
         for pid in self.processes:
             try:
                 folder = Path(f"/proc/{pid}")
                 names[pid] = (folder / "cmdline").read_text()
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found.append((parent, names[pid], int((folder / "statm").read_text().split()[1]) * _PAGE))
+                found.append((pid, parent, names[pid], int((folder / "statm").read_text().split()[1]) * _PAGE))
             except OSError:
                 continue  # it has ended since
-        return sum(size for parent, name, size in found if names.get(parent) != name)
+        return sum(_own(pid) if names.get(parent) == name else size for pid, parent, name, size in found)
+
+
+def _own(pid: int) -> int:
+    """Bytes of a process that it shares with nobody; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
 @contextmanager

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer_site.database_url import read_database
+from deployer_site.database_url import read_database, share_connections
 
 
 @pytest.mark.parametrize("scheme", ["sqlite://", "sqlite:///"])
@@ -62,3 +62,12 @@ def test_it_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         read_database("DATABASE_URL", "mysql://root:canary@localhost/x")
     assert "canary" not in capsys.readouterr().err
+
+
+def test_threads_share_connections_to_postgresql_alone(tmp_path: Path) -> None:
+    far, near = read_database("X", "postgresql:///x?host=/run"), read_database("X", f"sqlite://{tmp_path}/x")
+    before = {**near}
+    share_connections(far)
+    share_connections(near)
+    assert (far["CONN_MAX_AGE"], far["OPTIONS"]["pool"]["max_size"]) == (0, 20)
+    assert near == before

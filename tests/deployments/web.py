@@ -1,14 +1,15 @@
 """The real web process on the database of the tests, and clients that speak to it over the network."""
 
 import os
+import signal
 import socket
 import subprocess
-import sys
 from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
 
+from deployer_site.programs import web
 from tests.processes import Processes
 
 
@@ -28,7 +29,7 @@ def database_url() -> str:
 
 
 class Web:
-    """daphne on a free port, or on the one that is given."""
+    """The web process on a free port, or on the one that is given."""
 
     def __init__(self, processes: Processes, port: int = 0) -> None:
         self.port = port or free_port()
@@ -41,8 +42,15 @@ class Web:
             "PORT": str(self.port),
             "DEMO": "0",
         }
-        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port)]
-        self.process = processes.start([*command, "deployer_site.asgi:application"], env=environment)
+        self.process = processes.start(web().command, env=environment)
+
+    @property
+    def answering(self) -> int:
+        """The process that answers: a copy of the one that was started, or that one itself."""
+        said = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        return int(said[0]) if said else self.process.pid
 
     def answers(self) -> bool:
         assert self.process.poll() is None, "The web process has ended."
@@ -55,9 +63,14 @@ class Web:
     def resident(self) -> int:
         """Bytes of memory that the process holds."""
         said = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
+            ["ps", "-o", "rss=", "-p", str(self.answering)], capture_output=True, text=True, check=True
         )
         return int(said.stdout) * 1024
+
+    def kill(self) -> None:
+        """All of it, at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self) -> None:
         self.process.terminate()

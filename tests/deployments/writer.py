@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from typing import Any
 
 from django.db import connection
@@ -28,6 +29,7 @@ class Writer(threading.Thread):
         ]
         self.programs = [Program.objects.create(run=run, phase="prepare", nonce=str(run.pk)) for run in self.runs]
         self.token = make_token(user=make_user(role="viewer"))
+        self.rest = 0.0  # seconds between pieces of 40 lines
         self.paused = threading.Event()
         self.paused.set()
         self.failure: BaseException | None = None
@@ -50,6 +52,8 @@ class Writer(threading.Thread):
         written = 0
         while written < self.count:
             self.paused.wait(30)
+            if self.rest:
+                time.sleep(self.rest)
             which = written // 40 % 2
             texts = [f"\x1b[32mline {n} of the log ü\x1b[0m" for n in range(written, min(written + 40, self.count))]
             written += len(texts)

@@ -1,10 +1,15 @@
 """Repositories: refs become 40 hex digits, and git sees nothing that it could take for an option or a helper."""
 
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from environments import repositories
+from environments import git, repositories
 from environments.models import Application, GitHostKey
 from environments.repositories import (
     GitHostUnknown,
@@ -49,6 +54,35 @@ def test_what_was_pushed_or_removed_meanwhile_is_seen(application: Application, 
     assert repositories.resolve(application, "main") == newer
     with pytest.raises(RefNotFound):
         repositories.resolve(application, "feature/umlaut#1")
+
+
+def test_many_who_ask_at_once_share_a_fetch_that_began_after_they_asked(
+    application: Application, shop: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repositories.fetch(application)
+    fetches, asked = [], threading.Event()
+    real = git.run
+
+    def counted(arguments: Sequence[str], **more: Any) -> bytes:
+        if "fetch" in arguments:
+            fetches.append(arguments)
+            asked.wait(30)
+        return real(arguments, **more)
+
+    monkeypatch.setattr(repositories, "run", counted)
+    with ThreadPoolExecutor(8) as crowd:
+        first = crowd.submit(repositories.fetch, application)
+        while not fetches:
+            time.sleep(0.01)
+        late = [crowd.submit(repositories.resolve, application, "main") for _ in range(6)]
+        time.sleep(0.5)
+        newer = shop.commit({"a": "4"})  # after they asked; the one that they share begins later still
+        asked.set()
+        assert {one.result() for one in late} == {newer}
+        first.result()
+    assert len(fetches) == 2
+    assert repositories.resolve(application, "main") == newer
+    assert len(fetches) == 3, "who asks later gets one of its own"
 
 
 def test_a_history_that_was_written_anew_is_followed(application: Application, shop: Repository) -> None:
