@@ -1,6 +1,7 @@
 """`make test`: everything on SQLite and a selection on PostgreSQL, side by side; then the browser by itself.
 
-Most tests wait for hosts, so that several processes together take little longer than the slowest alone.
+Most tests wait for hosts, so that several processes together take little longer than the slowest alone. The folder with
+the most of them is two groups: a new file in it belongs to the second by itself.
 """
 
 import os
@@ -18,8 +19,27 @@ from tests.postgresql import PostgreSQL  # noqa: E402
 
 HOSTS = "tests/deployments/host_program"
 EXCEPT_BROWSER = ("--ignore=tests/browser", "-m", "not browser")
+# whole processes, hangs and deaths: about half of what that folder takes
+LONG = tuple(
+    f"tests/deployments/{name}"
+    for name in (
+        "capistrano",
+        "test_adoption.py",
+        "test_cancel.py",
+        "test_demo.py",
+        "test_drift.py",
+        "test_fault_links.py",
+        "test_live_log.py",
+        "test_state_machine.py",
+    )
+)
 GROUPS = {
-    "SQLite: deployments": ("tests/deployments", f"--ignore={HOSTS}", *EXCEPT_BROWSER),
+    "SQLite: workers, links and the demo": (*LONG, *EXCEPT_BROWSER),
+    "SQLite: deployments": (
+        "tests/deployments",
+        *(f"--ignore={path}" for path in (HOSTS, *LONG)),
+        *EXCEPT_BROWSER,
+    ),
     "SQLite: programs on hosts": (HOSTS, *EXCEPT_BROWSER),
     "SQLite: everything else": ("tests", "--ignore=tests/deployments", *EXCEPT_BROWSER),
 }

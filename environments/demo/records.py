@@ -1,9 +1,10 @@
 """The demo in the database: its places, hosts with pinned keys, applications and targets. Each is made once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from environments import presets
 from environments.demo.fleet_file import Fleet, FleetHost
 from environments.demo.geography import PRODUCTION, STAGING
 from environments.demo.hosts import SERVICE_COMMAND, USER
@@ -28,14 +29,29 @@ ENVIRONMENTS = (STAGING, PRODUCTION)
 
 
 @dataclass(frozen=True)
-class DemoApplication:
-    """How an application of the demo gets to its hosts.
+class DemoStep:
+    """A step with a preset, in that one's usual phase; or (`command`, `phase`) a plain one. All may run twice."""
 
-    Steps: name, phase, command. Tasks: name, what it is for, command, what it asks for.
-    """
+    name: str
+    preset: str = "command"
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    command: str = ""
+    phase: str = ""
+
+    def of(self, target: Target, position: int) -> Step:
+        phase = self.phase or presets.find(self.preset).usual.phase
+        return Step(
+            target=target, position=position, name=self.name, preset=self.preset, parameters=dict(self.parameters),
+            command=self.command, phase=phase, time_limit=120, silence_limit=60,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DemoApplication:
+    """How an application of the demo gets to its hosts. Tasks: name, what it is for, command, what it asks for."""
 
     distribution: str
-    steps: tuple[tuple[str, Phase, str], ...]
+    steps: tuple[DemoStep, ...]
     linked_dirs: tuple[str, ...] = ()
     tasks: tuple[tuple[str, str, str, list[dict[str, object]]], ...] = ()
 
@@ -44,11 +60,11 @@ APPLICATIONS = {
     STOREFRONT: DemoApplication(
         Application.Distribution.ARCHIVE,
         (
-            ("compile-assets", Phase.PREPARE, "bin/compile-assets"),
-            ("migrate", Phase.ONCE, "bin/migrate"),
-            ("restart", Phase.RESTART, f"{SERVICE_COMMAND} restart {STOREFRONT}"),
-            ("smoke", Phase.AFTER, "bin/smoke"),
-            ("warm-cache", Phase.AFTER, "bin/warm-cache"),
+            DemoStep("compile-assets", "asset-compile", {"command": "bin/compile-assets", "output": "static/compiled"}),
+            DemoStep("migrate", "database-migration", {"command": "bin/migrate", "down_command": "bin/migrate down"}),
+            DemoStep("restart", command=f"{SERVICE_COMMAND} restart {STOREFRONT}", phase=Phase.RESTART),
+            DemoStep("smoke", command="bin/smoke", phase=Phase.AFTER),
+            DemoStep("warm-cache", "cache-warm", {"paths": ["/"]}),
         ),
         linked_dirs=("uploads",),
         tasks=(
@@ -69,10 +85,10 @@ APPLICATIONS = {
     PRICING_API: DemoApplication(
         Application.Distribution.GIT,
         (
-            ("check-prices", Phase.PREPARE, "bin/check-prices"),
-            ("migrate", Phase.ONCE, "bin/migrate"),
-            ("restart", Phase.RESTART, f"{SERVICE_COMMAND} restart {PRICING_API}"),
-            ("smoke", Phase.AFTER, "bin/smoke"),
+            DemoStep("check-prices", "lint", {"checks": ["bin/check-prices"]}),
+            DemoStep("migrate", "database-migration", {"command": "bin/migrate"}),
+            DemoStep("restart", command=f"{SERVICE_COMMAND} restart {PRICING_API}", phase=Phase.RESTART),
+            DemoStep("smoke", command="bin/smoke", phase=Phase.AFTER),
         ),
     ),
 }
@@ -129,11 +145,7 @@ def _make_target(application: Application, environment: Environment, demo: DemoA
         defaults={"root": f"~/srv/{application.name}", "user": USER, "linked_dirs": list(demo.linked_dirs)},
     )
     if made:
-        Step.objects.bulk_create(
-            Step(target=target, position=position, name=name, phase=phase, command=command, time_limit=120,
-                 silence_limit=60)
-            for position, (name, phase, command) in enumerate(demo.steps, start=1)
-        )  # fmt: skip
+        Step.objects.bulk_create(step.of(target, position) for position, step in enumerate(demo.steps, start=1))
         Task.objects.bulk_create(
             Task(target=target, position=position, name=name, description=description, command=command,
                  parameters=parameters, time_limit=60, silence_limit=60, repeatable=True)

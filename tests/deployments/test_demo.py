@@ -13,8 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Model
 from pytest_django import Settings
 
-from deployments import lifecycle
+from deployments import lifecycle, log
 from deployments.demo import DemoOff, FleetMissing, FolderUnfit, demo_state, seed, wait_for_fleet
+from deployments.down_commands import migrations_since
 from deployments.models import Deploy, HostRun, Placement
 from deployments.states import DeployStatus, RunStatus
 from environments import ssh
@@ -83,6 +84,10 @@ def answers_of(application: str, path: str) -> dict[str, tuple[int, str]]:
             with error:
                 found[placement.host.name] = (error.code, error.read().decode())
     return found
+
+
+def deploys_of(application: str) -> list[Deploy]:
+    return list(Deploy.objects.filter(target=staging(application)).order_by("number"))
 
 
 def request(target: Target, ref: str) -> Deploy:
@@ -163,6 +168,16 @@ def test_a_seed_brings_a_demo_to_life_and_says_when(demo: RunningFleet, driver: 
     newer = driver.run_to_end(request(staging("storefront"), "main"))
     assert newer.status == DeployStatus.SUCCEEDED, newer.reason
     assert "Welcome!" in answers_of("storefront", "/")["eu-west-b-02"][1]
+    steps = {step["name"]: step["preset"] for step in newer.recipe["steps"]}
+    assert steps == {
+        "compile-assets": "asset-compile",
+        "migrate": "database-migration",
+        "restart": "command",
+        "smoke": "command",
+        "warm-cache": "cache-warm",
+    }
+    assert "200 /" in [line.text for line in log.read_all(newer.pk)]
+    assert [migration.down for migration in migrations_since(deploys_of("storefront")[0])] == ["bin/migrate down"]
     assert set(enabled(demo, "eu-west-b-02")) == {"storefront", "pricing-api"}
 
 

@@ -108,7 +108,7 @@ def run(folder: Path, script: str, tmp_path: Path, **environment: str) -> "subpr
     (tools / "python3").unlink(missing_ok=True)
     (tools / "python3").symlink_to(os.path.realpath(sys.executable))
     names = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path), **environment}
-    return subprocess.run([f"bin/{script}"], cwd=folder, env=names, capture_output=True, text=True, check=False)
+    return subprocess.run(f"bin/{script}".split(), cwd=folder, env=names, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("ref", ["v1.2", "main", "feature/dark-mode"])
@@ -120,6 +120,10 @@ def test_the_storefront_s_steps_run(repositories: dict[str, Path], tmp_path: Pat
     assert 0 < (folder / "static/compiled/site.css").stat().st_size < (folder / "static/site.css").stat().st_size
     assert "2 applied, 0 were there already" in run(folder, "migrate", tmp_path).stdout
     assert "0 applied, 2 were there already" in run(folder, "migrate", tmp_path).stdout
+    for name in ("0002_currency.sql", "0001_products.sql"):
+        assert run(folder, "migrate down", tmp_path).stdout.endswith(f"    {name}\n")
+    assert "nothing to take back" in run(folder, "migrate down", tmp_path).stderr
+    assert "2 applied, 0 were there already" in run(folder, "migrate", tmp_path).stdout
     assert run(folder, "warm-cache", tmp_path).returncode == 0
 
 

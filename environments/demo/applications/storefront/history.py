@@ -59,7 +59,12 @@ COMMITS = (
         "host still serves the release before.",
         (Take("bin/smoke"),),
     ),
-    Commit(ELIF, 30.6, "Create the table of products", (Take("bin/migrate"), Take("migrations/0001_products.sql"))),
+    Commit(
+        ELIF,
+        30.6,
+        "Create the table of products",
+        (Take("bin/migrate"), Take("migrations/0001_products.sql"), Take("migrations/0001_products.down.sql")),
+    ),
     Commit(DEV, 30.0, "Warm the cache after a release", (Take("bin/warm-cache"),)),
     Commit(DEV, 29.2, "Show what is on offer this week", (Edit(HOME, "<dl>", PRODUCTS),), tag="v1.0"),
     Commit(AMINA, 26.3, "Use the colours of our brand", (Edit(CSS, "color: #222222;", "color: #2e282a;"),)),
@@ -86,7 +91,12 @@ COMMITS = (
         ),
         tag="v1.1",
     ),
-    Commit(ELIF, 19.5, "Keep the currency of each price", (Take("migrations/0002_currency.sql"),)),
+    Commit(
+        ELIF,
+        19.5,
+        "Keep the currency of each price",
+        (Take("migrations/0002_currency.sql"), Take("migrations/0002_currency.down.sql")),
+    ),
     Commit(
         ELIF,
         18.2,
