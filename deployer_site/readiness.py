@@ -59,10 +59,17 @@ def redis_state() -> State:
 def worker_state() -> State:
     try:
         living = claims.live_workers().count()
+        deaf = [worker.inbox or worker.name for worker in claims.deaf_workers()]
     except DatabaseError:
         return State(False, "Nobody can tell whether a worker lives: the database does not answer.")
     if not living:
         return State(False, "No worker has reported for 8 seconds: nothing is being deployed. Start one; see its log.")
+    if deaf:
+        return State(
+            False,
+            f"{' and '.join(deaf)} {'hears' if len(deaf) == 1 else 'hear'} nothing from Redis: what is asked for "
+            "starts seconds later. A worker that stays deaf while Redis answers ends, to be started anew; see its log.",
+        )
     return State(True, "1 worker is alive." if living == 1 else f"{living} workers are alive.")
 
 

@@ -16,6 +16,7 @@ from environments.models import Target
 
 RENEW_SECONDS = 2.0
 LAPSE_SECONDS = 8.0
+DEAF_SECONDS = 40.0  # a worker rings itself every 10 s
 STATEMENT_IDS = 5000
 _DATABASE = "database"
 
@@ -52,12 +53,17 @@ def _machine_boot() -> str:
 def register(queue: str = "", name: str = "") -> Worker:
     """This process's own row. `name` is the one by which messages reach it, without one there are none."""
     full = f"{(name or socket.gethostname())[:190]}:{os.getpid()}"
-    return Worker.objects.create(name=full, queue=queue, boot=boot(), renewed_at=now())
+    return Worker.objects.create(name=full, queue=queue, boot=boot(), renewed_at=now(), heard_at=now())
 
 
 def renew(worker: Worker) -> bool:
     """Whether the row was still there; without it all claims of this worker are gone."""
     return Worker.objects.filter(pk=worker.pk).update(renewed_at=now()) == 1
+
+
+def hear(worker_id: int) -> None:
+    """A ring that this worker gave itself was heard."""
+    Worker.objects.filter(pk=worker_id).update(heard_at=now())
 
 
 def retire(worker: Worker) -> None:
@@ -67,6 +73,11 @@ def retire(worker: Worker) -> None:
 
 def live_workers() -> QuerySet[Worker]:
     return Worker.objects.filter(boot=boot(), renewed_at__gt=now() - LAPSE_SECONDS)
+
+
+def deaf_workers() -> QuerySet[Worker]:
+    """Alive, and without a word from the broker for too long."""
+    return live_workers().filter(heard_at__gt=0, heard_at__lte=now() - DEAF_SECONDS)
 
 
 def lapsed_workers() -> QuerySet[Worker]:

@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 ADVANCE = "deployments.tasks.advance"
 RUN_BATCH = "deployments.tasks.run_batch"
+HEAR = "deployments.tasks.hear"
 PUBLISH_SECONDS = 0.7
 
 

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,7 +56,24 @@ def look_around(mine: Callable[[Target], bool] = lambda target: True) -> None:
     targets = [target for target in _due() if mine(target) and _claim(target)]
     if not targets:
         return
-    found = _look(targets)
+    found = look(targets)
+    _expect_answers(targets, found)
+    take_note(targets, found)
+
+
+def _expect_answers(targets: Sequence[Target], found: dict[int, dict[int, "Seen"]]) -> None:
+    """A place for each host that did not answer, also where nothing was ever deployed: it is asked again soon."""
+    silent = [
+        Placement(host_id=member.host_id, target=target, colour="")
+        for target in targets
+        for member in blockers.members(target)
+        if member.host_id not in found[target.pk]
+    ]
+    Placement.objects.bulk_create(silent, ignore_conflicts=True)
+
+
+def take_note(targets: Sequence[Target], found: dict[int, dict[int, "Seen"]]) -> None:
+    """Store what was seen, and let hosts catch up where the target wants that."""
     for target in targets:
         write(target, found[target.pk])
         if target.catch_up:
@@ -65,7 +82,7 @@ def look_around(mine: Callable[[Target], bool] = lambda target: True) -> None:
 
 def look_at(target: Target) -> int:
     """Look at the hosts of one target now; how many answered."""
-    found = _look([target])[target.pk]
+    found = look([target])[target.pk]
     write(target, found)
     return len(found)
 
@@ -90,14 +107,19 @@ def _claim(target: Target) -> bool:
     return standing.update(looked_at=timezone.now()) == 1
 
 
-def _look(targets: Sequence[Target]) -> dict[int, dict[int, Seen]]:
-    """By target and host; who does not answer is left out. One program per host and user, however many targets."""
+def look(targets: Sequence[Target], only: Container[int] | None = None) -> dict[int, dict[int, Seen]]:
+    """By target and host, all or `only` these; who does not answer is left out.
+
+    One program per host and user, however many targets.
+    """
     errands: dict[tuple[int, str, tuple[str, ...]], list[Target]] = defaultdict(list)
     hosts: dict[int, Host] = {}
     for target in targets:
         # all that connecting asks for: else each host's thread would ask by itself
         ways = blockers.members(target).select_related("host__zone__region__gateway")
         for member in ways.prefetch_related("host__keys", "host__zone__region__gateway__keys"):
+            if only is not None and member.host_id not in only:
+                continue
             hosts[member.host_id] = member.host
             errands[member.host_id, target.user, tuple(target.path_prepend)].append(target)
     found: dict[int, dict[int, Seen]] = {target.pk: {} for target in targets}

@@ -9,10 +9,12 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 
-from deployments import batches, claims, doorbell, drift, engine, plan, sharing, unserved
+from deployments import batches, claims, doorbell, drift, engine, plan, sharing, silent_hosts, unserved
+from deployments.hearing import RING_SECONDS, Hearing
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
+from environments.models import Target
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,11 @@ def run_batch(deploy_id: int, work: str, run_ids: list[int]) -> None:
     batches.run_batch(deploy_id, work, run_ids, runtime=current_runtime())
 
 
+@shared_task
+def hear(worker_id: int) -> None:
+    claims.hear(worker_id)
+
+
 def current_runtime(name: str = "") -> Runtime:
     """This worker process's own; begun at the first need, as in tests that run tasks themselves."""
     global _runtime  # noqa: PLW0603 - one per process, begun at the first need
@@ -46,7 +53,9 @@ def begin(sender: Any, **_: object) -> None:
     sender.app.amqp.queues.select([settings.CELERY_TASK_DEFAULT_QUEUE])
     sender.add_task_queue(doorbell.inbox_queue(sender.hostname))
     try:
-        current_runtime(sender.hostname).start(sweep, drift=(drift.LOOK_SECONDS, _look_around))
+        runtime = current_runtime(sender.hostname)
+        hearing = (RING_SECONDS, Hearing(runtime).look)
+        runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), hearing=hearing)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error
@@ -100,7 +109,12 @@ def _look_around() -> None:
     """Each worker looks at the targets that it switches: it has their hosts' connections open."""
     runtime = current_runtime()
     inboxes = _inboxes(runtime.queue)
-    drift.look_around(lambda target: sharing.switcher(target.pk, inboxes) == runtime.worker.inbox)
+
+    def mine(target: Target) -> bool:
+        return sharing.switcher(target.pk, inboxes) == runtime.worker.inbox
+
+    drift.look_around(mine)
+    silent_hosts.look_again(mine)
 
 
 def _inboxes(queue: str) -> list[str]:

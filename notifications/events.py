@@ -38,6 +38,8 @@ KINDS = frozenset(
         "target.left",
         "target.taken_over",
         "target.taken_up",
+        "worker.deaf",
+        "worker.hears",
         "signed_in",
         "signed_out",
     }

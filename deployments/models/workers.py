@@ -8,6 +8,9 @@ class Worker(models.Model):
     queue = models.CharField(max_length=63, blank=True, default="")
     boot = models.CharField(max_length=64, help_text="What `renewed_at` counts from: a boot id, or 'database'.")
     renewed_at = models.FloatField(help_text="Seconds on the claims' clock.")
+    heard_at = models.FloatField(
+        default=0.0, db_default=0.0, help_text="When it last heard its own ring, on the same clock; 0: it rings not."
+    )
     started_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

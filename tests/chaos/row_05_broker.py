@@ -14,8 +14,10 @@ import pytest
 import redis
 from celery import current_app
 
+from deployer_site.readiness import worker_state
 from deployer_site.valkey import find_binary, write_configuration
 from deployments import doorbell
+from notifications.models import Event
 from tests.chaos.cluster import Cluster, await_ends, runs_of, warm_up
 from tests.chaos.faulty_link import FaultyLink
 from tests.chaos.truth import check_true_end, executions_once
@@ -26,6 +28,7 @@ from tests.processes import Processes
 AT_ONCE = 4
 LONGEST_CLICK = 5.0
 BOOT_SECONDS = 90.0
+ALARM_SECONDS, RESTART_SECONDS = 60.0, 90.0
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -135,14 +138,18 @@ def test_r06_the_broker_hangs(cluster: Cluster, broker: Broker, chance: random.R
 def test_r07_a_worker_behind_a_link_that_hangs_consumes_again(
     cluster: Cluster, broker: Broker, link_to: Callable[[str, int], FaultyLink]
 ) -> None:
-    """No alarm and no restart is needed: it does by its sweep what nobody can ring for, and listens again by itself."""
+    """It does by its sweep what nobody can ring for, says that it hears nothing, and listens again by itself."""
     link = link_to("127.0.0.1", broker.port)
     behind = f"redis://:of-tests-only@127.0.0.1:{link.port}/0"
     (place,) = cluster.places(1)
     cluster.start(1, redis_url=behind)
     warm_up([place])
     link.hold()
-    time.sleep(70)
+    held = time.monotonic()
+    eventually(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
+    told = time.monotonic() - held
+    assert "hears nothing from Redis" in worker_state().text
+    time.sleep(max(0.0, 70 - told))
     without = request(place)
     await_ends([without])
     link.reset()
@@ -151,10 +158,35 @@ def test_r07_a_worker_behind_a_link_that_hangs_consumes_again(
     client = redis.Redis.from_url(broker.url)
     doorbell.ring(without.pk)
     eventually(lambda: not client.llen("deployer:deployer"), 90, "that the worker consumes")
+    consumed = time.monotonic() - healed
+    eventually(lambda: worker_state().ok, 30, "that all is well")
     client.close()
     check_true_end(place, without)
     assert urlsplit(behind).port != broker.port
-    print(f"R07: a deploy ended without the broker; the worker consumed again {time.monotonic() - healed:.1f} s after")
+    print(f"R07: told after {told:.1f} s; a deploy ended without the broker; consumed again {consumed:.1f} s after")
+
+
+def test_r07_a_worker_that_consumes_no_more_ends_itself(cluster: Cluster, broker: Broker) -> None:
+    """It was told to stop listening, and lives on: whoever keeps it starts it anew. Another one has its deploy."""
+    cluster.redis_url = broker.url
+    (place,) = cluster.places(1)
+    (deaf,) = cluster.start(1)
+    warm_up([place])
+    row = deaf.row()
+    assert row is not None
+    with current_app.connection_for_write() as connection:
+        current_app.control.cancel_consumer(row.inbox, connection=connection)
+    began = time.monotonic()
+    running = request(place)
+    eventually(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
+    told = time.monotonic() - began
+    eventually(lambda: deaf.child.poll() is not None, RESTART_SECONDS - told, "the end of the worker")
+    ended = time.monotonic() - began
+    cluster.kill(deaf)
+    cluster.start(1)
+    await_ends([running])
+    check_true_end(place, running)
+    print(f"R07: a worker that heard nothing was told of after {told:.1f} s, and ended itself after {ended:.1f} s")
 
 
 def test_r11_everything_is_killed(cluster: Cluster, broker: Broker, chance: random.Random) -> None:

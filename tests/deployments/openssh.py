@@ -52,11 +52,31 @@ class OpenSSH:
 
     def drop(self) -> None:
         """Cut all connections; the server stays."""
+        for pid in self._below(self._own):
+            os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server and all its connections hear and say nothing; its kernel still answers."""
+        found = [self._own]
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+            found += self._below(pid)
+        try:
+            yield
+        finally:
+            for pid in found:
+                os.kill(pid, signal.SIGCONT)
+
+    @property
+    def _own(self) -> int:
         assert self.child
+        return self.child.pid
+
+    def _below(self, above: int) -> list[int]:
         listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-        for pid, parent in (map(int, line.split()) for line in listed.splitlines()):
-            if parent == self.child.pid:
-                os.kill(pid, signal.SIGKILL)
+        rows = (map(int, line.split()) for line in listed.splitlines())
+        return [pid for pid, parent in rows if parent == above]
 
     def stop(self) -> None:
         assert self.child

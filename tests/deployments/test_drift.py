@@ -7,17 +7,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from deployments import drift, lifecycle
+from deployments import drift, lifecycle, silent_hosts
 from deployments.drift import Seen, judge
 from deployments.models import Deploy, Drift, Kind, Placement, Standing
 from deployments.refusals import NothingToConverge
 from deployments.runs import release_of
+from environments import ssh
 from environments.access import NotAllowed
-from environments.models import Target, User
+from environments.models import Host, Target, User
 from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
-from tests.deployments.ended import counts, request, statuses
-from tests.deployments.fleet import Driver, FleetTarget, step
+from tests.deployments.ended import counts, end, request, statuses
+from tests.deployments.fleet import Driver, FleetTarget, closed_port, step
 
 pytestmark = pytest.mark.both_databases
 
@@ -134,13 +135,13 @@ def test_it_is_looked_again_after_each_deploy_and_from_time_to_time(
 ) -> None:
     place = make_fleet_target(hosts=1, drift_minutes=15)
     looked: list[int] = []
-    real = drift._look
+    real = drift.look
 
     def look(targets: list[Target]) -> dict[int, dict[int, Seen]]:
         looked.extend(target.pk for target in targets)
         return real(targets)
 
-    monkeypatch.setattr(drift, "_look", look)
+    monkeypatch.setattr(drift, "look", look)
     drift.look_around()
     assert looked == [], "nothing is live yet"
     driver.run_to_end(request(place))
@@ -182,3 +183,53 @@ def test_a_host_that_does_not_answer_is_left_as_it_was_seen(make_fleet_target: M
     assert drift.look_at(place.target) == 1
     row.refresh_from_db()
     assert (row.drift, row.seen) == ("", release_of(Deploy.objects.get()).name)
+
+
+def test_a_host_that_did_not_answer_is_asked_again_soon_and_nobody_else(
+    make_fleet_target: MakeFleetTarget, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_fleet_target(hosts=3)
+    two_deploys(place, driver)
+    Placement.objects.filter(host__name=list(place.homes)[1]).delete()  # as where nothing was ever deployed
+    away = Host.objects.get(name=list(place.homes)[1])
+    port = away.port
+    Host.objects.filter(pk=away.pk).update(port=closed_port())
+    ssh.close_idle(-1)
+    monkeypatch.setattr(silent_hosts, "AGAIN_SECONDS", 0.0)
+    drift.look_around()
+    assert _seen_at(place, away) == {None}
+    others = _seen_at(place, *place.homes, but=away)
+    silent_hosts.look_again()
+    assert _seen_at(place, away) == {None}
+    Host.objects.filter(pk=away.pk).update(port=port)
+    silent_hosts.look_again(lambda target: target != place.target)
+    assert _seen_at(place, away) == {None}, "another worker's target"
+    silent_hosts.look_again()
+    heard = _seen_at(place, away)
+    assert heard != {None}
+    assert _seen_at(place, *place.homes, but=away) == others, "only who was silent"
+    silent_hosts.look_again()
+    assert _seen_at(place, away) == heard, "all have answered"
+
+
+def test_a_host_that_stays_silent_is_asked_from_time_to_time(
+    place: FleetTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end(request(place))
+    Standing.objects.update(looked_at=timezone.now())
+    Placement.objects.update(seen_at=None)
+    asked: list[int] = []
+
+    def look(targets: list[Target], only: set[int]) -> dict[int, dict[int, Seen]]:
+        asked.append(len(only))
+        return {target.pk: {} for target in targets}
+
+    monkeypatch.setattr(drift, "look", look)
+    silent_hosts.look_again()
+    silent_hosts.look_again()
+    assert asked == [3], "not at every look"
+
+
+def _seen_at(place: FleetTarget, *hosts: Host | str, but: Host | None = None) -> set[object]:
+    rows = Placement.objects.filter(target=place.target, host__name__in=[str(host) for host in hosts])
+    return set(rows.exclude(host=but).values_list("seen_at", flat=True))
