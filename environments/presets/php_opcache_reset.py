@@ -7,15 +7,18 @@ from environments.preset import Command, Preset, Usual, parameter
 from environments.shell_text import plain, script
 
 # The name cannot be guessed, and the file is gone when the step ends. 204 says that PHP ran it: a server that gives the
-# file out as text says 200.
+# file out as text says 200. It lies in earlier releases too: a worker that has cached where `current` led looks there.
 _BODY = f"""{HTTP_STATUS}
 cd "$DEPLOYER_CURRENT_PATH/$web_folder" || die "$web_folder is no folder of this release."
 name=refresh-$(dd if=/dev/urandom bs=16 count=1 2>/dev/null | od -An -tx1 | tr -d ' \\n').php
-trap 'rm -f "$name"' EXIT
+trap 'rm -f "$name" "$DEPLOYER_ROOT"/releases/*/"$web_folder/$name"' EXIT
 trap 'exit 1' INT TERM HUP
 code='if (function_exists("opcache_reset")) opcache_reset(); clearstatcache(true); http_response_code(204);'
-printf '<?php %s' "$code" >"$name" || die "No file can be written to $web_folder."
-chmod 644 "$name"
+lay() {{ printf '<?php %s' "$code" >"$1/$name" && chmod 644 "$1/$name"; }}
+lay . || die "No file can be written to $web_folder."
+for earlier in "$DEPLOYER_ROOT"/releases/*/"$web_folder"; do
+    [ ! -w "$earlier" ] || lay "$earlier" || :
+done
 http_status "/$name"
 [ "$status" = 204 ] || die "The script that empties PHP's caches answered $status, not 204; does PHP serve port $port?"
 """

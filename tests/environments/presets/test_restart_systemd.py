@@ -1,3 +1,5 @@
+"""Against a recorder: systemd is the first process of a machine or nothing, so that tests cannot run one."""
+
 from environments.presets import PRESETS
 from tests.environments.presets.conftest import Bench
 
