@@ -82,7 +82,8 @@ class Product:
             deploy = self.deployer.call("GET", f"/deploys/{deploy['id']}")
         if deploy["status"] != "succeeded":
             said = [f"{host['host']}: {host['error']}" for host in deploy["hosts"] if host["error"]]
-            raise SystemExit(f"A deploy to {target} ended as {deploy['status']}: {deploy['reason']} {said[:3]}")
+            log = (self.deployer.var / "up.log").read_text()[-8000:]
+            raise SystemExit(f"A deploy to {target} ended as {deploy['status']}: {deploy['reason']} {said[:3]}\n{log}")
         return datetime.fromisoformat(deploy["finished_at"]).timestamp() - began
 
 

@@ -24,6 +24,6 @@ adopt() {
     case $revision in "$said"*) ;; *) return 1 ;; esac
     objection="cannot write the record of release $release to $state"
     taken=$state/trash-$release.$$
-    mkdir "$taken" && keep_line "$taken/foreign" Capistrano && keep_line "$taken/revision" "$revision" &&
-        keep_line "$taken/prepared" "$revision" && mv "$taken" "$state/releases/$release"
+    mkdir "$taken" && note_line "$taken/foreign" Capistrano && note_line "$taken/revision" "$revision" &&
+        note_line "$taken/prepared" "$revision" && mv "$taken" "$state/releases/$release"
 }

@@ -37,8 +37,8 @@ changed=$named'
 # Copies into the current folder what has not changed. A name with a backslash means something else to tar.
 copy_unchanged() {
     LC_ALL=C awk "$changed"'
-        FNR > 2 { path = named($0); if (!(path in changed)) print path }' "$record/manifest" "$base" >"$home/list" || return 1
-    if grep -q '\\' "$home/list"; then return 1; fi
+        FNR > 2 { path = named($0); if (!(path in changed)) { if (path ~ /\\/) exit 1; print path } }' \
+        "$record/manifest" "$base" >"$home/list" || return 1
     tar -C "$root/releases/$live" -b 256 -cf - -T "$home/list" 2>/dev/null | tar -b 256 -xf -
 }
 
@@ -78,8 +78,8 @@ look_again() {
             for (at = 1; at <= count; at++) if (index(path "/", "./" linked[at] "/") == 1) return 1
             return 0
         }
-        FILENAME == ARGV[1] && FNR < 3 { print >(ENVIRON["KEPT"]); next }
-        FILENAME == ARGV[1] { if (!covered(path = named($0))) { was[path] = $0; order[++lines] = path }; next }
+        FILENAME == ARGV[1] && FNR < 3 { head = head $0 "\n"; next }
+        FILENAME == ARGV[1] { if (covered(path = named($0))) hidden++; else { was[path] = $0; order[++lines] = path }; next }
         {
             path = named($0)
             if (!(path in was)) next
@@ -88,7 +88,9 @@ look_again() {
             if (was[path] == substr($0, index($0, " ") + 1)) same++
         }
         END {
-            for (at = 1; at <= lines; at++) print was[order[at]] >(ENVIRON["KEPT"])
+            if (hidden) printf "%s", head >(ENVIRON["KEPT"])
+            for (at = 1; hidden && at <= lines; at++) print was[order[at]] >(ENVIRON["KEPT"])
             exit same != lines
-        }' "$record/laid" -) && mv -f "$record/laid.new" "$record/laid" || { rm -f "$record/laid.new" && return 1; }
+        }' "$record/laid" -) || { rm -f "$record/laid.new" && return 1; }
+    [ ! -e "$record/laid.new" ] || mv -f "$record/laid.new" "$record/laid"
 }

@@ -2,18 +2,19 @@
 
 need_live() {
     need_release
+    if serves "$release"; then return 0; fi
     live_release
-    [ "$live" = "$release" ] || fail release "release $release does not serve on this host; ${live:-nothing} does"
+    fail release "release $release does not serve on this host; ${live:-nothing} does"
 }
 
 mark_good() {
     [ ! -e "$record/bad" ] || rm -f "$record/bad"
-    keep_line "$record/good" "$1" || fail disk "cannot write $record/good"
+    note_line "$record/good" "$1" || fail disk "cannot write $record/good"
 }
 
 mark_bad() {
     rm -f "$record/good"
-    keep_line "$record/bad" "$deploy" || say "$release could not be marked bad"
+    note_line "$record/bad" "$deploy" || say "$release could not be marked bad"
     clean_up
 }
 

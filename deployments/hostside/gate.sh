@@ -41,16 +41,20 @@ highest_fence() {
     case $seen in '' | *[!0-9]*) refuse root "$state/fence is damaged; it must hold one number" ;; esac
 }
 
-# To be called inside the gate: refuses another target's folder and an older claim, and records a newer one.
-claim() {
+# Is this still the newest claim? For what does no harm when a newer one comes right after.
+check_claim() {
     if [ -f "$state/target" ]; then
         IFS= read -r owner <"$state/target" || :
         [ "$owner" = "$target" ] || refuse target "$owner"
-    else
-        keep_line "$state/target" "$target" || refuse disk "cannot write $state/target"
     fi
     highest_fence
     [ "$fence" -ge "$seen" ] || refuse fence "$seen"
+}
+
+# To be called inside the gate: refuses another target's folder and an older claim, and records a newer one.
+claim() {
+    [ -f "$state/target" ] || keep_line "$state/target" "$target" || refuse disk "cannot write $state/target"
+    check_claim
     # A running program goes with its newest claim, and must never find the folder's fence above its own.
     if [ "$home" ] && [ -d "$home" ]; then
         known=

@@ -28,7 +28,7 @@ new_release() {
     set +f
     discard_unfinished
     set -f
-    mkdir -p "$record" "$path" && keep_line "$record/revision" "$revision" || fail disk "cannot make $path"
+    mkdir -p "$record" "$path" && note_line "$record/revision" "$revision" || fail disk "cannot make $path"
 }
 
 # A layout that failed frees its space at once.
@@ -36,12 +36,12 @@ undo_layout() { discard "$release"; }
 
 # room BYTES: twice that, and 5 % of the disk or 256 MB, whichever is less.
 room() {
-    set -- "$1" $(df -Pk "$root" 2>/dev/null | tail -n 1)
-    case ${5-x} in *[!0-9]*) return 0 ;; esac
-    spare=$(($3 / 20))
+    look_at_disk "$root"
+    [ "$free" ] || return 0
+    spare=$((disk / 20))
     [ "$spare" -le 262144 ] || spare=262144
     wanted=$(($1 / 512 + spare))
-    [ "$5" -ge "$wanted" ] || fail disk "$wanted kB must be free in $root to lay this release out safely; $5 kB are"
+    [ "$free" -ge "$wanted" ] || fail disk "$wanted kB must be free in $root to lay this release out safely; $free kB are"
 }
 
 # Why did writing fail? A disk that takes no 64 kB more is the reason.
@@ -53,24 +53,34 @@ fail_layout() {
     fail disk "the disk of $root takes no more data: $2"
 }
 
+# Says of each file whether it is as it must be.
 check_sums() {
     if has sha256sum; then
         sha256sum -c "$1"
     elif has shasum; then
         shasum -a 256 -c "$1"
     else
+        differ=0
         while IFS= read -r line; do
             file=${line#????????????????????????????????????????????????????????????????  }
-            if [ "$(digest <"$file")" = "${line%%  *}" ]; then echo "$file: OK"; else echo "$file: FAILED"; fi
+            digest "$file"
+            if [ "$sum" = "${line%%  *}" ]; then echo "$file: OK"; else differ=1 && echo "$file: FAILED"; fi
         done <"$1"
+        return "$differ"
     fi 2>&1
 }
 
-# A shell reads byte by byte, so it gets the links' lines alone.
+# Sets $files and $links, and puts their lines into `sums` and `list`: a shell reads byte by byte, so it gets no others.
+sort_manifest() {
+    sorted=$(SUMS=$home/sums LINKS=$home/list LC_ALL=C awk '
+        substr($0, 65, 3) == "  ." && substr($0, 1, 64) ~ /^[0-9a-f]+$/ { files++; print >(ENVIRON["SUMS"]); next }
+        /^link / { links++ }
+        /^link |^to / { print >(ENVIRON["LINKS"]) }
+        END { print files + 0, links + 0 }' "$record/manifest") || return 1
+    files=${sorted% *} links=${sorted#* }
+}
+
 check_links() {
-    links=$(grep -c '^link ' "$record/manifest")
-    [ "$links" -gt 0 ] || return 0
-    grep '^link \|^to ' "$record/manifest" >"$home/list"
     at=
     while IFS= read -r line; do
         case $line in
@@ -80,17 +90,14 @@ check_links() {
     done <"$home/list"
 }
 
-# Every file and link of the manifest, by its content. Sets $files and $links.
+# Every file and link of the manifest, by its content.
 verify_contents() {
-    files=0
-    if grep '^[0-9a-f]\{64\}  ' "$record/manifest" >"$home/sums"; then
-        files=$(check_sums "$home/sums" | awk '
-            NR == FNR { total++; next }
-            / OK$/ { good++; next }
-            shown++ < 5 { print }
-            END { if (good == total) print total; exit good != total }' "$home/sums" -) || { echo "$files" && return 1; }
+    sort_manifest || { echo "the list of its files cannot be written" && return 1; }
+    if [ "$files" -gt 0 ] && ! check_sums "$home/sums" >/dev/null; then
+        check_sums "$home/sums" | grep -v ' OK$' | head -n 5
+        return 1
     fi
-    check_links
+    [ "$links" -eq 0 ] || check_links
 }
 
 # The same, and nothing besides.
@@ -102,7 +109,8 @@ verify_tree() {
 
 # unpack NAME PACKING BYTES: into the current folder; the manifest comes along. What is small needs no watching.
 unpack() {
-    packed=$state/archives/$1
+    packed=$home/archive
+    [ -f "$packed" ] || packed=$state/archives/$1
     if [ "$2" = zst ]; then
         bounded 3600 0 : sh -c 'zstd -dcq <"$1" | tar -xf -' deployer "$packed"
     elif [ "$3" -gt 1000000 ]; then
@@ -139,7 +147,7 @@ lay_out_archive() {
 }
 
 stamp() {
-    [ -e "$path/REVISION" ] || keep_line "$path/REVISION" "$revision" || fail_layout disk "REVISION cannot be written"
+    [ -e "$path/REVISION" ] || note_line "$path/REVISION" "$revision" || fail_layout disk "REVISION cannot be written"
     on_failure=:
 }
 
@@ -182,7 +190,7 @@ link_file() {
 seal() {
     checkpoint
     if [ -z "$1" ]; then
-        keep_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
+        note_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
         return
     fi
     printf '%65536s' '' 2>/dev/null >"$home/reserve" || fail disk "the disk of $root is full after the steps"
@@ -193,6 +201,6 @@ seal() {
         emptied=$(cd "$path" && find . -type f -size 0 -print | awk 'NR == FNR { filled[$0]; next } $0 in filled' "$record/filled" - | head -n 1)
     fi
     [ -z "$emptied" ] || fail manifest "$emptied has become empty since it was laid out; is the disk full?"
-    keep_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
+    note_line "$record/prepared" "$revision" || fail disk "cannot write $record/prepared"
     [ -z "$changed_files" ] || rm -f "$record/laid"
 }

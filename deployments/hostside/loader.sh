@@ -35,7 +35,9 @@ sweep() {
 read_program() {
     IFS=' ' read -r said bytes && [ "$said" = "$nonce" ] || exit 1
     take_bytes "$bytes" 2>/dev/null >"$1" || refuse disk "cannot write the program to $state"
-    [ "$1" = /dev/null ] || [ "$(size_of "$1")" -eq "$bytes" ] || exit 1
+    [ "$1" != /dev/null ] || return 0
+    measure "$1"
+    [ "$length" -eq "$bytes" ] || exit 1
 }
 
 take_bytes() {
@@ -48,9 +50,8 @@ take_bytes() {
 }
 
 have_room() {
-    set -- $(df -Pk "$state/archives" 2>/dev/null | tail -n 1)
-    case ${4-x} in *[!0-9]*) return 0 ;; esac
-    [ "$4" -ge $((size / 512)) ] || refuse disk "the archive needs $((size / 512)) kB free with room to unpack it; $4 kB are free in $root"
+    look_at_disk "$state/archives"
+    [ "${free:-$size}" -ge $((size / 512)) ] || refuse disk "the archive needs $((size / 512)) kB free with room to unpack it; $free kB are free in $root"
 }
 
 # Which one: the whole, packed as this host can unpack it, or only what differs from the release that serves.
@@ -64,21 +65,30 @@ choose_archive() {
     if [ "$laid" = "archive $base $mask" ]; then kind=changes packing=gz archive=$changes size=$changes_size; fi
 }
 
-# Opens the part that an upload goes to; another loader that is still at it keeps its own.
+# Opens the part that an upload goes to; another loader that is still at it keeps its own. What is small begins anew, and
+# is not kept.
 open_part() {
+    got=0 sum=-
+    if [ "$size" -le 1000000 ]; then
+        part=$fresh/archive stored=
+        return
+    fi
+    have_room
     part=$state/archives/.part-$archive
     if held "$part"; then part=$part.$$; fi
     problem=$( (: >>"$part") 2>&1) || refuse_write "$problem"
     exec 5>>"$part"
     try_lock 5 || refuse lock "another upload of this archive goes on right now"
-    got=$(size_of "$part") sum=-
-    [ "$got" -eq 0 ] || sum=$(digest <"$part")
+    if [ -s "$part" ]; then
+        digest "$part"
+        measure "$part"
+        got=$length
+    fi
 }
 
 # The worker compares what came before with its own bytes, and says from where on it sends.
 receive_archive() {
     open_part
-    have_room
     mark need "$kind" "$packing" "$got" "$sum"
     IFS= read -r from || exit 1
     [ "$from" = "$got" ] || { from=0 && : >"$part"; }
@@ -86,24 +96,34 @@ receive_archive() {
         rm -f "$part"
         refuse disk "cannot write the archive to $state/archives"
     fi
-    got=$(size_of "$part")
-    [ "$got" -eq "$size" ] || refuse upload "it came only in part: $got of $size bytes"
-    if [ "$(digest <"$part")" != "$archive" ]; then
+    digest "$part"
+    if [ "$sum" != "$archive" ]; then
+        measure "$part"
+        [ "$length" -eq "$size" ] || refuse upload "it came only in part: $length of $size bytes"
         rm -f "$part"
         refuse upload "it arrived with another sha256 than $archive"
     fi
+    [ "$stored" ] || return 0
     mv -f "$part" "$stored" || refuse disk "cannot keep the archive in $state/archives"
     exec 5>&-
+    forget_archives
+}
+
+# The three that were used last stay.
+forget_archives() {
+    set +f
+    set -- "$state/archives"/*
+    set -f
+    [ "$#" -gt 3 ] || return 0
+    ls -t "$state/archives" | grep -v "^$archive\$" | tail -n +3 |
+        while IFS= read -r old; do rm -f "$state/archives/$old"; done
 }
 
 get_archive() {
     [ "$archive" != - ] || return 0
     stored=$state/archives/$archive
-    [ -f "$stored" ] || receive_archive
-    touch "$stored"
-    ls -t "$state/archives" | grep -v "^$archive\$" | tail -n +3 |
-        while IFS= read -r old; do rm -f "$state/archives/$old"; done
-    keep_line "$fresh/bulk" "$kind $archive $packing $base $size" || refuse disk "cannot write to $state"
+    if [ -f "$stored" ]; then touch "$stored"; else receive_archive; fi
+    note_line "$fresh/bulk" "$kind $archive $packing $base $size" || refuse disk "cannot write to $state"
     mark have "$kind"
 }
 
@@ -111,12 +131,12 @@ words() {
     while IFS= read -r word; do
         case $word in
         stored)
-            pass_gate
+            check_claim
             rm -f "$home/spool"
             break
             ;;
         stop)
-            pass_gate
+            check_claim
             touch "$home/stop"
             ;;
         esac
@@ -133,23 +153,24 @@ give_end() {
 }
 
 # Watches for the runner's death by the lock that it holds, and says so if it died without a result. It and the
-# follower end with the loader, however that ends.
+# follower end with the loader, however that ends. Most runners are done before the first look.
 # No signal is trapped anywhere here: one that comes while a shell with traps forks can be lost.
 await_runner() {
-    while held "$home/alive"; do
+    while :; do
         sleep 1 >/dev/null
         if ! kill -0 $$; then
             kill "$follower"
             exit 0
         fi
+        held "$home/alive" || break
     done
-    if [ -e "$home/result" ] && ! lacks_end; then exit 0; fi
-    [ -e "$home/result" ] || reap "$name"
+    if [ -s "$home/result" ] && ! lacks_end; then exit 0; fi
+    [ -s "$home/result" ] || reap "$name"
     # Some tails look once a second only; what they have not shown yet goes first.
     nap 9 >/dev/null
     nap 9 >/dev/null
     [ -e "$home/spool" ] || exit 0
-    if [ -e "$home/result" ]; then give_end; else mark lost; fi
+    if [ -s "$home/result" ]; then give_end; else mark lost; fi
 }
 
 follow() {
@@ -164,7 +185,7 @@ follow() {
 attach() {
     leave_gate
     IFS= read -r stored_nonce <"$home/nonce" || stored_nonce=$nonce
-    if [ -e "$home/result" ] && [ ! -e "$home/spool" ]; then
+    if [ -s "$home/result" ] && [ ! -e "$home/spool" ]; then
         IFS= read -r result <"$home/result" || result=failed
         mark done "$result"
         exit 0
@@ -172,7 +193,7 @@ attach() {
     mark attached "$stored_nonce"
     if held "$home/alive"; then follow; fi
     tail -c "+$((offset + 1))" "$home/spool" 2>/dev/null
-    if [ -e "$home/result" ]; then
+    if [ -s "$home/result" ]; then
         give_end
         words
     fi
@@ -198,7 +219,7 @@ trap let_go EXIT
 need_tools
 open_state
 # Before an archive travels for nothing.
-[ "$archive" = - ] || pass_gate
+check_claim
 if [ -d "$home" ]; then
     read_program /dev/null
 else

@@ -14,8 +14,8 @@ probe_root() {
     else
         mark root "$word"
     fi
-    set -- $(df -Pk "$at" 2>/dev/null | tail -n 1)
-    mark disk "${4:-0}" "${2:-0}"
+    look_at_disk "$at"
+    mark disk "${free:-0}" "${disk:-0}"
 }
 
 observe_tools

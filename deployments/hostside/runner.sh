@@ -13,9 +13,9 @@ say() { mark say "$@" || :; }
 
 # The result comes first: whoever finds it without an end mark in the spool can still say how it ended.
 finish() {
-    keep_line "$home/result" "$1" || { rm -f "$home/reserve" && keep_line "$home/result" "$1"; }
+    note_line "$home/result" "$1" || { rm -f "$home/reserve" && note_line "$home/result" "$1"; }
     mark end "$1" || { rm -f "$home/reserve" && printf '\n' && mark end "$1"; }
-    rm -rf "$home/reserve" "$home/environment" "$home/sums" "$home/list" "$home/difference" "$home/index" "$home/git"
+    rm -rf "$home/reserve" "$home/archive" "$home/environment" "$home/sums" "$home/list" "$home/difference" "$home/index" "$home/git"
     exit 0
 }
 
@@ -57,9 +57,9 @@ watch() {
         passed=$((now - (${then:-now - 1})))
         if [ "$passed" -lt 0 ] || [ "$passed" -gt 10 ]; then passed=1; fi
         spent=$((spent + passed)) quiet=$((quiet + passed)) then=$now
-        size=$(size_of "$spool")
-        [ "$size" = "$grown" ] || quiet=0
-        grown=$size
+        measure "$spool"
+        [ "$length" = "$grown" ] || quiet=0
+        grown=$length
         reason=
         if [ "$3" -gt 0 ] && [ "$quiet" -ge "$3" ]; then reason=silence; fi
         if [ "$2" -gt 0 ] && [ "$spent" -ge "$2" ]; then reason=timeout; fi
@@ -202,7 +202,7 @@ begin() {
     umask "$mask"
     cd "$root" || fail release "$root cannot be entered"
     take_lock
-    keep_line "$state/holder" "$name" || fail disk "cannot write to $state"
+    note_line "$state/holder" "$name" || fail disk "cannot write to $state"
     checkpoint
     [ "$release" ] || take_live
     path=$root/releases/$release

@@ -32,17 +32,14 @@ check_release() {
     fi
 }
 
-# Exit code 0: the word came in time. The timer ends the reader by a signal, for read itself knows no time.
+# Exit code 0: the word came in time. Time is a process, for read itself knows none; the reader ends it when anything came.
 # No signal is trapped anywhere here: one that comes while a shell with traps forks can be lost.
 await_word() {
-    (exec 9>&- && IFS= read -r word && [ "$word" = flip ]) <&3 &
-    reader=$!
-    (
-        exec 3<&- 9>&- >/dev/null
-        while [ "$seconds" -gt 0 ] && sleep 1; do seconds=$((seconds - 1)); done
-        kill "$reader"
-    ) &
+    sleep "$seconds" 3<&- 9>&- >/dev/null &
     timer=$!
+    (exec 9>&- && IFS= read -r word && [ "$word" = flip ] && kill "$timer" || { kill "$timer" && exit 1; }) <&3 &
+    reader=$!
+    if wait "$timer"; then return 1; fi
     wait "$reader"
 }
 
@@ -58,10 +55,7 @@ flip() {
     [ "$fence" -ge "$seen" ] || stay "a newer deploy (fence $seen) has taken over this folder"
     if [ "$live" != "$release" ]; then
         replace "$next" "$root/current" || stay "the link $root/current could not be replaced"
-        old=$live
-        live_release
-        [ "$pointed" = "releases/$release" ] || stay "the link $root/current did not change"
-        live=$old
+        serves "$release" || stay "the link $root/current did not change"
     fi
     leave_gate
     read_clock

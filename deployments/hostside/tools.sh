@@ -54,40 +54,59 @@ link_text() {
     fi
 }
 
-# Sets $live, the name of the release that serves, and $pointed, what the link says; or nothing.
+# serves RELEASE: by the link itself, and without starting a process.
+serves() { [ -L "$root/current" ] && [ "$root/current" -ef "$root/releases/$1" ]; }
+
+# Sets $live, the name of the release that serves; or nothing. What leads straight into `releases` needs no process.
 live_release() {
-    if has readlink; then
-        live=$(readlink "$root/current" 2>/dev/null) || live=
-    else
-        live=$(link_text "$root/current" 2>/dev/null) || live=
-    fi
-    pointed=$live
+    came_from=$PWD live=
+    [ -L "$root/current" ] || return 0
+    if cd -P "$root/current" 2>/dev/null; then live=${PWD##*/}; fi
+    cd "$came_from" 2>/dev/null || cd /
+    if [ "$live" ] && serves "$live" && [ ! -L "$root/releases/$live" ]; then return 0; fi
+    live=$(link_text "$root/current" 2>/dev/null) || live=
     live=${live%/}
     live=${live##*/}
 }
 
+# Sets $sum: the sha256 of a file.
 digest() {
     if has sha256sum; then
-        sha256sum
+        sum=$(sha256sum <"$1")
     elif has shasum; then
-        shasum -a 256
+        sum=$(shasum -a 256 <"$1")
     elif has openssl; then
-        openssl dgst -sha256 -r
+        sum=$(openssl dgst -sha256 -r <"$1")
     else
-        perl -MDigest::SHA -e 'print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest'
-    fi | cut -c 1-64
+        sum=$(perl -MDigest::SHA -e 'print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest' <"$1")
+    fi
+    sum=${sum%% *}
 }
 
-size_of() {
+# Sets $length: the bytes of a file.
+measure() {
     set -- $(ls -ln "$1" 2>/dev/null)
-    echo "${5-0}"
+    length=${5-0}
 }
 
-# Writes one line under a name that never holds half of it, and reads it back (a full disk can truncate silently).
-keep_line() {
-    printf '%s\n' "$2" 2>/dev/null >"$1.new" || return 1
-    mv -f "$1.new" "$1" 2>/dev/null || return 1
+# Writes one line, and reads it back (a full disk can truncate silently). An end in between leaves an empty file.
+note_line() {
+    printf '%s\n' "$2" 2>/dev/null >"$1" || return 1
     IFS= read -r read_back <"$1" && [ "$read_back" = "$2" ]
+}
+
+# The same under a name that holds the old line or the new one at any moment.
+keep_line() { note_line "$1.new" "$2" && mv -f "$1.new" "$1" 2>/dev/null; }
+
+# Sets $free and $disk, in kB; or nothing. The figures stand before the one with a percent sign.
+look_at_disk() {
+    free= disk=
+    set -- $(df -Pk "$1" 2>/dev/null)
+    while [ "$#" -gt 5 ]; do
+        case $5 in *%) disk=$2 free=$4 && break ;; esac
+        shift
+    done
+    case $free$disk in *[!0-9]*) free= disk= ;; esac
 }
 
 # Sets $lacking.

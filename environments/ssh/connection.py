@@ -69,6 +69,13 @@ class _OwnKey:
 own_key = _OwnKey()
 
 
+class _Connection(Connection):  # type: ignore[misc]
+    """Fabric's, whose attributes are plain ones: asking each time whether one is part of its configuration costs more
+    than half of making it, while all other hosts wait for the same configuration."""
+
+    __setattr__ = object.__setattr__
+
+
 def open_direct(host: Host) -> socket.socket:
     """Raises HostUnreachable."""
     return open_socket(host.name, host.address, host.port)
@@ -99,7 +106,7 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
     sock = open_way(host)
     # Fabric's Config is not safe to share between threads while a Connection copies it.
     with _config_lock:
-        connection = Connection(
+        connection = _Connection(
             host.address, user=user, port=host.port, config=_config, connect_kwargs=_kwargs(pkey, sock)
         )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def test_a_revision_file_of_the_tree_stays(host: Host, first: Release) -> None:
     assert (host.root / "releases" / first.name / "REVISION").read_text() == "our own\n"
 
 
-def test_an_archive_travels_once_and_three_are_kept(host: Host) -> None:
-    held = [tree({"n": str(n)}) for n in range(5)]
+def test_a_large_archive_travels_once_and_three_are_kept(host: Host) -> None:
+    held = [tree({"n": random.Random(n).randbytes(1_000_000).hex()}) for n in range(5)]
     for n, one in enumerate(held, 1):
         host.run_program(prepare(host, release(n), one), name=f"d{n}-prepare-1", archive=one)
     assert held[4].source.gz.sha256 in archives(host)
@@ -73,31 +74,54 @@ def test_a_changed_archive_is_refused(any_host: Host, shop: Tree, first: Release
     assert not list((any_host.state / "programs").iterdir())
 
 
-def test_half_an_archive_never_gets_its_name(any_host: Host, shop: Tree, first: Release) -> None:
+@pytest.fixture
+def large() -> Tree:
+    """More than what is sent anew from its beginning."""
+    return tree({"index.html": "<h1>Shop</h1>\n", "noise": random.Random(1).randbytes(1_000_000).hex()})
+
+
+def test_a_small_archive_is_not_kept(any_host: Host, shop: Tree, first: Release) -> None:
+    assert any_host.run_program(prepare(any_host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
+    assert archives(any_host) == set()
+    assert not list(any_host.state.glob("programs/*/archive"))
+
+
+def test_half_of_what_is_small_is_not_kept(any_host: Host, shop: Tree, first: Release) -> None:
     channel = any_host.run(start_command(Call(any_host.place, "d1-prepare-1", 1, NONCE, 0, shop.source)))
     channel.send(program_message(prepare(any_host, first, shop), NONCE))
     channel.wait_for("need")
     channel.send(b"0\n" + shop.gz[: len(shop.gz) // 2])
     assert channel.close()[-1].args.startswith("upload it came only in part")
-    assert archives(any_host) == {f".part-{shop.source.gz.sha256}"}
+    assert archives(any_host) == set()
+    assert not list((any_host.state / "programs").iterdir())
     assert any_host.run_program(prepare(any_host, first, shop), archive=shop).marks()[-1] == Mark("end", "ok")
+
+
+def test_half_an_archive_never_gets_its_name(any_host: Host, large: Tree, first: Release) -> None:
+    channel = any_host.run(start_command(Call(any_host.place, "d1-prepare-1", 1, NONCE, 0, large.source)))
+    channel.send(program_message(prepare(any_host, first, large), NONCE))
+    channel.wait_for("need")
+    channel.send(b"0\n" + large.gz[: len(large.gz) // 2])
+    assert channel.close()[-1].args.startswith("upload it came only in part")
+    assert archives(any_host) == {f".part-{large.source.gz.sha256}"}
+    assert any_host.run_program(prepare(any_host, first, large), archive=large).marks()[-1] == Mark("end", "ok")
 
 
 @pytest.mark.parametrize("kept", ["half", "wrong", "too long"])
 def test_an_upload_goes_on_where_it_broke_off_if_that_is_right(
-    any_host: Host, shop: Tree, first: Release, kept: str
+    any_host: Host, large: Tree, first: Release, kept: str
 ) -> None:
     any_host.run_program(prepare(any_host, release(7), tree({"x": "x"})), archive=tree({"x": "x"}))
-    half = shop.gz[: len(shop.gz) // 2]
-    part = any_host.state / "archives" / f".part-{shop.source.gz.sha256}"
-    part.write_bytes({"half": half, "wrong": b"x" * len(half), "too long": shop.gz * 2}[kept])
-    channel = any_host.start(prepare(any_host, first, shop), name="d2-prepare-1", archive=shop)
+    half = large.gz[: len(large.gz) // 2]
+    part = any_host.state / "archives" / f".part-{large.source.gz.sha256}"
+    part.write_bytes({"half": half, "wrong": b"x" * len(half), "too long": large.gz * 2}[kept])
+    channel = any_host.start(prepare(any_host, first, large), name="d2-prepare-1", archive=large)
     assert channel.wait_for("end").args == "ok"
     (need,) = [mark for mark in channel.marks() if mark.word == "need"]
-    assert (wanted(need).got, len(answer(need, shop))) == {
-        "half": (len(half), len(f"{len(half)}\n") + len(shop.gz) - len(half)),
-        "wrong": (len(half), len("0\n") + len(shop.gz)),
-        "too long": (2 * len(shop.gz), len("0\n") + len(shop.gz)),
+    assert (wanted(need).got, len(answer(need, large))) == {
+        "half": (len(half), len(f"{len(half)}\n") + len(large.gz) - len(half)),
+        "wrong": (len(half), len("0\n") + len(large.gz)),
+        "too long": (2 * len(large.gz), len("0\n") + len(large.gz)),
     }[kept]
     assert not part.exists()
 
