@@ -37,7 +37,7 @@ Socket = socket.socket | paramiko.Channel
 # Whoever does not even answer the call waits outside.
 _handshakes = threading.BoundedSemaphore(48)
 _config_lock = threading.Lock()
-_config = Config(overrides={"load_ssh_configs": False})
+shared_config = Config(overrides={"load_ssh_configs": False})
 
 
 class _OwnKey:
@@ -70,8 +70,8 @@ own_key = _OwnKey()
 
 
 class _Connection(Connection):  # type: ignore[misc]
-    """Fabric's, whose attributes are plain ones: asking each time whether one is part of its configuration costs more
-    than half of making it, while all other hosts wait for the same configuration."""
+    """Fabric's with plain attributes. Fabric looks whether each is part of its configuration, which costs more than
+    half of making one; and what it then writes there, all others that share it may miss for a moment."""
 
     __setattr__ = object.__setattr__
 
@@ -107,7 +107,7 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
     # Fabric's Config is not safe to share between threads while a Connection copies it.
     with _config_lock:
         connection = _Connection(
-            host.address, user=user, port=host.port, config=_config, connect_kwargs=_kwargs(pkey, sock)
+            host.address, user=user, port=host.port, config=shared_config, connect_kwargs=_kwargs(pkey, sock)
         )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
     named = host.address if host.port == 22 else f"[{host.address}]:{host.port}"

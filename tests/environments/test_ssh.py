@@ -8,7 +8,7 @@ import pytest
 from environments import ssh
 from environments.keys import ensure_key_pair
 from environments.models import Host, HostKey
-from environments.ssh import pool
+from environments.ssh import connection, pool
 from tests.environments.ssh_server import OldServer, SSHServer, a_server
 
 MakeHost = Callable[..., Host]
@@ -45,6 +45,12 @@ def talk(host: Host) -> bytes:
 def test_it_talks_with_a_program(server: SSHServer) -> None:
     assert talk(trusted(server)) == b"abc"
     assert (server.commands, server.users[-1]) == (["cat"], "deploy")
+
+
+def test_signing_in_leaves_the_shared_configuration_alone(server: SSHServer) -> None:
+    """Other threads read it meanwhile, and would miss what is being replaced."""
+    assert talk(trusted(server)) == b"abc"
+    assert connection.shared_config._modifications == {}
 
 
 def test_nothing_within_the_time_is_none_and_the_end_is_empty(server: SSHServer) -> None:
