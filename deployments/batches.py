@@ -1,5 +1,6 @@
 """A worker's part: claim the host runs that it was offered, piece by piece as it has room, and do one phase on them."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -7,12 +8,14 @@ from contextlib import contextmanager
 from django.db import connection
 
 from deployments import claims, doorbell, phases, sharing
+from deployments.claims import ClaimLost
 from deployments.errands import Errand
 from deployments.models import Deploy
 from deployments.recorder import Recorder
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, RunStatus
 
+log = logging.getLogger(__name__)
 R = RunStatus
 
 PIECE = 64
@@ -78,6 +81,10 @@ def _run_piece(
                     phases.carry_out(work, deploy, fitting, recorder, runtime)
             finally:
                 claims.let_go(taken)
+    except ClaimLost as lost:
+        # what another worker has taken while this one slept is the other's to tell of
+        errand.todo.clear()
+        log.info("%s", lost)
     except BaseException:
         errand.todo.clear()
         raise

@@ -175,7 +175,8 @@ def test_r07_a_worker_that_consumes_no_more_ends_itself(cluster: Cluster, broker
     row = deaf.row()
     assert row is not None
     with current_app.connection_for_write() as connection:
-        current_app.control.cancel_consumer(row.inbox, connection=connection)
+        for queue in ("deployer", doorbell.inbox_queue(row.inbox)):
+            current_app.control.cancel_consumer(queue, connection=connection)
     began = time.monotonic()
     running = request(place)
     eventually(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")

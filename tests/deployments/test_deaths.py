@@ -1,6 +1,7 @@
 """Workers that die at one named point, and what those who adopt their work may then say of the hosts."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -8,7 +9,7 @@ from deployments import lifecycle
 from deployments.models import Deploy, HostRun
 from tests.deployments.model_hosts import FLEET, ModelHost
 from tests.deployments.model_truths import Truths
-from tests.deployments.model_world import Trap, World
+from tests.deployments.model_world import REFUSALS, Trap, World
 
 pytestmark = pytest.mark.both_databases
 
@@ -91,3 +92,21 @@ def test_why_a_host_did_not_switch_is_told_in_its_own_words(world: World) -> Non
     row = _rows(deploy)[0]
     assert (row.status, row.error_kind) == ("failed", "not-switched")
     assert f"{first.name} could not be switched: the word did not come" in row.error
+
+
+POINTS = ("decide", "taken", "connect", "connected", "send", "sent", "receive", "move", "record", "result")
+
+
+@pytest.mark.parametrize("where", POINTS)
+@pytest.mark.parametrize("script", [("work",), ("cancel", "finish")], ids="-".join)
+def test_a_worker_that_slept_too_long_writes_nothing(world: World, where: str, script: tuple[str, ...]) -> None:
+    """Whatever it was about to do: others have gone on, and `World` compares all rows before and after it wakes."""
+    for after in range(2):
+        with suppress(*REFUSALS):
+            lifecycle.request_deploy(target=world.target, ref="main", by=world.by, wait=True)
+        with world.trapped(Trap("sleep", after, where, script)):
+            world.work(12)
+        world.check()
+    world.settle()
+    world.check()
+    assert not world.woken, "each sleeper has been looked at"
