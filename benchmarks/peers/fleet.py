@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.peers import network
+from benchmarks.peers import leftovers, network
 from benchmarks.peers.accounting import Group
 
 PORT = 2222
@@ -140,7 +140,7 @@ class Fleet:
     def _make_files(self) -> None:
         for name in ("app", "home", "etc", "log", "hosts"):
             (self.folder / name).mkdir(parents=True)
-        _run("mount", "-t", "tmpfs", "-o", "size=16G,nr_inodes=8M,mode=755", "deploybench", str(self.folder / "hosts"))
+        _run("mount", "-t", "tmpfs", "-o", "size=16G,nr_inodes=8M,mode=755", leftovers.DISK, str(self.folder / "hosts"))
         with suppress(KeyError):
             pwd.getpwnam(USER)
             _run("userdel", USER)
@@ -178,11 +178,12 @@ class Fleet:
 def running(folder: Path, accounts: Group, count: int) -> Iterator[Fleet]:
     """So many hosts, ready; ended and removed afterwards."""
     fleet = Fleet(folder, accounts)
-    try:
-        fleet.start(count)
-        yield fleet
-    finally:
-        fleet.stop()
+    with leftovers.cleared():
+        try:
+            fleet.start(count)
+            yield fleet
+        finally:
+            fleet.stop()
 
 
 def _run(*command: str) -> None:

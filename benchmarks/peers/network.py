@@ -6,20 +6,21 @@ NET, DELAYED_NET = "10.77", "10.78"
 SPACE = "deploybench"
 INSIDE = ("ip", "netns", "exec", SPACE)
 _CABLE = "deploybench0"
+_NEAR, _FAR = "10.76.0.1", "10.76.0.2"
 
 
 def make() -> None:
     _run_ip("netns", "add", SPACE)
     _run_ip("link", "add", _CABLE, "type", "veth", "peer", "name", "deploybench1", "netns", SPACE)
-    _run_ip("address", "add", "10.76.0.1/30", "dev", _CABLE)
+    _run_ip("address", "add", f"{_NEAR}/30", "dev", _CABLE)
     _run_ip("link", "set", _CABLE, "up")
     inside = ("-n", SPACE)
-    _run_ip(*inside, "address", "add", "10.76.0.2/30", "dev", "deploybench1")
+    _run_ip(*inside, "address", "add", f"{_FAR}/30", "dev", "deploybench1")
     _run_ip(*inside, "link", "set", "deploybench1", "up")
     _run_ip(*inside, "link", "set", "lo", "up")
     _run_ip(*inside, "route", "add", "local", f"{NET}.0.0/16", "dev", "lo")
-    _run_ip(*inside, "route", "add", "default", "via", "10.76.0.1")
-    _run_ip("route", "add", f"{NET}.0.0/16", "via", "10.76.0.2")
+    _run_ip(*inside, "route", "add", "default", "via", _NEAR)
+    _run_ip("route", "add", f"{NET}.0.0/16", "via", _FAR)
 
 
 def remove() -> None:
