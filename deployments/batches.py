@@ -18,7 +18,7 @@ from deployments.states import ACTIVE, RunStatus
 log = logging.getLogger(__name__)
 R = RunStatus
 
-PIECE = 64
+PIECE = 128
 PIECES_MOST = 128  # at once; many only when hosts hang in each of them
 _FITTING: dict[str, tuple[str, ...]] = {
     "task": (R.PENDING, R.PREPARING),
@@ -79,6 +79,7 @@ def _run_piece(
             try:
                 if fitting and (work != "switch" or len(fitting) == len(run_ids)):
                     phases.carry_out(work, deploy, fitting, recorder, runtime)
+                    recorder.drain()
             finally:
                 claims.let_go(taken)
     except ClaimLost as lost:

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, Q, QuerySet
 
 from deployments.models import Deploy, HostRun, Worker
+from deployments.models.bulk import ids_of
 from deployments.states import RUN_OPEN
-from environments.models import Target
+from environments.models import Host, HostKey, Target, Zone
 
 RENEW_SECONDS = 2.0
 LAPSE_SECONDS = 8.0
@@ -106,17 +107,38 @@ def take(worker: Worker, deploy: Deploy, run_ids: Sequence[int]) -> list[HostRun
         # a worker that slept until its row was buried wakes to find nothing, rather than an error at the commit
         known = Exists(Worker.objects.filter(pk=worker.pk))
         wanted = HostRun.objects.filter(known, deploy=deploy, status__in=RUN_OPEN)
-        counts = [free(wanted.filter(pk__in=ids)).update(claimed_by=worker.pk, fence=fence) for ids in pieces(run_ids)]
+        counts = [
+            free(wanted.filter(pk__among=set(ids))).update(claimed_by=worker.pk, fence=fence) for ids in pieces(run_ids)
+        ]
         if not any(counts):
             return []
         Target.objects.filter(pk=target.pk).update(fence=fence)
     rows = HostRun.objects.filter(deploy=deploy, claimed_by=worker.pk, fence=fence)
-    # all that connecting asks for: else each host's thread would ask by itself
-    ways = rows.select_related("host__zone__region__gateway")
-    taken = list(ways.prefetch_related("host__keys", "host__zone__region__gateway__keys"))
+    taken = list(rows)
+    _read_ways(taken)
     for run in taken:
         run.deploy = deploy  # one object for all: what its relations have read is read once
     return taken
+
+
+def _read_ways(taken: Sequence[HostRun]) -> None:
+    """All that connecting asks for, in three statements: else each host's thread would ask by itself.
+
+    By hand: Django's ways to read relations along make a queryset, or a zone and a region, for each host.
+    """
+    ids = {run.host_id for run in taken if run.host_id is not None}
+    zones = {zone.pk: zone for zone in Zone.objects.select_related("region__gateway")}
+    gateways = [zone.region.gateway for zone in zones.values() if zone.region.gateway is not None]
+    hosts = {host.pk: host for host in Host.objects.filter(pk__among=ids)}
+    keys: dict[int, list[HostKey]] = {}
+    for key in HostKey.objects.filter(host__among=ids | ids_of(gateways)):
+        keys.setdefault(key.host_id, []).append(key)
+    for host in (*hosts.values(), *gateways):
+        host.accepted_keys = keys.get(host.pk, [])
+        if host.zone_id in zones:
+            host.zone = zones[host.zone_id]
+    for run in taken:
+        run.host = hosts.get(run.host_id) if run.host_id is not None else None
 
 
 def pieces(ids: Sequence[int]) -> list[Sequence[int]]:
@@ -133,21 +155,21 @@ def held_all(runs: Iterable[HostRun]) -> QuerySet[HostRun]:
     """The rows of host runs that were claimed together, as far as that claim holds."""
     claimed = list(runs)
     first = claimed[0]
-    return HostRun.objects.filter(pk__in=[run.pk for run in claimed], claimed_by=first.claimed_by_id, fence=first.fence)
+    return HostRun.objects.filter(pk__among=ids_of(claimed), claimed_by=first.claimed_by_id, fence=first.fence)
 
 
 def let_go(runs: Iterable[HostRun]) -> None:
     """End those of the claims that still hold."""
     for (worker_id, fence), claimed in by_claim(runs).items():
         for ids in pieces([run.pk for run in claimed]):
-            HostRun.objects.filter(pk__in=ids, claimed_by=worker_id, fence=fence).update(claimed_by=None)
+            HostRun.objects.filter(pk__among=set(ids), claimed_by=worker_id, fence=fence).update(claimed_by=None)
 
 
 def let_go_but(worker: Worker, kept: Sequence[int]) -> None:
     """End all claims of this worker but those of the host runs `kept`."""
     mine = set(HostRun.objects.filter(claimed_by=worker.pk, status__in=RUN_OPEN).values_list("pk", flat=True))
     for ids in pieces(sorted(mine - set(kept))):
-        HostRun.objects.filter(pk__in=ids, claimed_by=worker.pk).update(claimed_by=None)
+        HostRun.objects.filter(pk__among=set(ids), claimed_by=worker.pk).update(claimed_by=None)
 
 
 def by_claim(runs: Iterable[HostRun]) -> dict[tuple[int | None, int], list[HostRun]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from deployments import claims, lifecycle, plan, recipes, runs, sharing
@@ -51,17 +52,17 @@ def _decide(deploy: Deploy, action: plan.Action) -> None:
 
 
 def picture(deploy: Deploy) -> plan.Picture:
-    """All that the plan needs, in six queries whatever the number of hosts; plain values, for it is asked often."""
-    rows = deploy.runs.values_list("pk", "wave", "status", "region", "host_name")
-    through = set(deploy.runs.filter(switched_at__isnull=False).values_list("pk", flat=True))
-    free = set(claims.free(deploy.runs.all()).values_list("pk", flat=True))
+    """All that the plan needs, in a few queries whatever the number of hosts; plain values, for it is asked often."""
+    gone = {None, *claims.lapsed_workers().values_list("pk", flat=True)}
+    through = ExpressionWrapper(Q(switched_at__isnull=False), BooleanField())
+    rows = deploy.runs.values_list("pk", "wave", "status", "claimed_by", "region", "host_name", through)
     queues = sharing.queue_of_region()
     once = _once_state(deploy)
     return plan.Picture(
         status=deploy.status,
         runs=[
-            plan.Run(pk, wave, status, pk in free, region, host, pk in through, queues.get(region, ""))
-            for pk, wave, status, region, host in rows
+            plan.Run(pk, wave, status, worker in gone, region, host, switched, queues.get(region, ""))
+            for pk, wave, status, worker, region, host, switched in rows
         ],
         needed=deploy.plan.get("needed", 0),
         needed_per_region=deploy.plan.get("needed_per_region", 0),

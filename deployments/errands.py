@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 Key = tuple[int, str]  # deploy and kind of work
@@ -58,11 +59,16 @@ class Errands(ThreadPoolExecutor):
                 self._change.notify_all()
             return known is not None
 
+    def has_backlog(self, deploy_id: int) -> bool:
+        """Whether there are host runs of this deploy for which there is no room yet."""
+        with self._change:
+            return any(errand.todo for (deploy, _), errand in self._open.items() if deploy == deploy_id)
+
     def next_piece(self, errand: Errand, size: int) -> list[int]:
         """The next host runs to try, once there is room. Empty: all is done, and the errand is closed."""
         with self._change:
             self._change.wait_for(lambda: self._has_room() if errand.todo else not errand.running)
-            piece = list(errand.todo)[:size]
+            piece = list(islice(errand.todo, size))
             for run_id in piece:
                 del errand.todo[run_id]
             if piece:

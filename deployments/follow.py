@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
+from django.utils import timezone
 
 from deployments import host_program, log, recipes, runs, upload
 from deployments.archives import Archive
 from deployments.claims import ClaimLost
 from deployments.host_program import ArchiveSource, Mark, parse_mark
-from deployments.models import HostRun, LogChunk, Program, ProgramPhase
+from deployments.models import HostRun, LogChunk, Program, ProgramPhase, bulk
+from deployments.models.bulk import ids_of
 from deployments.models.logs import Stream
 from deployments.recorder import Recorder
 from deployments.spool import Lines, Marked, SpoolReader
@@ -107,16 +109,16 @@ def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
 
 def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> dict[int, Program]:
     """The newest program of this phase by host run, made where there is none; a few statements for all of them."""
-    found = Program.objects.filter(run__in=taken, phase=phase).order_by("attempt")
+    found = Program.objects.filter(run__among=ids_of(taken), phase=phase).order_by("attempt")
     newest = {program.run_id: program for program in found}
     if newest:
-        ends = LogChunk.objects.filter(program__in=newest.values()).values_list("program").annotate(Max("end_offset"))
+        heard = LogChunk.objects.filter(program__among=ids_of(newest.values()))
+        ends = heard.values_list("program").annotate(Max("end_offset"))
         offsets = dict(ends)
         for program in newest.values():
             recorder.begin(program, offsets.get(program.pk, 0))
-    new = [Program(run=run, phase=phase, nonce=secrets.token_hex(8)) for run in taken if run.pk not in newest]
     try:
-        made = Program.objects.bulk_create(new)
+        made = _new_programs([run for run in taken if run.pk not in newest], phase)
     except IntegrityError:
         # our claims have lapsed in between and another worker is at it; hosts and rows tell who is too late
         return open_programs(taken, phase, recorder)
@@ -124,6 +126,18 @@ def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> d
         recorder.begin(program, 0)
         newest[program.run_id] = program
     return newest
+
+
+def _new_programs(some: Sequence[HostRun], phase: str) -> list[Program]:
+    """The first attempt of each. Raises IntegrityError."""
+    nonces = {run.pk: secrets.token_hex(8) for run in some}
+    at = connection.ops.adapt_datetimefield_value(timezone.now())
+    rows = [(pk, phase, 1, nonce, "", at) for pk, nonce in nonces.items()]
+    with transaction.atomic():
+        made = bulk.insert(
+            Program, ("run_id", "phase", "attempt", "nonce", "result", "started_at"), rows, ("id", "run_id")
+        )
+    return [Program(pk=pk, run_id=run_id, phase=phase, nonce=nonces[run_id]) for pk, run_id in made]
 
 
 def _newest(run: HostRun, phase: str) -> Program:

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL = re.compile(
@@ -36,6 +37,7 @@ class InvalidValue(HostProgramError):
     """Not what this place allows."""
 
 
+@lru_cache(maxsize=1024)
 def quote(value: str) -> str:
     """One word of POSIX sh that means exactly `value`."""
     if "\0" in value:
@@ -94,7 +96,7 @@ class Place:
             raise InvalidValue('The shell must not be empty; "sh -c" is usual.')
         checked("umask", self.umask, r"[0-7]{3,4}")
 
-    @property
+    @cached_property
     def shell_words(self) -> tuple[str, ...]:
         try:
             return tuple(shlex.split(self.shell))
@@ -120,7 +122,7 @@ class HostStep:
         if self.time_limit < 0 or self.silence_limit < 0:
             raise InvalidValue(f"A limit of step {self.name!r} is below 0.")
 
-    @property
+    @cached_property
     def plain_words(self) -> tuple[str, ...]:
         """The command's words, if a shell would make nothing else of it; empty if it takes a shell.
 

@@ -9,13 +9,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from deployments import live
-from deployments.models import Deploy, HostRun, LogChunk, Program
+from deployments.models import Deploy, HostRun, LogChunk, Program, bulk
 from deployments.models.logs import Stream
 
 CHUNK_LINES = 1000
 CHUNK_CHARACTERS = 256 * 1024
 READ_CHUNKS = 20
-INSERT_ROWS = 90  # SQLite takes 999 values in one statement
 READ_LINES = 5000  # a reader that is cut off has not made the server read much more than it got
 
 
@@ -138,17 +137,8 @@ def make_chunks(pieces: Sequence[Piece], deploy_id: int, n: int, begins: Mapping
 
 
 def insert(chunks: Sequence[NewChunk]) -> None:
-    """Store them. By SQL of our own: thousands of hosts make so many rows that models would cost the most of all."""
-    quote = connection.ops.quote_name
-    columns = ", ".join(map(quote, NewChunk._fields))
-    row = "(" + ", ".join(["%s"] * len(NewChunk._fields)) + ")"
-    with connection.cursor() as cursor:
-        for start in range(0, len(chunks), INSERT_ROWS):
-            some = chunks[start : start + INSERT_ROWS]
-            cursor.execute(
-                f"INSERT INTO {quote(LogChunk._meta.db_table)} ({columns}) VALUES {', '.join([row] * len(some))}",
-                [value for chunk in some for value in chunk],
-            )
+    """Store them; thousands of hosts make so many rows that models would cost the most of all."""
+    bulk.insert(LogChunk, NewChunk._fields, chunks)
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import CharField, F, QuerySet, Value
 from django.utils import timezone
 
 from deployments import claims, live, log
-from deployments.models import Deploy, HeldRelease, HostRun, Placement
+from deployments.models import Deploy, HeldRelease, HostRun, Placement, bulk
 from deployments.states import RUN_FINAL, RUN_MOVES, RunStatus, sources
+from environments.models import Host
 from notifications import events
 
 R = RunStatus
@@ -114,26 +116,24 @@ def _keep_places(made: Sequence[Move], now: datetime) -> None:
         there = [move.run for move in made if move.to == status and move.run.host_id is not None]
         if there:
             deploy = there[0].deploy
-            places = _places(deploy, [run.host_id for run in there if run.host_id is not None])
+            places = _places(deploy, {run.host_id for run in there if run.host_id is not None})
             if status == R.PREPARED:
-                held = [HeldRelease(placement_id=pk, release=deploy.release) for pk in places]
-                HeldRelease.objects.bulk_create(held, ignore_conflicts=True)
+                facts = {"placement_id": F("pk"), "release_id": Value(deploy.release_id, HeldRelease._meta.pk)}
+                bulk.insert_from(HeldRelease, places, facts)
             else:
                 name = deploy.release.name if deploy.release else ""
-                seen = {"seen": name, "seen_at": now, "drift": ""}
-                Placement.objects.filter(pk__in=places).update(current=deploy.release, switched_at=now, **seen)
+                places.update(current=deploy.release, switched_at=now, seen=name, seen_at=now, drift="")
 
 
-def _places(deploy: Deploy, host_ids: Sequence[int]) -> list[int]:
+def _places(deploy: Deploy, host_ids: set[int]) -> QuerySet[Placement]:
     """The target's places on these hosts, made where there is none yet."""
-    found = Placement.objects.filter(target=deploy.target_id, colour="", host__in=host_ids)
-    places = dict(found.values_list("host_id", "pk"))
-    missing = [pk for pk in host_ids if pk not in places]
-    if missing:
-        new = (Placement(host_id=pk, target_id=deploy.target_id) for pk in missing)
-        Placement.objects.bulk_create(new, ignore_conflicts=True)
-        places = dict(found.values_list("host_id", "pk"))
-    return list(places.values())
+    found = Placement.objects.filter(target=deploy.target_id, colour="", host__among=host_ids)
+    if found.count() < len(host_ids):
+        target_id = Value(deploy.target_id, Placement._meta.pk)
+        nothing = {name: Value("", CharField()) for name in ("colour", "seen", "drift")}
+        facts = {"host_id": F("pk"), "target_id": target_id, **nothing}
+        bulk.insert_from(Placement, Host.objects.filter(pk__among=host_ids), facts)
+    return found
 
 
 def _tell(run: HostRun, to: RunStatus, fields: Mapping[str, Any]) -> None:

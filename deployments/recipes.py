@@ -1,5 +1,6 @@
 """How a target is deployed, as it was when the deploy was requested, in the words of host programs."""
 
+from functools import lru_cache
 from typing import Any
 
 from deployments import host_program, task_values
@@ -67,22 +68,20 @@ def is_command(deploy: Deploy) -> bool:
     return bool(deploy.recipe.get("by_command"))
 
 
+# Values that check themselves when they are made: once for all hosts of a deploy, not once for each.
+_place = lru_cache(maxsize=64)(host_program.Place)
+_release = lru_cache(maxsize=64)(host_program.Release)
+_host_step = lru_cache(maxsize=512)(host_program.HostStep)
+
+
 def place(deploy: Deploy) -> host_program.Place:
     recipe = deploy.recipe
-    return host_program.Place(
-        root=recipe["root"],
-        target=deploy.target.slug,
-        path_prepend=tuple(recipe["path_prepend"]),
-        shell=recipe["shell"],
-        umask=recipe["umask"],
-    )
+    return _place(recipe["root"], deploy.target.slug, tuple(recipe["path_prepend"]), recipe["shell"], recipe["umask"])
 
 
 def release(deploy: Deploy) -> host_program.Release:
     assert deploy.release is not None
-    return host_program.Release(
-        name=deploy.release.name, revision=deploy.revision, number=deploy.number, by=deploy.by_name
-    )
+    return _release(deploy.release.name, deploy.revision, deploy.number, deploy.by_name)
 
 
 def step_facts(deploy: Deploy, phase: str, roles: list[str] | None = None) -> list[dict[str, Any]]:
@@ -96,13 +95,7 @@ def step_facts(deploy: Deploy, phase: str, roles: list[str] | None = None) -> li
 
 def steps(deploy: Deploy, run: HostRun, phase: str) -> tuple[host_program.HostStep, ...]:
     return tuple(
-        host_program.HostStep(
-            name=step["name"],
-            command=step["command"],
-            time_limit=step["time_limit"],
-            silence_limit=step["silence_limit"],
-            sudo=step["sudo"],
-        )
+        _host_step(step["name"], step["command"], step["time_limit"], step["silence_limit"], step["sudo"])
         for step in step_facts(deploy, phase, run.roles)
     )
 
@@ -127,7 +120,8 @@ def once_runs(deploy: Deploy) -> frozenset[int]:
 def ports(deploy: Deploy, runs: list[HostRun]) -> dict[int | None, int | None]:
     """The target's port by host, where it has one."""
     places = Placement.objects.filter(target=deploy.target_id, colour="", port__isnull=False)
-    return dict(places.filter(host__in=[run.host_id for run in runs]).values_list("host_id", "port"))
+    hosts = {run.host_id for run in runs if run.host_id is not None}
+    return dict(places.filter(host__among=hosts).values_list("host_id", "port"))
 
 
 def facts(deploy: Deploy, run: HostRun, port: int | None) -> dict[str, str]:

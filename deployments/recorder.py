@@ -22,7 +22,8 @@ from deployments.runs import Note, Removed
 from deployments.states import RunStatus
 
 BATCH_SECONDS = 0.05
-URGENT_SECONDS = 0.01  # a thread waits for the answer, and others will in a moment
+URGENT_SECONDS = 0.01  # a thread waits for the answer, and others will in a moment:
+PROGRAM_SECONDS = 0.0005  # the more programs are under way, the longer their ends are gathered, up to BATCH_SECONDS
 MOST_PENDING = 8 * 1024 * 1024  # characters
 Answer = TypeVar("Answer")
 
@@ -51,17 +52,21 @@ class Recorder:
         self._pending: list[Entry] = []
         self._count = 0
         self._offsets: dict[int, int] = {}
+        self._under_way: set[int] = set()  # programs
         self._waiting: Counter[int] = Counter()  # pieces by host run
         self._lost: set[tuple[int, int]] = set()  # host run and fence: this process may claim it anew
         self._error: Exception | None = None
         self._closed = self._urgent = False
-        self._change = threading.Condition()
+        self._change = threading.Condition()  # for threads that wait for room
+        self._work = threading.Condition(self._change)  # type: ignore[arg-type]
         self._thread = threading.Thread(target=self._run, name=f"recorder-{deploy_id}", daemon=True)
         self._thread.start()
 
     def begin(self, program: Program, offset: int) -> None:
         with self._change:
             self._offsets[program.pk] = offset
+            if not program.result:
+                self._under_way.add(program.pk)
 
     def offset(self, run: HostRun, program: Program) -> int:
         """Up to which byte of its spool the program's log is stored, all that was added included. Raises ClaimLost."""
@@ -103,8 +108,18 @@ class Recorder:
         program.result = result
 
     def move(self, run: HostRun, to: RunStatus, **fields: Any) -> None:
-        """As `runs.move`, together with those of other hosts. Raises ClaimLost."""
-        self._wait(Wish(run, move=Move(run, to, fields)))
+        """The last word about a host run in this phase: as `runs.move`, together with those of other hosts.
+
+        Written after all that was added before, some time soon; a lost claim is no error here. Before the claim is
+        let go, `drain`.
+        """
+        with self._change:
+            self._check(run)
+            self._append(Wish(run, move=Move(run, to, fields)))
+
+    def drain(self) -> None:
+        """Wait until all that was wanted so far is written."""
+        self._wait(Wish())
 
     def ask(self, act: Callable[[], Answer]) -> Answer:
         """Any other work with the database, in the recorder's thread; its answer is returned, its error raised here."""
@@ -114,19 +129,22 @@ class Recorder:
     def close(self) -> None:
         with self._change:
             self._closed = True
-            self._change.notify_all()
+            self._work.notify()
         self._thread.join()
 
     def _append(self, entry: Entry) -> None:
+        if not self._pending:
+            self._work.notify()
         self._pending.append(entry)
-        self._change.notify_all()
 
     def _wait(self, wish: Wish) -> Any:
         with self._change:
             if self._error is not None:
                 raise self._error
-            self._urgent = True
             self._append(wish)
+            if not self._urgent:
+                self._urgent = True
+                self._work.notify()
         wish.done.wait()
         if wish.error is not None:
             raise wish.error
@@ -152,7 +170,7 @@ class Recorder:
     def _next_batch(self) -> list[Entry]:
         """What is pending; waits until there is something, empty when there never will be."""
         with self._change:
-            self._change.wait_for(lambda: self._pending or self._closed)
+            self._work.wait_for(lambda: self._pending or self._closed)
             self._urgent = False
             return list(self._pending)
 
@@ -166,12 +184,13 @@ class Recorder:
                 if isinstance(entry, Piece):
                     self._count -= entry.size
                     self._waiting[entry.run.pk] -= 1
+                elif isinstance(entry, Wish) and entry.result:
+                    self._under_way.discard(entry.result[0].pk)
             self._change.notify_all()
             # let a batch gather; not a poll: an empty recorder sleeps on its condition
-            self._change.wait_for(lambda: self._urgent or self._closed, BATCH_SECONDS)
-            closed = self._closed
-        if not closed:
-            time.sleep(URGENT_SECONDS)
+            self._work.wait_for(lambda: self._urgent or self._closed, BATCH_SECONDS)
+            more = 0.0 if self._closed else URGENT_SECONDS + PROGRAM_SECONDS * len(self._under_way)
+        time.sleep(min(more, BATCH_SECONDS))
 
     def _fail(self, error: Exception) -> None:
         with self._change:
@@ -191,7 +210,8 @@ class Recorder:
             if pieces or any(wish.result for wish in wishes):
                 lost, chunks = self._store_lines(pieces, wishes)
                 _store_results(wishes, lost)
-            runs.note_all([entry for entry in batch if isinstance(entry, Note)])
+            moving = {wish.move.run.pk for wish in wishes if wish.move and "step" in wish.move.fields}
+            runs.note_all([entry for entry in batch if isinstance(entry, Note) and entry.run.pk not in moving])
             runs.forget_releases([entry for entry in batch if isinstance(entry, Removed)])
             _move(wishes)
             _act(wishes)
@@ -227,7 +247,7 @@ def _store_results(wishes: Sequence[Wish], lost: set[tuple[int, int]]) -> None:
             else:
                 by_result.setdefault(result, []).append(program.pk)
     for result, ids in by_result.items():
-        Program.objects.filter(pk__in=ids).update(result=result, ended_at=timezone.now())
+        Program.objects.filter(pk__among=set(ids)).update(result=result, ended_at=timezone.now())
 
 
 def _move(wishes: Sequence[Wish]) -> None:

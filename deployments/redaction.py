@@ -34,11 +34,22 @@ def _in_base64(raw: bytes) -> Iterator[str]:
             yield encode(bytes(before) + raw).decode()[first:last]
 
 
+@dataclass(frozen=True)
+class _Search:
+    """All forms, the longest first, a pattern of them, and with what output ends in which a form may be beginning."""
+
+    known: list[bytes]
+    pattern: re.Pattern[bytes] | None
+    ends: frozenset[bytes]
+
+
 @lru_cache(maxsize=256)
-def _search_for(secrets: frozenset[str]) -> tuple[list[bytes], re.Pattern[bytes] | None]:
-    """All forms, the longest first, and a pattern of them; made once, for there is a redactor per mark of a program."""
+def _search_for(secrets: frozenset[str]) -> _Search:
+    """Made once, for there is a redactor per mark of a program."""
     known = sorted({form for secret in secrets for form in forms(secret)}, key=lambda form: (-len(form), form))
-    return known, re.compile(b"|".join(map(re.escape, known))) if known else None
+    short = {form[:size] for form in known for size in range(1, LEAST)}
+    long = {form[at : at + LEAST] for form in known for at in range(len(form) - LEAST)}
+    return _Search(known, re.compile(b"|".join(map(re.escape, known))) if known else None, frozenset(short | long))
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,8 @@ class Redactor:
     """Feed bytes in any pieces; what comes out holds no secret. The tail that may yet become one is held back."""
 
     def __init__(self, secrets: Iterable[str], start: int = 0) -> None:
-        self._known, self._pattern = _search_for(frozenset(secrets))
+        search = _search_for(frozenset(secrets))
+        self._known, self._pattern, self._ends = search.known, search.pattern, search.ends
         self._held = b""
         self._start = start
 
@@ -79,8 +91,10 @@ class Redactor:
     def _pass(self, buffer: bytes, *, waiting: bool) -> tuple[list[Literal], int]:
         out: list[Literal] = []
         at = 0
+        if not buffer:
+            return out, at
         # most output holds no secret, and looking for each form by itself is far quicker than the pattern
-        pattern = self._pattern if any(form in buffer for form in self._known) else None
+        pattern = self._pattern if any(map(buffer.__contains__, self._known)) else None
         while at < len(buffer):
             hold = self._hold(buffer, at) if waiting else len(buffer)
             found = pattern.search(buffer, at) if pattern else None
@@ -97,6 +111,8 @@ class Redactor:
     def _hold(self, buffer: bytes, at: int) -> int:
         """The first place from which the rest of the buffer is the beginning of a form."""
         first = len(buffer)
+        if not any(buffer[-size:] in self._ends for size in range(1, LEAST + 1)):
+            return first
         for form in self._known:
             place = buffer.find(form[:1], max(at, len(buffer) - len(form) + 1), first)
             while place >= 0:

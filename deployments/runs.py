@@ -12,6 +12,7 @@ from django.utils import timezone
 from deployments import claims, live, log
 from deployments.claims import ClaimLost
 from deployments.models import Deploy, HeldRelease, HostRun, Release
+from deployments.models.bulk import ids_of
 from deployments.moves import Move, move_all, switched_all
 from deployments.states import RUN_MOVES, RunStatus, sources
 
@@ -43,10 +44,9 @@ def move(run: HostRun, to: RunStatus, **fields: Any) -> None:
 
 def without_claim(some: Sequence[HostRun]) -> set[tuple[int, int]]:
     """Those, by id and fence, whose claim no longer holds."""
-    held: set[int] = set()
-    for runs in claims.by_claim(some).values():
-        held |= set(claims.held_all(runs).values_list("pk", flat=True))
-    return {(run.pk, run.fence) for run in some if run.pk not in held}
+    rows = HostRun.objects.filter(pk__among=ids_of(some)).values_list("pk", "claimed_by", "fence")
+    held = set(rows)
+    return {(run.pk, run.fence) for run in some if (run.pk, run.claimed_by_id, run.fence) not in held}
 
 
 def note_all(notes: Sequence[Note]) -> None:
@@ -73,7 +73,7 @@ def begin_switch(rows: Sequence[HostRun]) -> bool:
     Whoever adopts them then knows that a host which cannot be asked may have switched.
     """
     counts = [
-        HostRun.objects.filter(pk__in=ids, claimed_by=worker_id, fence=fence).update(step=SWITCHING)
+        HostRun.objects.filter(pk__among=set(ids), claimed_by=worker_id, fence=fence).update(step=SWITCHING)
         for (worker_id, fence), claimed in claims.by_claim(rows).items()
         for ids in claims.pieces([run.pk for run in claimed])
     ]

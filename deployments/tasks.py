@@ -76,7 +76,9 @@ def finish(**_: object) -> None:
 def sweep() -> None:
     """Continue what nobody rings for, straight on the database: the broker may be the very thing that is down."""
     open_deploys = Deploy.objects.filter(status__in=(DeployStatus.WAITING, *ACTIVE)).order_by("pk")
-    for deploy_id in list(open_deploys.values_list("pk", flat=True)):
+    for deploy_id, status in list(open_deploys.values_list("pk", "status")):
+        if status == DeployStatus.RUNNING and current_runtime().pool.has_backlog(deploy_id):
+            continue  # this worker has more to do for it than it has room for, so it need not look for more
         try:
             engine.advance(deploy_id, offer=_do_here)
         except DatabaseError:

@@ -70,6 +70,8 @@ class Host(models.Model):
     zone = models.ForeignKey(Zone, on_delete=models.PROTECT, null=True, blank=True, related_name="hosts")
     transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.SSH)
 
+    accepted_keys: "list[HostKey]"  # those of `keys`, where whoever read the host has read them along
+
     class Meta:
         ordering = ["name"]
 

@@ -89,7 +89,8 @@ def shut(connection: Connection) -> None:
 
 def require_accepted_keys(host: Host) -> list[HostKey]:
     """The keys that a person has accepted; read along with the host, if whoever read it has asked for that."""
-    accepted = list(host.keys.all())
+    read: list[HostKey] | None = getattr(host, "accepted_keys", None)
+    accepted = list(host.keys.all()) if read is None else read
     if not accepted:
         raise HostKeyUnknown(
             host.name,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from deployments import tasks
+from deployments import engine, lifecycle, tasks
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from tests.deployments.conftest import MakeFleetTarget
@@ -52,5 +52,31 @@ def test_a_thread_of_a_worker_survives_any_mistake(transactional_db: None, monke
     runtime.start(sweep)
     try:
         assert enough.wait(30)
+    finally:
+        runtime.end()
+
+
+@pytest.mark.django_db
+def test_a_worker_with_a_backlog_looks_for_no_more_but_hears_a_cancel(
+    make_place: MakeFleetTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read all host runs of a large deploy every 3 s, only to find them under way, grows with their square."""
+    busy, other = request(make_place(hosts=3)), request(make_place(hosts=1))
+    looked: list[int] = []
+    runtime = Runtime()
+    monkeypatch.setattr(tasks, "_runtime", runtime)
+    monkeypatch.setattr(engine, "advance", lambda deploy_id, **_: looked.append(deploy_id))
+    try:
+        errand = runtime.pool.begin((busy.pk, "prepare"), [1, 2])
+        assert errand is not None
+        tasks.sweep()
+        assert looked == [other.pk]
+        lifecycle.request_cancel(busy, by=busy.by)
+        tasks.sweep()
+        assert looked == [other.pk, busy.pk, other.pk]
+        Deploy.objects.filter(pk=busy.pk).update(status="running")
+        runtime.pool.next_piece(errand, 2)
+        tasks.sweep()
+        assert looked[3:] == [busy.pk, other.pk], "all of it is in hand, so there may be more to take"
     finally:
         runtime.end()
