@@ -16,7 +16,28 @@ from benchmarks.installation import ROOT, Installation, _free_port, _wait_until_
 from tests.postgresql import PostgreSQL
 
 SIZES = (1000, 3000, 9000)
-CURVE_HOSTS = 2000
+CURVE_HOSTS = 3000
+CURVE_WORKERS = (1, 2, 3, 4)
+_PAGE = """
+import time
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from deployments.models import Deploy
+from environments.models import User
+client = Client(HTTP_HOST="localhost")
+client.force_login(User.objects.get(username="bench"))
+path = f"/deploys/{{Deploy.objects.filter(target__environment__name='fleet-{size}').first().pk}}"
+client.get(path)
+spent = []
+for _ in range(5):
+    began = time.process_time()
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(path)
+    assert answer.status_code == 200, (path, answer.status_code)
+    spent.append(time.process_time() - began)
+print("page", len(queries), sorted(spent)[2] * 1000, len(answer.content))
+"""
 _SETUP = """
 from environments.models import Application, Environment, Host, Membership, Region, Step, Target, User, Zone
 User.objects.create_user("bench", role="administrator", first_name="Bench")
@@ -108,6 +129,12 @@ class Crowd:
         after = self.cpu()
         return Cost(size, seconds, {kind: after[kind] - before.get(kind, 0) for kind in after})
 
+    def page(self, size: int) -> str:
+        """What its Deploy page costs the server when the deploy is over."""
+        said = self.deployer.manage("shell", "-c", _PAGE.format(size=size)).split()
+        queries, ms, size_of = said[-3:]
+        return f"{queries} queries, {float(ms):.0f} ms CPU, {int(size_of) // 1000} kB"
+
     def _newest(self, size: int) -> Any:
         """The deploy without its hosts: whoever waits shall not be what costs most."""
         return self.deployer.call("GET", f"/deploys?environment=fleet-{size}")["items"][0]
@@ -167,25 +194,27 @@ def _database(kind: str) -> Iterator[str]:
 
 def measure() -> dict[str, Any]:
     """CPU per host of all our processes (not of the PostgreSQL server) by size, and how more workers help."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"processors": os.cpu_count()}
     for database in ("sqlite", "postgresql"):
         with crowd(database) as deployer:
             costs = {size: deployer.deploy(size) for size in SIZES}
+            figures[f"{database}_deploy_page_{SIZES[-1]}_hosts"] = deployer.page(SIZES[-1])
         for size, cost in costs.items():
             figures[f"{database}_{size}_hosts"] = f"{cost.ms_per_host:.2f} ms CPU per host, {cost.seconds:.0f} s"
         growth = costs[SIZES[-1]].ms_per_host / costs[SIZES[0]].ms_per_host
         figures[f"{database}_growth"] = f"{growth:.2f} times per host from {SIZES[0]} to {SIZES[-1]} hosts"
-    return figures | _curve()
+        figures |= _curve(database)
+    return figures
 
 
-def _curve() -> dict[str, Any]:
+def _curve(database: str) -> dict[str, Any]:
     """How much faster more workers are when each program takes 50 ms."""
     seconds = {}
-    for workers in (1, 2, 3, 4):
-        with crowd("sqlite", sizes=(CURVE_HOSTS,), seconds=0.05, workers=workers) as deployer:
+    for workers in CURVE_WORKERS:
+        with crowd(database, sizes=(CURVE_HOSTS,), seconds=0.05, workers=workers) as deployer:
             seconds[workers] = deployer.deploy(CURVE_HOSTS).seconds
     return {
-        f"{workers}_workers": f"{seconds[1] / took:.2f} times as fast as one, {took:.1f} s for {CURVE_HOSTS} hosts"
+        f"{database}_{workers}_workers": f"{seconds[1] / took:.2f} times as fast, {took:.1f} s for {CURVE_HOSTS} hosts"
         for workers, took in seconds.items()
     }
 
@@ -197,7 +226,12 @@ def main() -> None:
     with crowd(database, sizes=tuple(sorted(set(sizes))), seconds=seconds, workers=workers) as deployer:
         for size in sizes:
             cost = deployer.deploy(size)
-            print(f"{database} {size} {cost.seconds:.1f} s {cost.ms_per_host:.2f} ms/host {cost.cpu}", flush=True)
+            used = ", ".join(f"{kind} {spent * 1000 / size:.2f}" for kind, spent in cost.cpu.items())
+            print(
+                f"| {database} | {size} | {workers} | {cost.seconds:.1f} | {cost.ms_per_host:.2f} | {used} |",
+                flush=True,
+            )
+        print(f"Deploy page of {sizes[-1]} hosts: {deployer.page(sizes[-1])}; {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":
