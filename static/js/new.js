@@ -90,11 +90,12 @@
       }
     });
     document.addEventListener("htmx:afterSwap", (event) => event.target.id === "refs" && activate(-1));
-    document.addEventListener("htmx:sendError", () => tellTrouble("The server could not be reached. Nothing was changed; try again."));
-    document.addEventListener("htmx:responseError", () => tellTrouble("The server answered with an error. Nothing was changed; reload the page."));
+    document.addEventListener("htmx:sendError", (event) => tellTrouble(event, "The server could not be reached. Nothing was changed; try again."));
+    document.addEventListener("htmx:responseError", (event) => tellTrouble(event, "The server answered with an error. Nothing was changed; reload the page."));
   });
 
-  function tellTrouble(words) {
+  function tellTrouble(event, words) {
+    if (event.detail.elt.matches("[hx-trigger^=every]")) return; // it asks again by itself, and nobody waits for it
     const note = document.createElement("p");
     note.className = "dp-notice dp-bad dp-t24";
     note.setAttribute("role", "alert");

@@ -27,6 +27,13 @@ def fleet(tmp_path: Path) -> Iterator[RunningFleet]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def lasting_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
+    """One fleet for all tests that leave it as it was."""
+    with a_fleet(tmp_path_factory.mktemp("lasting") / "demo", KEY) as running:
+        yield running
+
+
 @pytest.fixture
 def port(fleet: RunningFleet) -> int:
     return fleet.host().application_ports["storefront"]
@@ -97,8 +104,8 @@ def test_a_port_that_somebody_else_has_is_refused(fleet: RunningFleet, port: int
         ("demo-service status shop", "shop does not run on eu-west-a-01"),
     ],
 )
-def test_a_wrong_call_is_answered_clearly(fleet: RunningFleet, command: str, text: str) -> None:
-    done = asyncio.run(fleet.run(command))
+def test_a_wrong_call_is_answered_clearly(lasting_fleet: RunningFleet, command: str, text: str) -> None:
+    done = asyncio.run(lasting_fleet.run(command))
     assert done.status == 1
     assert text in done.complaint
 
