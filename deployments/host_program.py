@@ -100,15 +100,16 @@ def _one_name(text: str) -> str:
 
 
 @cache
-def _text(*names: str) -> str:
+def _text(*names: str, suffix: str = "sh") -> str:
     """Our shell files without their comments: hosts read a program byte by byte."""
-    lines = (line for name in names for line in (_FOLDER / f"{name}.sh").read_text().splitlines())
+    lines = (line for name in names for line in (_FOLDER / f"{name}.{suffix}").read_text().splitlines())
     return "".join(f"{line}\n" for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 _LOADER = _text("tools", "gate", "sessions", "loader")
 _RUNNER = _text("tools", "sessions", "runner")
 _SWITCH = _text("tools", "gate", "adopt", "switch")
+_FLIP = _text("flip", suffix="pl")
 _OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
 _LOOK = _text("tools", "look")
 _PROBE = _text("tools", "observe", "probe")
@@ -180,7 +181,7 @@ def switch_command(place: Place, *, name: str, fence: int, nonce: str, release: 
     check_call(name, nonce, fence)
     return _command(
         _SWITCH, place.root, place.target, name, str(fence), nonce, release.name, release.revision,
-        str(release.number), one_line(release.by), str(seconds), place.path_words,
+        str(release.number), one_line(release.by), str(seconds), place.path_words, _FLIP,
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-# Arms a host, waits for one word, and renames the link. Attached: no word means no switch.
+# Arms a host, waits for one word, and renames the link. Attached: no word means no switch. After arming, flip.pl goes on
+# where the host has perl.
 
 set -f
 umask 077
@@ -91,6 +92,9 @@ set -f
 next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
 exec 2>/dev/null
+if has perl; then
+    exec perl -e "${12}" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by"
+fi
 mark armed "${live:--}"
 await_word || stay "the word did not come"
 flip
