@@ -176,12 +176,14 @@ def program_message(text: str, nonce: str) -> bytes:
     return f"{nonce} {len(data)}\n".encode() + data
 
 
-def switch_command(place: Place, *, name: str, fence: int, nonce: str, release: Release, seconds: int = 10) -> str:
-    """Arms a host and waits `seconds` for the word `flip`."""
+def switch_command(
+    place: Place, *, name: str, fence: int, nonce: str, release: Release, seconds: int = 10, quiet: int = 0
+) -> str:
+    """Arms a host and waits `seconds` for the word `flip`; the answer to it may come `quiet` milliseconds later."""
     check_call(name, nonce, fence)
     return _command(
         _SWITCH, place.root, place.target, name, str(fence), nonce, release.name, release.revision,
-        str(release.number), one_line(release.by), str(seconds), place.path_words, _FLIP,
+        str(release.number), one_line(release.by), str(seconds), place.path_words, _FLIP, str(quiet),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ WORD_SECONDS, TOGETHER_MOST, ARMED_A_SECOND = 10, 500, 50
 ANSWER_SECONDS = 10.0
 ASK_SECONDS = 20.0
 THREADS_MOST = 256
+QUIET_MOST = 250  # ms; a host answers one later for each that is to get the word too
 
 
 def word_seconds(hosts: int) -> int:
@@ -49,7 +50,7 @@ class Armed:
     previous: str = ""
     live: str = ""  # what served when it was armed
     armed_at: float = 0.0
-    seconds: int = WORD_SECONDS  # how long it waits for the word
+    together: int = 1  # how many hosts switch in one wave
     failure: Exception | None = None
     told: bool = False
     switched: bool = False
@@ -61,7 +62,7 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
 
     Nothing is written to the database here but through `runs`; raises nothing for single hosts.
     """
-    items = [Armed(run, seconds=word_seconds(len(taken))) for run in taken]
+    items = [Armed(run, together=len(taken)) for run in taken]
     # threads of its own: an armed host must not wait for its turn behind another deploy's long steps
     pool = ThreadPoolExecutor(min(len(items), THREADS_MOST), thread_name_prefix="switch")
     try:
@@ -167,7 +168,8 @@ def _arm(item: Armed, arming: Arming) -> None:
             fence=run.fence,
             nonce=item.nonce,
             release=recipes.release(run.deploy),
-            seconds=item.seconds,
+            seconds=word_seconds(item.together),
+            quiet=min(QUIET_MOST, item.together),
         )
         opened = ssh.program(run.host, run.deploy.recipe["user"], command)
         channel = opened.__enter__()

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @contextmanager
 def slow_links(addresses: Sequence[str], round_trip: float) -> Iterator[None]:
     """While this lasts, each host is also reached at `delayed(address)`, `round_trip` seconds away."""
-    route = ("route", "add", "local", f"{DELAYED_NET}.0.0/16", "dev", "lo")
-    subprocess.run(["ip", *route], check=True)
+    route = ("local", f"{DELAYED_NET}.0.0/16", "dev", "lo")
+    subprocess.run(["ip", "route", "replace", *route], check=True)  # one that was killed has left its own
     command = [sys.executable, "-m", "benchmarks.peers.delay", str(round_trip), *addresses]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
@@ -30,7 +30,7 @@ def slow_links(addresses: Sequence[str], round_trip: float) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-        subprocess.run(["ip", "route", "del", *route[2:]], check=True)
+        subprocess.run(["ip", "route", "del", *route], check=True)
 
 
 async def _hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -1,6 +1,6 @@
 # What switch.sh does after arming, in one process that starts no other: a hundred hosts on one machine switch at once.
 
-my ($root, $next, $release, $live, $fence, $seconds, $nonce, $name, $revision, $number, $by) = @ARGV;
+my ($root, $next, $release, $live, $fence, $seconds, $nonce, $name, $revision, $number, $by, $quiet) = @ARGV;
 my $state = "$root/.deployer";
 $| = 1;
 
@@ -45,9 +45,9 @@ sub add_line {
     open FILE, ">>", $path and print FILE "$line\n" and close FILE;
 }
 
-# Milliseconds where this perl knows them.
+# In milliseconds where this perl knows them.
 sub record {
-    my $now = eval { require Time::HiRes; int(Time::HiRes::time() * 1000) };
+    my $now = $fine && int(Time::HiRes::time() * 1000);
     my ($second, $part) = $now ? (int($now / 1000), sprintf ".%03d", $now % 1000) : (time, "");
     my @at = gmtime $second;
     my $iso = sprintf "%d-%02d-%02dT%02d:%02d:%02d%sZ", 1900 + $at[5], 1 + $at[4], @at[3, 2, 1, 0], $part;
@@ -61,6 +61,7 @@ sub record {
     return $epoch;
 }
 
+my $fine = eval { require Time::HiRes };
 mark "armed", $live || "-";
 stay "the word did not come" unless await_word eq "flip\n";
 enter_gate;
@@ -72,4 +73,7 @@ if ($live ne $release) {
 }
 unlink $next;
 close GATE;
-mark "switched", $live || "-", record;
+my $at = record;
+# Who gives the word is not to hear of the first hosts while others still wait for theirs.
+select undef, undef, undef, $quiet / 1000;
+mark "switched", $live || "-", $at;

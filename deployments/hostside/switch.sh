@@ -93,7 +93,7 @@ next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
 exec 2>/dev/null
 if has perl; then
-    exec perl -e "${12}" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by"
+    exec perl -e "${12}" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by" "${13}"
 fi
 mark armed "${live:--}"
 await_word || stay "the word did not come"
