@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection
 from deployments import claims
 from deployments.errands import Errands
 from deployments.models import Deploy, Worker
+from deployments.overdue import Overdue
 from deployments.states import DeployStatus
 from environments import ssh
 
@@ -37,6 +38,7 @@ class Runtime:
         self._ended = threading.Event()
         self.leaving = threading.Event()
         self.pool = Errands(settings.WORKER_HOSTS)
+        self.overdue = Overdue()
         self._batches = ThreadPoolExecutor(8, thread_name_prefix="batch")
         self._begun: set[tuple[int, str]] = set()
         self.worker: Worker = claims.register(queue, name)

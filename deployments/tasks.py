@@ -75,6 +75,7 @@ def finish(**_: object) -> None:
 
 def sweep() -> None:
     """Continue what nobody rings for, straight on the database: the broker may be the very thing that is down."""
+    current_runtime().overdue.begin_sweep()
     open_deploys = Deploy.objects.filter(status__in=(DeployStatus.WAITING, *ACTIVE)).order_by("pk")
     for deploy_id, status in list(open_deploys.values_list("pk", "status")):
         if status == DeployStatus.RUNNING and current_runtime().pool.has_backlog(deploy_id):
@@ -93,18 +94,21 @@ def _publish(deploy_id: int, do: plan.Do) -> None:
         inboxes = _inboxes(queue)
         if not inboxes:
             unserved.tell(deploy_id, queue)
-        elif do.work == "switch" or len(hosts) <= settings.WORKER_HOSTS:
-            # one worker must connect to all of them for the switch: it may as well do all, over one connection each
-            doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, list(hosts)], to=_switcher(deploy_id, inboxes))
-        else:
-            for inbox, run_ids in sharing.share(hosts, inboxes).items():
-                doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, run_ids], to=inbox)
+            continue
+        for inbox, run_ids in _shares(deploy_id, do.work, hosts, inboxes).items():
+            doorbell.publish(doorbell.RUN_BATCH, [deploy_id, do.work, run_ids], to=inbox)
 
 
-def _switcher(deploy_id: int, inboxes: list[str]) -> str:
-    """The same worker for all deploys of a target: it keeps connections to all its hosts."""
-    target_id = Deploy.objects.values_list("target", flat=True).get(pk=deploy_id)
-    return sharing.switcher(target_id, inboxes)
+def _shares(deploy_id: int, work: str, hosts: sharing.Hosts, inboxes: list[str]) -> dict[str, list[int]]:
+    """Who is to do what: the same worker for all deploys of a target, for it keeps connections to all its hosts.
+
+    One worker must connect to all of them for the switch: it may as well do the rest, over one connection each. Only
+    more than it can serve at once are shared.
+    """
+    if work == "switch" or len(hosts) <= settings.WORKER_HOSTS:
+        target_id = Deploy.objects.values_list("target", flat=True).get(pk=deploy_id)
+        return {sharing.switcher(target_id, inboxes): list(hosts)}
+    return sharing.share(hosts, inboxes)
 
 
 def _look_around() -> None:
@@ -127,11 +131,17 @@ def _inboxes(queue: str) -> list[str]:
 
 
 def _do_here(deploy_id: int, do: plan.Do) -> None:
-    """What a sweep finds undone: first what is this worker's own share, then others' from the end of their lists."""
+    """What a sweep finds undone: first what is this worker's own share, then, from the end of their lists, that of
+    others who have not begun in time."""
     runtime = current_runtime()
     hosts = sharing.by_queue(do.runs).get(runtime.queue, {})
-    if hosts:
-        own = sharing.share(hosts, _inboxes(runtime.queue)).get(runtime.worker.inbox, [])
-        first = set(own)
-        run_ids = own + [pk for pk in reversed(hosts) if pk not in first]
+    if not hosts:
+        return
+    own = _shares(deploy_id, do.work, hosts, _inboxes(runtime.queue)).get(runtime.worker.inbox, [])
+    first = set(own)
+    of_others = [pk for pk in reversed(hosts) if pk not in first]
+    late = runtime.overdue.of((deploy_id, do.work), of_others)
+    if do.work == "switch" and len(late) < len(of_others):
+        late = []  # a wave switches as a whole
+    if run_ids := own + late:
         runtime.do_here((deploy_id, do.work), run_ids, lambda: run_batch(deploy_id, do.work, run_ids))

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from deployments import batches, claims, doorbell, sharing, tasks, unserved
+from deployments import batches, claims, doorbell, overdue, sharing, tasks, unserved
 from deployments.models import Deploy, HostRun, Worker
 from deployments.plan import Do
 from deployments.runtime import Runtime
@@ -130,9 +130,11 @@ def test_a_sweep_and_a_stray_message_leave_other_queues_alone(
 
 
 def test_the_sweep_begins_with_its_own_share(
-    place_of_twelve: Deploy, here: Worker, monkeypatch: pytest.MonkeyPatch
+    place_of_twelve: Deploy, here: Worker, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     claims.register("", "worker-2@here")
+    settings.WORKER_HOSTS = 8
+    monkeypatch.setattr(overdue, "PATIENCE_SECONDS", 0.0)
     run_ids = tuple(place_of_twelve.runs.values_list("pk", flat=True))
     begun: list[list[int]] = []
     monkeypatch.setattr(tasks.current_runtime(), "do_here", lambda key, ids, act: begun.append(ids))
