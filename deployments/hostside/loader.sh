@@ -132,7 +132,8 @@ words() {
         case $word in
         stored)
             check_claim
-            rm -f "$home/spool"
+            : >"$home/stored"
+            : >"$home/spool"
             break
             ;;
         stop)
@@ -169,7 +170,7 @@ await_runner() {
     # Some tails look once a second only; what they have not shown yet goes first.
     nap 9 >/dev/null
     nap 9 >/dev/null
-    [ -e "$home/spool" ] || exit 0
+    [ ! -e "$home/stored" ] || exit 0
     if [ -s "$home/result" ]; then give_end; else mark lost; fi
 }
 
@@ -185,7 +186,7 @@ follow() {
 attach() {
     leave_gate
     IFS= read -r stored_nonce <"$home/nonce" || stored_nonce=$nonce
-    if [ -s "$home/result" ] && [ ! -e "$home/spool" ]; then
+    if [ -s "$home/result" ] && { [ -e "$home/stored" ] || [ ! -e "$home/spool" ]; }; then
         IFS= read -r result <"$home/result" || result=failed
         mark done "$result"
         exit 0

@@ -15,7 +15,11 @@ say() { mark say "$@" || :; }
 finish() {
     note_line "$home/result" "$1" || { rm -f "$home/reserve" && note_line "$home/result" "$1"; }
     mark end "$1" || { rm -f "$home/reserve" && printf '\n' && mark end "$1"; }
-    rm -rf "$home/reserve" "$home/archive" "$home/environment" "$home/sums" "$home/list" "$home/difference" "$home/index" "$home/git"
+    : >"$home/reserve"
+    set -- "$home/archive" "$home/environment" "$home/sums" "$home/list" "$home/difference" "$home/index" "$home/git"
+    for left in "$@"; do
+        if [ -e "$left" ]; then rm -rf "$@" && break; fi
+    done
     exit 0
 }
 
@@ -197,8 +201,9 @@ take_live() {
     [ ! -f "$root/current/REVISION" ] || IFS= read -r revision <"$root/current/REVISION" || :
 }
 
+# The shell has read all of this program by now, and it may hold what nobody else is to read.
 begin() {
-    rm -f "$home/program"
+    : >"$home/program"
     umask "$mask"
     cd "$root" || fail release "$root cannot be entered"
     take_lock

@@ -156,6 +156,10 @@ def make_fleet_host(row: FleetHost, *, accepted: bool = True) -> Host:
     return host
 
 
+class Died(BaseException):
+    """The end of a worker: nothing catches it."""
+
+
 @dataclass
 class Driver:
     """Does a worker's work in this process: the same calls, without messages."""

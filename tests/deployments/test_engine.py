@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from deployments import lifecycle, log, phases, switching
-from deployments.claims import ClaimLost
 from deployments.models import Deploy, HeldRelease, Placement, Program
 from deployments.runs import release_of
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
-from tests.deployments.fleet import Driver, FleetTarget, step
+from tests.deployments.fleet import Died, Driver, FleetTarget, step
 from tests.repository import Repository
 
 FAILS_IF_BROKEN = 'if [ -e "$DEPLOYER_ROOT/broken" ]; then echo "this host is broken" >&2; exit 7; fi'
@@ -90,11 +89,11 @@ def test_a_worker_that_dies_right_after_the_word_leaves_no_host_behind(
     deploy = request(place)
 
     def die(*_: object) -> None:
-        raise ClaimLost("dead")
+        raise Died
 
     with monkeypatch.context() as patch:
         patch.setattr(switching, "record", die)
-        with pytest.raises(ClaimLost):
+        with pytest.raises(Died):
             driver.run_to_end(deploy)
     assert set(place.current().values()) == {release_of(deploy).name}
     assert statuses(deploy) == ["prepared"] * 3

@@ -9,7 +9,7 @@ from deployments.runs import release_of
 from environments.models import Host
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
-from tests.deployments.fleet import Driver, FleetTarget, closed_port, eventually, step
+from tests.deployments.fleet import Died, Driver, FleetTarget, closed_port, eventually, step
 from tests.deployments.test_cancel import begun, processes_with
 
 
@@ -18,11 +18,11 @@ def _switched_and_died(place: FleetTarget, driver: Driver, monkeypatch: pytest.M
     deploy = request(place)
 
     def die(*_: object) -> None:
-        raise ClaimLost("dead")
+        raise Died
 
     with monkeypatch.context() as patch:
         patch.setattr(switching, "record", die)
-        with pytest.raises(ClaimLost):
+        with pytest.raises(Died):
             driver.run_to_end(deploy)
     assert set(place.current().values()) == {release_of(deploy).name}
     assert statuses(deploy) == ["prepared"] * len(place.homes)
