@@ -21,16 +21,16 @@ LOOKED_MOST = 1000
 _looked: "dict[tuple[str, str, str], tuple[float, ArtifactError]]" = {}
 
 
-def look(application: Application, revision: str, *, patient: bool = False, seconds: float = PAGE_SECONDS) -> None:
+def look(application: Application, revision: str, *, patient: bool = False, seconds: float | None = None) -> None:
     """Ask for the checksum, which comes last, and for the build itself. Raises ArtifactError.
 
-    `patient`: a bad answer of the last seconds will do. `seconds` bounds everything, a hanging name server too.
+    `patient`: a bad answer of the last seconds will do. `seconds` (2 by default) bounds everything, a hanging name server too.
     """
     key = (address_of(application, revision), checksum_address_of(application, revision), application.artifact_token)
     at, error = _looked.get(key, (0.0, None))
     if patient and error and time.monotonic() - at < PATIENCE_SECONDS:
         raise error.with_traceback(None)
-    found = _within(seconds, application, revision)
+    found = _within(PAGE_SECONDS if seconds is None else seconds, application, revision)
     if found is None:
         _looked.pop(key, None)
         return

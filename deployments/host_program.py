@@ -108,8 +108,7 @@ def _text(*names: str, suffix: str = "sh") -> str:
 
 _LOADER = _text("tools", "gate", "sessions", "loader")
 _RUNNER = _text("tools", "sessions", "runner")
-_SWITCH = _text("tools", "gate", "adopt", "switch")
-_FLIP = _text("flip", suffix="pl")
+_SWITCH = f"flipper={quote(_text('flip', suffix='pl'))}\n{_text('tools', 'gate', 'adopt', 'switch')}"
 _OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
 _LOOK = _text("tools", "look")
 _PROBE = _text("tools", "observe", "probe")
@@ -183,7 +182,7 @@ def switch_command(
     check_call(name, nonce, fence)
     return _command(
         _SWITCH, place.root, place.target, name, str(fence), nonce, release.name, release.revision,
-        str(release.number), one_line(release.by), str(seconds), place.path_words, _FLIP, str(quiet),
+        str(release.number), one_line(release.by), str(seconds), place.path_words, str(quiet),
     )  # fmt: skip
 
 

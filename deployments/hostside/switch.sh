@@ -3,7 +3,7 @@
 
 set -f
 umask 077
-root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10}
+root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10} quiet=${12}
 expand_root
 [ -z "${11}" ] || PATH=${11}:$PATH
 export PATH
@@ -93,7 +93,7 @@ next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
 exec 2>/dev/null
 if has perl; then
-    exec perl -e "${12}" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by" "${13}"
+    exec perl -e "$flipper" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by" "$quiet"
 fi
 mark armed "${live:--}"
 await_word || stay "the word did not come"

@@ -16,7 +16,7 @@ from environments.models import Host
 
 # root target name fence offset nonce sha256 size path umask, and other archives: sha256 size base sha256 size
 _START_ARGUMENTS = 15
-_SWITCH_ARGUMENTS = 11  # root target name fence nonce release revision number by seconds path
+_SWITCH_ARGUMENTS = 12  # root target name fence nonce release revision number by seconds path quiet
 _TEXT = re.compile(r"release=(\S*) revision=(\S*) mask=\d+\nfacts=.*?\nwork\(\) \{\n(.*)\n\}\nbegin\n", re.DOTALL)
 
 
