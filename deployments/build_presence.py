@@ -24,7 +24,7 @@ _looked: "dict[tuple[str, str, str], tuple[float, ArtifactError]]" = {}
 def look(application: Application, revision: str, *, patient: bool = False, seconds: float | None = None) -> None:
     """Ask for the checksum, which comes last, and for the build itself. Raises ArtifactError.
 
-    `patient`: a bad answer of the last seconds will do. `seconds` (2 by default) bounds everything, a hanging name server too.
+    `patient`: a bad answer of the last seconds will do. `seconds` (2) bounds everything, a hanging name server too.
     """
     key = (address_of(application, revision), checksum_address_of(application, revision), application.artifact_token)
     at, error = _looked.get(key, (0.0, None))
