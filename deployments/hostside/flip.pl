@@ -2,6 +2,7 @@
 
 my ($root, $next, $release, $live, $fence, $seconds, $nonce, $name, $revision, $number, $by, $quiet) = @ARGV;
 my $state = "$root/.deployer";
+my $fine = eval { require Time::HiRes };
 $| = 1;
 
 sub mark { print "\x1e$nonce @_\n" }
@@ -61,7 +62,6 @@ sub record {
     return $epoch;
 }
 
-my $fine = eval { require Time::HiRes };
 mark "armed", $live || "-";
 stay "the word did not come" unless await_word eq "flip\n";
 enter_gate;
