@@ -208,7 +208,9 @@ def _write_change(target: Target, row: Placement, seen: Seen, drift: str, intend
 def _catch_up(target: Target) -> None:
     """Hosts that are new, or were away while others were deployed to; never one that was switched from outside."""
     standing = Standing.objects.select_related("live").get(target=target)
-    release = standing.live.release_id if standing.live else None
+    if standing.live is None or standing.live.plan.get("only"):
+        return  # a person chose which hosts have it, and says when the others get it
+    release = standing.live.release_id
     if release is None:
         return
     late = releases.differing(target).exclude(drift=Drift.OUTSIDE).filter(Q(current=None) | Q(current__lt=release))

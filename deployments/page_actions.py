@@ -61,6 +61,7 @@ def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
         wait=request.POST.get("wait") == "yes",
         hold=request.POST.get("when") in ("held", "later"),
         flip_at=_read_time(request.POST.get("flip_at", "")) if request.POST.get("when") == "later" else None,
+        hosts=request.POST.getlist("host") if request.POST.get("to") == "some" else None,
     )
 
 

@@ -137,6 +137,8 @@ def new_deploy_plan(request: HttpRequest, application: str, environment: str) ->
         "live": live,
         "preview": preview,
         "hosts": len(member_list),
+        "host_names": [member.host.name for member in member_list],
+        "one_first": request.GET.get("to") == "one",
         "regions": sorted(regions.items()),
         "asks": bool(preview.revision) and must_be_asked(found, preview.revision),
     }

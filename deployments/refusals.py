@@ -3,6 +3,7 @@
 LifecycleError
 ├── NothingToCancel    the deploy is over
 ├── NothingToRetry     it is not over, no host failed, or a newer one has taken over
+├── NoSuchHosts        hosts were named that are none of the target's, or none at all
 ├── TaskRefused        wrong parameters or hosts for a task
 ├── NothingToConverge  no host differs from what is live
 ├── NothingToFlip      it does not wait to go live
@@ -28,6 +29,10 @@ class NothingToConverge(LifecycleError):
 
 
 class NothingToFlip(LifecycleError):
+    pass
+
+
+class NoSuchHosts(LifecycleError):
     pass
 
 

@@ -26,6 +26,7 @@ from deployments.recipe_file import RecipeFileError
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
+    NoSuchHosts,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
@@ -94,6 +95,7 @@ TITLES = {
     "nothing-to-retry": "Nothing to retry",
     "nothing-to-converge": "Nothing to converge",
     "nothing-to-flip": "Nothing waits to go live",
+    "no-such-hosts": "Not hosts of this target",
     "task-refused": "The task cannot run so",
     "wrong-time": "That time is over",
     "cannot-roll-back": "Cannot roll back",
@@ -113,6 +115,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NothingToRetry, 409, "nothing-to-retry"),
     (NothingToConverge, 409, "nothing-to-converge"),
     (NothingToFlip, 409, "nothing-to-flip"),
+    (NoSuchHosts, 400, "no-such-hosts"),
     (TaskRefused, 400, "task-refused"),
     (WrongTime, 400, "wrong-time"),
     (CannotRollBack, 409, "cannot-roll-back"),

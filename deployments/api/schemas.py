@@ -145,6 +145,7 @@ class StartDeploy(_Strict):
     wait: Wait = False
     hold: Hold = False
     flip_at: FlipAt = None
+    hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all of the target.")] = None
 
 
 class Rehearse(_Strict):

@@ -81,6 +81,7 @@ def start_deploy(
         wait=asked.wait,
         hold=asked.hold,
         flip_at=asked.flip_at,
+        hosts=asked.hosts,
     )
     return made(response, deploy)
 

@@ -11,6 +11,7 @@ from deployments.lifecycle.starting import start_waiting
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
+    NoSuchHosts,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
@@ -22,6 +23,7 @@ from deployments.refusals import (
 __all__ = [
     "CannotRollBack",
     "LifecycleError",
+    "NoSuchHosts",
     "NothingToCancel",
     "NothingToConverge",
     "NothingToFlip",

@@ -42,8 +42,12 @@ def begin(
     hold: bool = False,
     flip_at: datetime | None = None,
     missing: Sequence[blockers.Blocker] = (),
+    only: bool = False,
 ) -> Deploy:
-    """Number, host runs, event and the doorbell, in the caller's transaction."""
+    """Number, host runs, event and the doorbell, in the caller's transaction.
+
+    `only`: a person chose these hosts, so that the others do not catch up by themselves.
+    """
     found = [*blockers.blockers(target, kind=kind), *missing]
     refuse_if_blocked(found, target, wait)
     now = timezone.now()
@@ -68,7 +72,7 @@ def begin(
                 by=by,
                 by_name=by.full_name if by else "the Deployer",
                 recipe=recipe,
-                plan=recipes.waves(target, members),
+                plan=recipes.waves(target, members) | ({"only": True} if only else {}),
                 held=hold,
                 flip_at=flip_at,
             )

@@ -12,6 +12,7 @@ from deployments.lifecycle.ending import request_cancel
 from deployments.lifecycle.moves import lock
 from deployments.models import Deploy, Kind, Standing, Trigger
 from deployments.refusals import (
+    NoSuchHosts,
     NothingToConverge,
     NothingToRetry,
     TaskRefused,
@@ -34,14 +35,16 @@ def request_deploy(
     wait: bool = False,
     hold: bool = False,
     flip_at: datetime | None = None,
+    hosts: Collection[str] | None = None,
 ) -> Deploy:
-    """Deploy what `ref` (branch, tag or commit) means now to all hosts of `target`.
+    """Deploy what `ref` (branch, tag or commit) means now to all hosts of `target`, or to those that are named.
 
     `by` is None for the Deployer itself. With `wait`, a deploy that cannot start now waits for its turn. With `hold`
     it stops when all is prepared, until `flip`; with `flip_at` that comes by itself.
-    Raises NotAllowed, RepositoryError, Blocked, WrongTime; then nothing was changed.
+    Raises NotAllowed, RepositoryError, Blocked, WrongTime, NoSuchHosts; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
+    chosen_members(target, hosts)
     if flip_at is not None and flip_at <= timezone.now():
         raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
     refuse_if_blocked(blockers.blockers(target), target, wait)
@@ -58,7 +61,8 @@ def request_deploy(
             ref=ref,
             revision=revision,
             recipe=recipes.snapshot(target, file),
-            members=list(blockers.members(target)),
+            members=chosen_members(target, hosts),
+            only=hosts is not None,
             by=by,
             trigger=trigger,
             automatic=automatic,
@@ -68,6 +72,19 @@ def request_deploy(
             flip_at=flip_at,
             missing=missing,
         )
+
+
+def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Membership]:
+    """The hosts of `target`, or those of them that are named. Raises NoSuchHosts."""
+    able = list(blockers.members(target))
+    if hosts is None:
+        return able
+    unknown = sorted(set(hosts) - {member.host.name for member in able})
+    if unknown:
+        raise NoSuchHosts(f"{target.slug} is not deployed to {', '.join(unknown)}. Nothing was changed.")
+    if not hosts:
+        raise NoSuchHosts(f"No host of {target.slug} was chosen. Choose at least one. Nothing was changed.")
+    return [member for member in able if member.host.name in hosts]
 
 
 def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> Deploy:

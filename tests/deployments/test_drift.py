@@ -130,6 +130,21 @@ def test_a_host_that_was_away_catches_up_if_the_target_says_so(
     assert set(place.current().values()) == {release_of(new).name}
 
 
+def test_hosts_that_were_left_out_on_purpose_do_not_catch_up(
+    make_fleet_target: MakeFleetTarget, driver: Driver
+) -> None:
+    place = make_fleet_target(hosts=2, catch_up=True)
+    driver.run_to_end(request(place, "v1"))
+    one, two = place.homes
+    driver.run_to_end(request(place, hosts=[one]))
+    drift.look_around()
+    assert drifts(place) == {two: Drift.BEHIND}
+    assert not Deploy.objects.filter(kind=Kind.CONVERGE).exists()
+    lifecycle.converge(place.target, by=place.by)
+    assert driver.run_to_end(Deploy.objects.get(kind=Kind.CONVERGE)).status == "succeeded"
+    assert len(set(place.current().values())) == 1
+
+
 def test_it_is_looked_again_after_each_deploy_and_from_time_to_time(
     make_fleet_target: MakeFleetTarget, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

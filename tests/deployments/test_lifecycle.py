@@ -40,6 +40,21 @@ def test_a_request_makes_all_rows_of_a_deploy(place: FleetTarget, shop: Reposito
     )
 
 
+def test_a_deploy_may_go_to_some_hosts_only(place: FleetTarget) -> None:
+    one, *_ = place.homes
+    deploy = request(place, hosts=[one])
+    assert [run.host_name for run in deploy.runs.all()] == [one]
+    assert deploy.plan["only"] is True
+
+
+@pytest.mark.parametrize("hosts", [[], ["elsewhere-1"]])
+def test_hosts_that_are_none_of_the_targets_are_refused(hosts: list[str], place: FleetTarget) -> None:
+    before = counts()
+    with pytest.raises(lifecycle.NoSuchHosts, match="Nothing was changed"):
+        request(place, hosts=hosts)
+    assert counts() == before
+
+
 @pytest.mark.parametrize("ref", ["v1", "refs-by-number"])
 def test_a_tag_and_a_commit_mean_their_commit(ref: str, place: FleetTarget, shop: Repository) -> None:
     first = shop.git("rev-parse", "v1^{commit}")

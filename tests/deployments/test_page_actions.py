@@ -46,6 +46,14 @@ class TestStart:
         assert "moved from fffffff to" in text_of(response.content)
         assert not Deploy.objects.exists()
 
+    def test_it_goes_to_the_hosts_that_were_chosen(self, target: Target, deployer: User) -> None:
+        client = sign_in(deployer)
+        names = list(target.environment.memberships.order_by("host__name").values_list("host__name", flat=True))
+        html = client.get(address("new-deploy-plan"), {"ref": "main", "to": "one"}).content.decode()
+        assert re.findall(r'name="host" value="([^"]+)" checked', html) == names[:1]
+        client.post(address("start-deploy"), {"ref": "main", "to": "some", "host": names[:1]})
+        assert [run.host_name for run in Deploy.objects.get().runs.all()] == names[:1]
+
     def test_a_blocked_target_refuses_or_lets_one_wait(self, target: Target, deployer: User) -> None:
         builders.make_deploy(target=target, status=S.RUNNING)
         client = sign_in(deployer)
