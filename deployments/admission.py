@@ -1,6 +1,9 @@
 """Who may open a WebSocket. Browsers send our cookie from any site, so a session counts only with our own Origin."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,12 +22,17 @@ class NotAdmitted(Exception):
     """`str()` says why, for the log of the web process; the one who asked learns only that it was refused."""
 
 
+class TooManyOpen(Exception):
+    """One person holds as many sockets of a kind as one may."""
+
+
 @dataclass(frozen=True)
 class Ticket:
     """What someone came with: kept to ask again, while the socket is open, whether it still holds."""
 
     session: str = ""
     token: str = ""
+    person: int = 0  # the id of whose it was at the door
 
     def holds(self, permission: str) -> bool:
         return access.allows(self.user(), permission)
@@ -52,7 +60,25 @@ def admit(scope: dict[str, Any], permission: str) -> Ticket:
     if not access.allows(user, permission):
         events.record("permission.refused", user.username, permission=permission, method="WS", path=scope["path"][:500])
         raise NotAdmitted(f"{user.username} may not {permission}")
-    return ticket
+    return replace(ticket, person=user.pk)
+
+
+_seats: Counter[tuple[str, int]] = Counter()
+
+
+@contextmanager
+def seat(ticket: Ticket, kind: str, most: int) -> Iterator[None]:
+    """One of the `most` sockets of this kind that a person may hold in this process. Raises TooManyOpen."""
+    key = (kind, ticket.person)
+    if _seats[key] >= most:
+        raise TooManyOpen(f"person {ticket.person} has {most} sockets of the kind {kind} open")
+    _seats[key] += 1
+    try:
+        yield
+    finally:
+        _seats[key] -= 1
+        if not _seats[key]:
+            del _seats[key]
 
 
 def _by_token(credentials: str, origin: str | None) -> Ticket:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,6 +20,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 
+from deployments import live
 from deployments.admission import NotAdmitted, Ticket, admit
 from deployments.backpressure import flow_of
 from deployments.frames import Snapshot, shared
@@ -101,7 +103,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
     async def _serve(self) -> None:
         code = 1011
         try:
-            with hearing(self.deploy_id, self):
+            with hearing(live.group(self.deploy_id), self):
                 code = await self._follow()
         except TimeoutError:
             code = 1013
@@ -122,7 +124,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                 all_sent = await self._send_lines()
             except (OperationalError, InterfaceError) as trouble:
                 log.warning("Reading deploy %s for a page failed, trying again: %s", self.deploy_id, trouble)
-                self.hear(changed=True)
+                self.hear(None)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if last and all_sent:
@@ -164,7 +166,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                     await self._flow.ready()
                 await self.send(text_data=frame)
             self._next = found.following
-        self.hear(changed=True)
+        self.hear(None)
         return False
 
     async def _wait(self) -> None:
@@ -179,9 +181,9 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         if not task.cancelled() and task.exception():
             log.error("A live log of deploy %s broke", self.deploy_id, exc_info=task.exception())
 
-    def hear(self, *, changed: bool) -> None:
-        """Called by the ear."""
-        if changed:
+    def hear(self, word: Mapping[str, Any] | None) -> None:
+        """Called by the ear; a word that the log is longer leaves the status as it was."""
+        if word is None or word.get("changed"):
             self._changed_at = time.monotonic()
         self._word.set()
 

@@ -1,15 +1,13 @@
 """The pages that are read. Each reads by page_queries; page_actions holds what changes something."""
 
-import hashlib
 import re
-from dataclasses import fields, is_dataclass
 
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deployments import rollbacks
+from deployments.answers import answer, tag_of
 from deployments.blockers import Blocker, active_deploy, blockers, members, must_be_asked, of_revision
 from deployments.models import Deploy
 from deployments.page_queries.commits import Range, as_changes, read_preview, read_range
@@ -24,31 +22,6 @@ from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Target
 
 REFS_SHOWN = 12
-
-
-def facts_of(value: object) -> object:
-    """What a page holds, as plain values: a model stands for its own columns, without asking the database for more."""
-    if isinstance(value, Model):
-        return {name: field for name, field in vars(value).items() if not name.startswith("_")}
-    if is_dataclass(value):
-        return [facts_of(getattr(value, field.name)) for field in fields(value)]
-    if isinstance(value, list | tuple):
-        return [facts_of(item) for item in value]
-    return value
-
-
-def tag_of(*parts: object) -> str:
-    """A short digest of what a page shows; a page that asks again with the same one gets no second copy."""
-    return hashlib.blake2b(repr(facts_of(parts)).encode(), digest_size=12).hexdigest()
-
-
-def answer(request: HttpRequest, template: str, context: dict[str, object], *, tag: str) -> HttpResponse:
-    """The page, or 204 when the browser says (X-Known) that it has exactly this."""
-    if request.headers.get("X-Known") == tag:
-        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-    response = render(request, template, context)
-    response["Cache-Control"], response["X-Tag"] = "no-store", tag
-    return response
 
 
 def target_or_404(*, application: str, environment: str) -> Target:

@@ -1,4 +1,4 @@
-"""Hears from the channel layer that a deploy has news: one ear per deploy in this process, for all who watch it.
+"""Hears what is said to a group of the channel layer: one ear per group in this process, for all who watch it.
 
 A word only says that there may be something new. While the layer is down the ear says so once a second, and every few
 seconds anyway, so that nothing depends on a word; all watchers wake together and share what they read.
@@ -6,14 +6,12 @@ seconds anyway, so that nothing depends on a word; all watchers wake together an
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
-
-from deployments import live
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +22,17 @@ TROUBLE = (OSError, RedisError, TimeoutError)
 
 
 class Watcher(Protocol):
-    """Someone who wants to hear; `changed`: perhaps the status too, not only the log."""
+    """Someone who wants to hear: a word, or None when anything may have been said."""
 
-    def hear(self, *, changed: bool) -> None: ...
+    def hear(self, word: Mapping[str, Any] | None) -> None: ...
 
 
 class Ear:
     """Listens for as long as somebody watches."""
 
-    def __init__(self, deploy_id: int) -> None:
+    def __init__(self, group: str) -> None:
         self.watchers: set[Watcher] = set()
-        self._deploy_id = deploy_id
+        self._group = group
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._look())]
         for task in self._tasks:
             task.add_done_callback(self._tell_failure)
@@ -43,14 +41,14 @@ class Ear:
         for task in self._tasks:
             task.cancel()
 
-    def _say(self, *, changed: bool) -> None:
+    def _say(self, word: Mapping[str, Any] | None) -> None:
         for watcher in tuple(self.watchers):
-            watcher.hear(changed=changed)
+            watcher.hear(word)
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._say(changed=True)
+            self._say(None)
 
     async def _listen(self) -> None:
         layer: Any = get_channel_layer()
@@ -58,20 +56,20 @@ class Ear:
             try:
                 await self._hear_words(layer)
             except TROUBLE as trouble:
-                log.info("No words about deploy %s for now: %s", self._deploy_id, trouble)
+                log.info("No words to %s for now: %s", self._group, trouble)
             await asyncio.sleep(RETRY_SECONDS)
-            self._say(changed=True)
+            self._say(None)
 
     async def _hear_words(self, layer: Any) -> None:
         """Until the layer breaks."""
-        group, channel = live.group(self._deploy_id), await layer.new_channel()
+        group, channel = self._group, await layer.new_channel()
         try:
             async with asyncio.timeout(LAYER_SECONDS):
                 await layer.group_add(group, channel)
-            self._say(changed=True)  # what was said before we listened
+            self._say(None)  # what was said before we listened
             while True:
                 word = await layer.receive(channel)
-                self._say(changed=bool(word.get("changed")))
+                self._say(word)
         finally:
             with suppress(*TROUBLE):
                 async with asyncio.timeout(LAYER_SECONDS):
@@ -79,17 +77,17 @@ class Ear:
 
     def _tell_failure(self, task: "asyncio.Future[None]") -> None:
         if not task.cancelled() and task.exception():
-            log.error("The ear for deploy %s broke", self._deploy_id, exc_info=task.exception())
+            log.error("The ear for %s broke", self._group, exc_info=task.exception())
 
 
-_ears: dict[tuple[asyncio.AbstractEventLoop, int], Ear] = {}
+_ears: dict[tuple[asyncio.AbstractEventLoop, str], Ear] = {}
 
 
 @contextmanager
-def hearing(deploy_id: int, watcher: Watcher) -> Iterator[None]:
-    """Within this, `watcher` hears whatever is said about the deploy."""
-    key = (asyncio.get_running_loop(), deploy_id)
-    ear = _ears.get(key) or _ears.setdefault(key, Ear(deploy_id))
+def hearing(group: str, watcher: Watcher) -> Iterator[None]:
+    """Within this, `watcher` hears whatever is said to the group."""
+    key = (asyncio.get_running_loop(), group)
+    ear = _ears.get(key) or _ears.setdefault(key, Ear(group))
     ear.watchers.add(watcher)
     try:
         yield

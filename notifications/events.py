@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.db import transaction
+
+from notifications import live
 from notifications.models import Event
 
 KINDS = frozenset(
@@ -65,6 +68,22 @@ def record(
     """
     if kind not in KINDS:
         raise UndeclaredKind(f"{kind!r} is no declared kind of event; add it to notifications.events.KINDS.")
-    return Event.objects.create(
+    event = Event.objects.create(
         kind=kind, actor=actor, application=application, environment=environment, deploy=deploy, facts=facts
     )
+    transaction.on_commit(lambda: live.changed(*topics_of(event)))
+    return event
+
+
+def topics_of(event: Event) -> list[str]:
+    """What pages may watch to hear of it: every event, those of its kind, and those of what it is about."""
+    topics = ["event", f"event/{event.kind}"]
+    if event.application:
+        topics.append(f"application/{event.application}")
+    if event.application and event.environment:
+        topics.append(f"target/{event.application}/{event.environment}")
+    if event.deploy is not None:
+        topics.append(f"deploy/{event.deploy}")
+    if isinstance(event.facts.get("host"), str):
+        topics.append(f"host/{event.facts['host']}")
+    return topics

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 
 from django import template
+from django.template import RequestContext
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -38,6 +40,22 @@ def icon(name: str, extra: str = "") -> SafeString:
 def shape(name: str, extra: str = "") -> SafeString:
     """A state's shape, as d-running or h-live; the words stand beside it."""
     return format_html('<svg class="dp-g {}" aria-hidden="true"><use href="#{}"/></svg>', extra, name)
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
+    """A link of the main navigation; nothing where there is no such route. The page one is on, or below, is marked."""
+    try:
+        address = reverse(name)
+    except NoReverseMatch:
+        return SafeString("")
+    request = context.get("request")
+    path = request.path if request else ""
+    if path == address:
+        return format_html('<a href="{}" aria-current="page">{}</a>', address, words)
+    if address != "/" and path.startswith(address.rstrip("/") + "/"):
+        return format_html('<a href="{}" aria-current="true">{}</a>', address, words)
+    return format_html('<a href="{}">{}</a>', address, words)
 
 
 @register.filter

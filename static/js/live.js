@@ -1,55 +1,95 @@
-// Keeps a page as true as the server: fetches it again and puts in place what changed, piece by piece.
-// A piece is an element with data-piece; only pieces whose HTML changed are touched, so that nothing jumps and no
-// click gets lost on what stayed the same. `data-live` on the body is the number of seconds between looks.
+// Keeps a page as true as the server, without reload and without polling. One socket says that something which the page
+// shows may have changed (deployments/page_socket.py); the page then asks for the pieces that it lacks: elements with
+// data-piece whose mark differs. Only those are put in place, so that nothing jumps and no click gets lost on what
+// stayed the same. A page becomes live by data-topics on its body; without it `deployerRefresh` alone is offered.
 (function () {
-  let known = "", under_way = false, again = false;
+  const FIRST_WAIT = 500, LONGEST_WAIT = 10000, STEADY = 5000, SPREAD = 150;
+  const MOST_MARKS = 7000; // characters; servers in between refuse longer headers, and without marks all pieces come
+  let since = "", under_way = false, again = false, missed = false;
+  let socket = null, wait = FIRST_WAIT, timer = 0, opened = 0, closing = false;
 
-  function pieces(root) {
+  function main() {
+    return document.querySelector("main");
+  }
+
+  function pieces() {
     const found = new Map();
-    for (const element of root.querySelectorAll("[data-piece]")) found.set(element.dataset.piece, element);
+    for (const element of document.querySelectorAll("[data-piece]")) {
+      if (!element.parentElement.closest("[data-piece]")) found.set(element.dataset.piece, element);
+    }
     return found;
   }
 
-  const written = new Map(); // the server's HTML of each piece; the page's own may have got live times since
-  function remember(root) {
-    for (const [name, element] of pieces(root)) written.set(name, element.outerHTML);
+  // What had the focus keeps it: by its id, else by its address or its words.
+  function focusIn(element) {
+    const focused = document.activeElement;
+    if (!focused || focused === document.body || !element.contains(focused)) return null;
+    const { id, tagName } = focused, words = focused.textContent.trim(), href = focused.getAttribute("href");
+    return function (fresh) {
+      const byId = id && document.getElementById(id);
+      const same = byId || [...fresh.querySelectorAll(tagName), fresh].find(
+        (other) => other.tagName === tagName && other.getAttribute("href") === href && (href || other.textContent.trim() === words));
+      same?.focus({ preventScroll: true });
+    };
   }
 
-  function replace(old, fresh) {
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
-    const imported = document.importNode(fresh, true);
-    old.replaceWith(imported);
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-    return imported;
+  function replace(old, html) {
+    const holder = document.createElement("template");
+    holder.innerHTML = html.trim();
+    const fresh = holder.content.firstElementChild, refocus = focusIn(old);
+    const opened = [...old.querySelectorAll("details[open][id]")].map((one) => one.id);
+    old.replaceWith(fresh);
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    if (window.htmx) window.htmx.process(fresh);
+    refocus?.(fresh);
   }
 
-  function take(text) {
-    const page = new DOMParser().parseFromString(text, "text/html");
-    const here = pieces(document), there = pieces(page), changed = [];
-    const structure = [...here.keys()].some((name) => !there.has(name)) || [...there.keys()].some((name) => !here.has(name));
-    if (structure) {
-      const main = document.querySelector("main"), fresh = page.querySelector("main");
-      if (main && fresh) main.innerHTML = fresh.innerHTML;
-      written.clear();
-      remember(page);
-      changed.push(main);
-    } else {
-      for (const [name, element] of there) {
-        if (element.parentElement.closest("[data-piece]")) continue; // the outer piece carries it
-        const html = element.outerHTML;
-        if (written.get(name) === html) continue;
-        written.set(name, html);
-        changed.push(replace(here.get(name), element));
-      }
+  function replaceAll(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("main");
+    const old = main(), refocus = focusIn(old), top = scrollY;
+    for (const name of old.getAttributeNames()) if (name.startsWith("data-")) old.removeAttribute(name);
+    for (const name of fresh.getAttributeNames()) old.setAttribute(name, fresh.getAttribute(name));
+    old.replaceChildren(...fresh.childNodes);
+    if (window.htmx) window.htmx.process(old);
+    refocus?.(old);
+    scrollTo(0, top);
+  }
+
+  function take(said) {
+    if (said.page) replaceAll(said.page);
+    else {
+      const here = pieces();
+      for (const [name, html] of Object.entries(said.pieces)) if (here.has(name)) replace(here.get(name), html);
     }
-    if (page.title && document.title !== page.title) document.title = page.title;
-    const icon = document.querySelector('link[rel="icon"]'), fresh = page.querySelector('link[rel="icon"]');
-    if (icon && fresh && icon.getAttribute("href") !== fresh.getAttribute("href")) icon.replaceWith(document.importNode(fresh));
-    if (changed.length) document.dispatchEvent(new CustomEvent("dp:changed"));
+    main().dataset.tag = said.tag;
+    main().dataset.shape = said.shape;
+    const title = new DOMParser().parseFromString(said.title, "text/html").documentElement.textContent;
+    if (title && document.title !== title) document.title = title;
+    const icon = document.querySelector('link[rel="icon"]');
+    if (icon && said.icon && icon.getAttribute("href") !== said.icon) {
+      const fresh = icon.cloneNode();
+      fresh.href = said.icon;
+      icon.replaceWith(fresh);
+    }
+    const topics = new DOMParser().parseFromString(said.topics, "text/html").documentElement.textContent;
+    if (document.body.hasAttribute("data-topics") && document.body.dataset.topics !== topics) {
+      document.body.dataset.topics = topics;
+      sayTopics();
+    }
+    document.dispatchEvent(new CustomEvent("dp:changed"));
   }
 
-  function tell(words) {
-    for (const element of document.querySelectorAll("[data-connection]")) element.textContent = words;
+  // A piece that grows as one reads on (the rows of a list) says so, or a look would shorten it again.
+  function address() {
+    const asked = new URL(location.href);
+    for (const [name, value] of new URLSearchParams(main().dataset.also || "")) asked.searchParams.set(name, value);
+    return asked.pathname + asked.search;
+  }
+
+  function having() {
+    const { tag, shape } = main().dataset;
+    const marks = [...pieces().values()].map((element) => element.dataset.mark).join("");
+    return { "X-Known": tag || "", "X-Shape": shape || "", "X-Marks": marks.length > MOST_MARKS ? "" : marks, "X-Since": since };
   }
 
   async function refresh() {
@@ -57,18 +97,25 @@
       again = true;
       return;
     }
+    if (document.visibilityState === "hidden") {
+      missed = true;
+      return;
+    }
     under_way = true;
+    missed = false;
     try {
-      const address = location.pathname + location.search;
-      const answer = await fetch(address, { cache: "no-store", headers: { "X-Known": known } });
-      if (answer.redirected && new URL(answer.url).pathname !== location.pathname) location.reload(); // signed out
-      if (answer.status === 200) {
-        take(await answer.text());
-        known = answer.headers.get("X-Tag") || "";
+      const asked = address();
+      const answer = await fetch(asked, { cache: "no-store", headers: having() });
+      const elsewhere = answer.redirected && new URL(answer.url).pathname !== location.pathname;
+      if (elsewhere || answer.status === 403 || answer.status === 404) location.reload(); // signed out, or it is gone
+      else if (answer.status === 200) {
+        const said = await answer.json();
+        if (asked === address()) take(said);
+        else again = true; // one has gone on meanwhile
       }
-      tell(answer.ok ? "Connected, updates live" : "The server answers with an error; trying again");
+      if (!answer.ok) retry();
     } catch {
-      tell("Not connected; trying again");
+      retry();
     } finally {
       under_way = false;
     }
@@ -78,13 +125,64 @@
     }
   }
 
+  function retry() {
+    if (!socket || socket.readyState === WebSocket.OPEN) setTimeout(refresh, 1000 * (1 + Math.random()));
+  }
+
+  function tell(state, words) {
+    for (const element of document.querySelectorAll("[data-connection]")) {
+      element.dataset.connection = state;
+      const text = element.querySelector("[data-words]") || element;
+      if (text.textContent !== words) text.textContent = words;
+    }
+  }
+
+  function sayTopics() {
+    const topics = (document.body.dataset.topics || "").split(" ").filter(Boolean);
+    if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ topics }));
+  }
+
+  function connect() {
+    clearTimeout(timer);
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const mine = socket = new WebSocket(`${scheme}//${location.host}/ws/page`);
+    mine.addEventListener("open", function () {
+      opened = Date.now();
+      sayTopics();
+      tell("on", "Connected, updates live");
+      refresh(); // for whatever happened before we listened
+    });
+    mine.addEventListener("message", function (event) {
+      since = JSON.parse(event.data).look;
+      setTimeout(refresh, Math.random() * SPREAD); // many who watch the same do not all ask at once
+    });
+    mine.addEventListener("close", function (event) {
+      if (closing || mine !== socket) return;
+      if (event.code === 4403) return location.reload(); // signed out, or no longer allowed: the page says which
+      tell("off", event.code === 4429 ? "Too many of your pages are open; this one waits" : "Not connected, trying again");
+      since = "";
+      if (opened && Date.now() - opened > STEADY) wait = FIRST_WAIT;
+      opened = 0;
+      timer = setTimeout(connect, (event.code === 4429 ? LONGEST_WAIT : wait) * (0.75 + Math.random() / 2));
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    });
+  }
+
   window.deployerRefresh = refresh;
+  window.deployerConnection = tell;
   addEventListener("DOMContentLoaded", function () {
-    remember(document);
-    const seconds = Number(document.body.dataset.live);
-    if (!seconds) return;
-    tell("Connected, updates live");
-    setInterval(() => document.visibilityState === "visible" && refresh(), seconds * 1000);
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && missed && refresh());
+    if (!document.body.hasAttribute("data-topics")) return;
+    connect();
+    addEventListener("online", () => socket.readyState === WebSocket.CLOSED && connect());
+    addEventListener("pagehide", function () {
+      closing = true;
+      socket.close();
+    });
+    addEventListener("pageshow", function (event) {
+      if (!event.persisted) return; // comes back from the browser's memory of pages
+      closing = false;
+      connect();
+    });
   });
 })();

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Site:
     """The running installation, and who may sign in to it."""
 
     def __init__(self, copy: Copy) -> None:
+        self._copy = copy
         self.base = f"http://localhost:{copy.port}"
         rows = (line.split() for line in (copy.folder / "demo-users.txt").read_text().splitlines())
         self.people = {role: (name, password) for name, password, role in rows}
@@ -45,6 +47,18 @@ class Site:
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(self.base + to)
+
+    def stop_web(self) -> None:
+        """End what listens and what answers; the supervisor starts it anew in a moment."""
+        for pid in self._copy.children("web_process"):
+            os.kill(pid, signal.SIGKILL)
+
+    def answers(self) -> bool:
+        """Whether pages can be had."""
+        try:
+            return self._copy.get("/healthz")[0] == 200
+        except OSError:
+            return False
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +82,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator
 
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
-    """Opens pages in fresh contexts. Afterwards: no error in any console, and not one request to another origin."""
+    """Opens pages in fresh contexts. Afterwards: no error in any console, and not one request to another origin.
+
+    `outage`: the console of this page may tell of a server that did not answer.
+    """
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    def open_one(*, width: int = 1440, theme: str = "light", **options: Any) -> Page:
+    def open_one(*, width: int = 1440, theme: str = "light", outage: bool = False, **options: Any) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if theme == "dark" else "light",
@@ -80,7 +97,8 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        if not outage:
+            page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(site.base) else None)
         page.on("websocket", lambda it: wrong.append(it.url) if not it.url.startswith(f"ws{site.base[4:]}/") else None)

@@ -12,7 +12,7 @@ from deployer_site.network import find_free_port
 from tests.conftest import Wait
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS, STOP_SECONDS = 60.0, 20.0
+START_SECONDS, STOP_SECONDS = 150.0, 20.0
 
 
 def environment(folder: Path, port: int, **settings: str) -> dict[str, str]:

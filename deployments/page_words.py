@@ -1,0 +1,105 @@
+"""Who hears what changed: all open pages of this process share one ear and, while no word comes, one look.
+
+A word names topics; a page hears it when it watches one of them. When words may have been lost (the channel layer is
+down, or some seconds have passed) the database is asked whether anything changed at all, and then every page hears.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError
+
+from deployments.log_reading import READERS
+from deployments.pulse import Pulse, read_pulse
+from deployments.words import hearing
+from notifications import live
+
+log = logging.getLogger(__name__)
+
+_PROCESS = secrets.token_hex(4)
+
+
+class Viewer(Protocol):
+    """An open page."""
+
+    topics: Collection[str]
+
+    def hear(self) -> None: ...
+
+
+class Hall:
+    """The pages that are open on one event loop."""
+
+    def __init__(self) -> None:
+        self.viewers: set[Viewer] = set()
+        self._pulse: Pulse | None = None
+        self._look: asyncio.Task[None] | None = None
+
+    def hear(self, word: Mapping[str, Any] | None) -> None:
+        """Called by the ear."""
+        if word is None:
+            if self._look is None or self._look.done():
+                self._look = asyncio.ensure_future(self._look_for_changes())
+            return
+        for viewer in tuple(self.viewers):
+            if not word.keys().isdisjoint(viewer.topics):
+                viewer.hear()
+
+    def close(self) -> None:
+        if self._look:
+            self._look.cancel()
+
+    async def _look_for_changes(self) -> None:
+        read = database_sync_to_async(read_pulse, thread_sensitive=False, executor=READERS)
+        try:
+            pulse = await read()
+        except (OperationalError, InterfaceError) as trouble:
+            log.warning("Looking for changes failed, trying again: %s", trouble)
+            return
+        if self._pulse is not None and pulse != self._pulse:
+            for viewer in tuple(self.viewers):
+                viewer.hear()
+        self._pulse = pulse
+
+
+_halls: dict[asyncio.AbstractEventLoop, tuple[Hall, ExitStack]] = {}
+
+
+@contextmanager
+def watching(viewer: Viewer) -> Iterator[None]:
+    """Within this, `viewer` hears when something of its topics may have changed."""
+    loop = asyncio.get_running_loop()
+    if loop not in _halls:
+        hall, ear = Hall(), ExitStack()
+        ear.enter_context(hearing(live.PAGES, hall))
+        _halls[loop] = (hall, ear)
+    hall, ear = _halls[loop]
+    hall.viewers.add(viewer)
+    try:
+        yield
+    finally:
+        hall.viewers.discard(viewer)
+        if not hall.viewers:
+            ear.close()
+            hall.close()
+            del _halls[loop]
+
+
+def moment() -> str:
+    """Now, as a browser carries it from a word to its request: what was read since then is new enough for it."""
+    return f"{_PROCESS}.{time.monotonic():.3f}"
+
+
+def moment_of(text: str) -> float | None:
+    """On this process's monotonic clock; None for one of another process, or for none."""
+    process, _, seconds = text.partition(".")
+    try:
+        return float(seconds) if process == _PROCESS else None
+    except ValueError:
+        return None

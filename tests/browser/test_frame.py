@@ -1,0 +1,115 @@
+"""What all pages share: the way around, and that they are live, over one socket each and through a reconnect."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Site, deploy, wait_for_end
+
+pytestmark = pytest.mark.browser
+Wait = Callable[[Callable[[], object], float], None]
+SECOND = 1_000
+
+
+def connected(page: Page) -> None:
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "on")
+
+
+def test_one_finds_the_way_around(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page, to="/storefront/production/")
+    expect(page.get_by_role("navigation", name="Breadcrumb")).to_contain_text("production")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Home").click()
+    page.wait_for_url(site.base + "/")
+    expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Home")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
+def test_a_page_has_one_socket_and_asks_for_nothing_while_nothing_happens(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page)
+    sockets: list[str] = []
+    asked: list[str] = []
+    page.on("websocket", lambda it: sockets.append(it.url))
+    page.goto(site.base)
+    connected(page)
+    page.wait_for_load_state("networkidle")
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(6_000)  # longer than the look of the server that finds nothing
+    assert [url.rsplit("/ws/")[-1] for url in sockets] == ["page"]
+    assert asked == []
+
+
+def test_home_and_target_are_live_within_a_second(site: Site, open_page: OpenPage) -> None:
+    home, target, other = open_page(), open_page(), open_page()
+    for page, to in ((home, "/"), (target, "/storefront/staging/"), (other, "/")):
+        site.sign_in(page, to=to)
+    connected(home)
+    connected(target)
+    number = deploy(site, other, "storefront", "staging", "main")
+    expect(home.locator(f'.dp-now a[href="/deploys/{number}"]')).to_be_visible(timeout=SECOND)
+    expect(target.get_by_role("link", name="Look at it")).to_be_visible(timeout=SECOND)
+    wait_for_end(other)
+    expect(home.locator(f'.dp-now a[href="/deploys/{number}"]')).to_have_count(0, timeout=SECOND)
+    expect(target.get_by_role("link", name="Deploy…")).to_be_visible(timeout=SECOND)
+
+
+def test_a_page_that_is_hidden_asks_when_it_is_shown_again(site: Site, open_page: OpenPage) -> None:
+    page, other = open_page(), open_page()
+    site.sign_in(page, to="/storefront/staging/")
+    site.sign_in(other)
+    connected(page)
+    page.evaluate(SHOW.format("hidden"))
+    number = deploy(site, other, "storefront", "staging", "main")
+    wait_for_end(other)
+    expect(page.locator(f'[data-piece="history"] a[href="/deploys/{number}"]')).to_have_count(0)
+    page.evaluate(SHOW.format("visible"))
+    expect(page.locator(f'[data-piece="history"] a[href="/deploys/{number}"]').first).to_be_visible(timeout=SECOND)
+
+
+SHOW = """() => {{
+  Object.defineProperty(document, "visibilityState", {{ value: "{}", configurable: true }});
+  document.dispatchEvent(new Event("visibilitychange"));
+}}"""
+
+
+def test_only_what_changed_is_touched(site: Site, open_page: OpenPage) -> None:
+    page, other = open_page(), open_page()
+    site.sign_in(page)
+    site.sign_in(other)
+    connected(page)
+    page.evaluate("""() => document.querySelector('tr[data-name="pricing-api"]').dataset.mine = "kept" """)
+    number = deploy(site, other, "storefront", "staging", "main")
+    expect(page.locator(f'.dp-now a[href="/deploys/{number}"]')).to_be_visible(timeout=SECOND)
+    assert page.evaluate("""() => document.querySelector('tr[data-name="pricing-api"]').dataset.mine""") == "kept"
+    wait_for_end(other)
+
+
+def test_the_web_process_stops_and_starts_under_an_open_page(site: Site, open_page: OpenPage, eventually: Wait) -> None:
+    page, other = open_page(outage=True), open_page(outage=True)
+    site.sign_in(page)
+    site.sign_in(other)
+    connected(page)
+    number = deploy(site, other, "storefront", "staging", "main")
+    site.stop_web()
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "off")
+    expect(page.locator("[data-connection]")).to_contain_text("Not connected, trying again")
+    eventually(site.answers, 60)
+    connected(page)
+    wait_for_end(other)
+    expect(page.locator(f'.dp-list a[href="/deploys/{number}"]')).to_contain_text("deployed", timeout=2 * SECOND)
+
+
+def test_signing_out_elsewhere_ends_the_open_page(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page)
+    connected(page)
+    second = page.context.new_page()
+    second.goto(site.base)
+    second.locator("summary.dp-me").click()
+    second.get_by_role("button", name="Sign out").click()
+    second.wait_for_url(re.compile("/signin"))
+    page.wait_for_url(re.compile("/signin"), timeout=8 * SECOND)

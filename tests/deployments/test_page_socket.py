@@ -1,0 +1,187 @@
+"""The socket of an open page: who is let in, which words it hears, and what it does when none come."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+from asgiref.sync import sync_to_async
+from channels_redis.core import RedisChannelLayer
+from django.conf import settings
+
+from deployments import page_socket, page_words, words
+from deployments.states import DeployStatus, RunStatus
+from environments.models import User
+from notifications import events
+from tests.builders import make_deploy, make_run
+from tests.deployments.readers import close_readers
+from tests.deployments.scene import Scene
+from tests.deployments.sockets import ORIGIN, Socket
+from tests.deployments.web import free_port
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
+GROUP = "deployer:group:pages"
+FOREIGN = (b"origin", b"https://evil.example")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _readers() -> Iterator[None]:
+    yield
+    close_readers()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+def _only_words(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks by the clock, and nobody of an earlier test is in the group."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.delete(GROUP)
+    client.close()
+    monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(words, "RETRY_SECONDS", 3600)
+    monkeypatch.setattr(page_socket, "PERMIT_SECONDS", 3600)
+
+
+@asynccontextmanager
+async def page(scene: Scene, *topics: str) -> AsyncIterator[Socket]:
+    """An open page that has said its topics, once this process listens."""
+    socket = Socket("/ws/page", scene.cookie, ORIGIN)
+    assert await socket.open() == (True, None)
+    await socket.communicator.send_json_to({"topics": list(topics)})
+    try:
+        yield socket
+    finally:
+        await socket.close()
+
+
+async def listening() -> None:
+    """Until the ear of this process is in the group: before that only a look could tell."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    try:
+        async with asyncio.timeout(10):
+            while not client.zcard(GROUP):
+                await asyncio.sleep(0.01)
+    finally:
+        client.close()
+
+
+async def is_silent(socket: Socket) -> bool:
+    return bool(await socket.communicator.receive_nothing(timeout=0.5))
+
+
+async def tell(kind: str = "deploy.requested", **facts: Any) -> None:
+    await sync_to_async(events.record)(kind, **facts)
+
+
+@pytest.mark.usefixtures("_only_words")
+class TestWords:
+    async def test_an_event_is_told_to_pages_that_show_what_it_is_about(self, scene: Scene) -> None:
+        async with page(scene, "target/shop/staging") as socket, page(scene, "event") as other:
+            await listening()
+            await tell(application="shop", environment="production")
+            assert "look" in await other.frame()
+            assert await is_silent(socket)
+            await tell(application="shop", environment="staging")
+            assert "look" in await socket.frame()
+
+    async def test_a_move_of_a_host_is_told_to_who_watches_its_deploy(self, scene: Scene) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        async with page(scene, f"deploy/{deploy.pk}") as socket:
+            await listening()
+            await sync_to_async(page_words.live.changed)("deploys", f"deploy/{deploy.pk}")
+            assert "look" in await socket.frame()
+
+    async def test_many_words_are_told_as_few(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(page_socket, "LOOK_SECONDS", 0.3)
+        async with page(scene, "event") as socket:
+            await listening()
+            begun = asyncio.get_running_loop().time()
+            for _ in range(40):
+                await tell()
+            took = asyncio.get_running_loop().time() - begun
+            told = 0
+            while not await is_silent(socket):
+                await socket.frame()
+                told += 1
+            assert 1 <= told <= 2 + took / 0.3
+
+    async def test_new_topics_take_the_place_of_the_old(self, scene: Scene) -> None:
+        async with page(scene, "host/web-1") as socket:
+            await listening()
+            await socket.communicator.send_json_to({"topics": ["host/web-2"]})
+            await tell("host.drifted", host="web-1")
+            assert await is_silent(socket)
+            await tell("host.drifted", host="web-2")
+            assert "look" in await socket.frame()
+
+
+class TestWithoutWords:
+    """With the layer down the database is looked at, by one look for all pages."""
+
+    @pytest.fixture(autouse=True)
+    def _no_layer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        layer = RedisChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
+        monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
+        monkeypatch.setattr(words, "RETRY_SECONDS", 0.1)
+
+    async def test_an_event_is_found(self, scene: Scene) -> None:
+        async with page(scene, "target/shop/staging") as socket:
+            assert await is_silent(socket)
+            await tell(application="shop", environment="staging")
+            assert "look" in await socket.frame(2)
+
+    async def test_the_move_of_a_host_is_found(self, scene: Scene) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        run = await sync_to_async(make_run)(deploy=deploy, status=RunStatus.PREPARING)
+        async with page(scene, "deploys") as socket:
+            assert await is_silent(socket)
+            await sync_to_async(type(run).objects.filter(pk=run.pk).update)(status=RunStatus.PREPARED)
+            assert "look" in await socket.frame(2)
+
+    async def test_nothing_is_told_while_nothing_changes(self, scene: Scene) -> None:
+        async with page(scene, "event", "deploys") as socket:
+            assert await is_silent(socket)
+            assert await is_silent(socket)
+
+
+class TestDoor:
+    async def test_a_page_of_another_site_is_refused(self, scene: Scene) -> None:
+        accepted, _ = await Socket("/ws/page", scene.cookie, FOREIGN).open()
+        assert not accepted
+
+    async def test_one_person_has_so_many_pages_and_no_more(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(page_socket, "MOST_PAGES", 2)
+        async with page(scene), page(scene):
+            third = Socket("/ws/page", scene.cookie, ORIGIN)
+            await third.open()
+            assert await third.frame() == {"close": 4429}
+        async with page(scene) as again:
+            assert await is_silent(again)
+
+    @pytest.mark.parametrize(
+        "said", ["no", "[]", "{}", '{"topics": [1]}', '{"topics": "x"}', '{"topics": ["%s"]}' % ("x" * 201)]
+    )
+    async def test_what_is_no_list_of_topics_ends_it(self, said: str, scene: Scene) -> None:
+        async with page(scene) as socket:
+            await socket.communicator.send_to(text_data=said)
+            assert await socket.frame() == {"close": 1008}
+
+    async def test_a_right_that_is_taken_away_closes_it(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(page_socket, "PERMIT_SECONDS", 0.05)
+        async with page(scene) as socket:
+            await sync_to_async(User.objects.update)(is_active=False)
+            assert await socket.frame() == {"close": 4403}
+
+
+def test_a_moment_of_another_process_is_none() -> None:
+    assert page_words.moment_of(page_words.moment()) is not None
+    assert page_words.moment_of("") is None
+    assert page_words.moment_of("deadbeef.12.5") is None
