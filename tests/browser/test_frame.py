@@ -54,7 +54,7 @@ def test_home_and_target_are_live_within_a_second(site: Site, open_page: OpenPag
     expect(target.get_by_role("link", name="Look at it")).to_be_visible(timeout=SECOND)
     wait_for_end(other)
     expect(home.locator(f'.dp-now a[href="/deploys/{number}"]')).to_have_count(0, timeout=SECOND)
-    expect(target.get_by_role("link", name="Deploy…")).to_be_visible(timeout=SECOND)
+    expect(target.locator(".dp-head").get_by_role("link", name="Deploy", exact=True)).to_be_visible(timeout=SECOND)
 
 
 def test_a_page_that_is_hidden_asks_when_it_is_shown_again(site: Site, open_page: OpenPage) -> None:

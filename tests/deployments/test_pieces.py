@@ -9,7 +9,8 @@ HTML = """<html><head><title>2 &lt; 3</title><link rel="icon" href="/i.svg" type
 <div data-piece="now"><div>one <div>deep</div></div></div><a href="/">x</a>
 <table><tbody><tr data-piece="row-shop" class="x"><td><time datetime="2026-01-01">3 min</time></td></tr>
 <tr data-piece="row-till"><td>4</td></tr></tbody></table>
-<section data-piece="form"><form><input name="csrfmiddlewaretoken" value="abc"><b data-piece="inner">b</b></form></section>
+<section data-piece="form"><form>
+<input name="csrfmiddlewaretoken" value="abc"><b data-piece="inner">b</b></form></section>
 </main></body></html>"""
 
 
