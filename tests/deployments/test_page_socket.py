@@ -14,7 +14,7 @@ from django.conf import settings
 from deployments import page_socket, page_words, words
 from deployments.states import DeployStatus, RunStatus
 from environments.models import User
-from notifications import events
+from notifications import events, live
 from tests.builders import make_deploy, make_run
 from tests.deployments.readers import close_readers
 from tests.deployments.scene import Scene
@@ -94,7 +94,7 @@ class TestWords:
         deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
         async with page(scene, f"deploy/{deploy.pk}") as socket:
             await listening()
-            await sync_to_async(page_words.live.changed)("deploys", f"deploy/{deploy.pk}")
+            await sync_to_async(live.changed)("deploys", f"deploy/{deploy.pk}")
             assert "look" in await socket.frame()
 
     async def test_many_words_are_told_as_few(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
