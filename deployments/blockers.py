@@ -1,5 +1,6 @@
 """What stands in the way of a deploy, with names: the same list for the page's button, the API and the verb."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from django.urls import reverse
 from deployments import archives, artifacts, build_presence, own_disk
 from deployments.models import Deploy, Kind
 from deployments.states import ACTIVE
-from environments.models import Application, Membership, Target, Transport
+from environments.models import Application, Host, Membership, Target, Transport
+
+LEFT_OUT_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,15 @@ class Blocked(Exception):
         super().__init__(f"{target.slug} cannot be deployed now: " + " ".join(blocker.text for blocker in blockers))
 
 
-def members(target: Target) -> QuerySet[Membership]:
-    """The hosts that a target deploys to."""
+def members(target: Target, *, aside: bool = False) -> QuerySet[Membership]:
+    """The hosts that a target deploys to; with `aside` also those that take no part for now."""
     found = (
         Membership.objects.filter(environment=target.environment, host__transport=Transport.SSH)
         .select_related("host__zone__region")
         .order_by("host__name")
     )
+    if not aside:
+        found = found.filter(host__aside="")
     if target.runner_id:
         return found.filter(host=target.runner_id)
     if target.role:
@@ -49,6 +54,11 @@ def members(target: Target) -> QuerySet[Membership]:
         wanted = [member.pk for member in found if target.role in member.roles]
         found = found.filter(pk__in=wanted)
     return found
+
+
+def left_out(target: Target) -> list[Host]:
+    """Hosts of the target that no deploy goes to now, because someone has set them aside."""
+    return [member.host for member in members(target, aside=True).exclude(host__aside="")]
 
 
 def active_deploy(target: Target) -> Deploy | None:
@@ -65,6 +75,8 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
         text = f"{target.environment} has no hosts yet for {target.application}."
         if target.runner:
             text = f"The runner {target.runner} is no host of {target.environment}."
+        if away := left_out(target):
+            text = f"Every host of {target.slug} is set aside: {tell_left_out(away)}. Take one back first."
         found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
@@ -76,6 +88,13 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
     if full:
         found.append(Blocker("disk", full))
     return found
+
+
+def tell_left_out(hosts: Sequence[Host]) -> str:
+    """`web-3 (drained by Ada Nwosu: new disk)`, a few of them by name."""
+    told = [f"{host.name} ({host.aside} by {host.aside_by}: {host.aside_why})" for host in hosts[:LEFT_OUT_TOLD]]
+    more = len(hosts) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
 
 
 def must_be_asked(target: Target, revision: str) -> bool:

@@ -66,7 +66,7 @@ def _expect_answers(targets: Sequence[Target], found: dict[int, dict[int, "Seen"
     silent = [
         Placement(host_id=member.host_id, target=target, colour="")
         for target in targets
-        for member in blockers.members(target)
+        for member in blockers.members(target, aside=True)
         if member.host_id not in found[target.pk]
     ]
     Placement.objects.bulk_create(silent, ignore_conflicts=True)
@@ -116,7 +116,7 @@ def look(targets: Sequence[Target], only: Container[int] | None = None) -> dict[
     hosts: dict[int, Host] = {}
     for target in targets:
         # all that connecting asks for: else each host's thread would ask by itself
-        ways = blockers.members(target).select_related("host__zone__region__gateway")
+        ways = blockers.members(target, aside=True).select_related("host__zone__region__gateway")
         for member in ways.prefetch_related("host__keys", "host__zone__region__gateway__keys"):
             if only is not None and member.host_id not in only:
                 continue

@@ -41,6 +41,11 @@ def _page_of(target: Target) -> str:
     return reverse("target", args=[target.application.name, target.environment.name])
 
 
+def _back_from(request: HttpRequest, deploy: Deploy) -> str:
+    """The page that the button stood on."""
+    return reverse("waiting") if request.POST.get("back") == "waiting" else reverse("deploy", args=[deploy.pk])
+
+
 class RefMoved(repositories.RepositoryError):
     """The branch points elsewhere than it did on the page that was confirmed."""
 
@@ -89,7 +94,7 @@ def start(request: HttpRequest, application: str, environment: str) -> HttpRespo
 def cancel(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Stop a deploy."""
     deploy = deploy_or_404(deploy_id)
-    back = reverse("deploy", args=[deploy.pk])
+    back = _back_from(request, deploy)
     return do(request, back=back, verb=lambda: lifecycle.request_cancel(deploy, by=person(request)))
 
 
@@ -127,7 +132,7 @@ def converge(request: HttpRequest, application: str, environment: str) -> HttpRe
 def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Let a held deploy go live."""
     deploy = deploy_or_404(deploy_id)
-    back = reverse("deploy", args=[deploy.pk])
+    back = _back_from(request, deploy)
     return do(request, back=back, verb=lambda: lifecycle.flip(deploy, by=person(request)))
 
 

@@ -1,5 +1,6 @@
 """How a target is deployed, as it was when the deploy was requested, in the words of host programs."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +9,7 @@ from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.recipe_file import RecipeFile
 from deployments.states import RunStatus
-from environments.models import Membership, Phase, Target, Task
+from environments.models import Host, Membership, Phase, Target, Task
 
 COMMAND = "command"
 TASK = "task"
@@ -140,13 +141,14 @@ def facts(deploy: Deploy, run: HostRun, port: int | None) -> dict[str, str]:
     return values | ({"DEPLOYER_PORT": str(port)} if port else {})
 
 
-def waves(target: Target, members: list[Membership]) -> dict[str, Any]:
+def waves(target: Target, members: list[Membership], left_out: Sequence[Host] = ()) -> dict[str, Any]:
     """The plan of a deploy to these hosts: together, which is one wave."""
     return {
         "waves": [{"hosts": len(members)}],
         "needed": target.needed,
         "needed_per_region": target.needed_per_region,
         "on_failure": target.on_failure,
+        **({"left_out": [host.name for host in left_out]} if left_out else {}),
     }
 
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from deployments import log_text, page_actions, pages, rehearsal_pages, task_pages
+from deployments import (
+    activity_pages,
+    host_pages,
+    log_text,
+    page_actions,
+    pages,
+    rehearsal_pages,
+    task_pages,
+    waiting_pages,
+)
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -15,6 +24,25 @@ urlpatterns = [
     path("deploys/<int:deploy_id>/rollback/preview", pages.rollback_preview, name="rollback-preview"),
     path("deploys/<int:deploy_id>/rollback", page_actions.roll_back, name="rollback"),
     path("deploys/<int:deploy_id>/redeploy", page_actions.redeploy, name="redeploy"),
+    path("waiting", waiting_pages.waiting, name="waiting"),
+    path("activity", activity_pages.activity, name="activity"),
+    path("activity.csv", activity_pages.activity_csv, name="activity-csv"),
+    path("environments", host_pages.environments, name="environments"),
+    path("environments/<slug:name>", host_pages.environment, name="environment"),
+    path("environments/<slug:name>/ask", host_pages.ask_environment, name="ask-environment"),
+    path("hosts", host_pages.hosts, name="hosts"),
+    path("hosts/<slug:name>", host_pages.host, name="host"),
+    path("hosts/<slug:name>/ask", host_pages.ask_host, name="ask-host"),
+    path("hosts/<slug:name>/aside", host_pages.set_aside, name="set-aside"),
+    path("hosts/<slug:name>/back", host_pages.take_back, name="take-back"),
+    path(
+        "hosts/<slug:name>/converge/<slug:application>/<slug:environment>",
+        host_pages.converge_host,
+        name="converge-host",
+    ),
+    path("hosts/<slug:name>/keys", host_pages.scan_keys, name="scan-keys"),
+    path("hosts/<slug:name>/keys/accept", host_pages.accept_key, name="accept-key"),
+    path("hosts/<slug:name>/keys/<int:key_id>/distrust", host_pages.distrust_key, name="distrust-key"),
     path("<slug:application>/<slug:environment>/", pages.target, name="target"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>", task_pages.task, name="task"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>/run", task_pages.run_task, name="run-task"),

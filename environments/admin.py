@@ -153,11 +153,11 @@ class HostKeyAdmin(GitHostKeyAdmin):
     list_select_related = ["host"]
 
     def delete_model(self, request: HttpRequest, obj: HostKey) -> None:
-        host_keys.distrust(obj)
+        host_keys.distrust(obj, by=request.user.get_username())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[HostKey]) -> None:
         for key in queryset.select_related("host"):
-            host_keys.distrust(key)
+            host_keys.distrust(key, by=request.user.get_username())
 
 
 @admin.register(KeyPair)

@@ -100,10 +100,12 @@ def accept_git(*, host: GitHost, key: ScannedKey, by: str, replace: str = "") ->
         return GitHostKey.objects.create(host=host.name, algorithm=key.algorithm, key=key.key, accepted_by=by)
 
 
-def distrust(key: HostKey) -> None:
+def distrust(key: HostKey, *, by: str) -> None:
     """The key opens nothing any more; a host without a trusted key is not spoken to."""
     host = key.host
     with transaction.atomic():
+        fingerprint = ssh.fingerprint(key.key)
+        events.record("host.key_distrusted", by, host=host.name, algorithm=key.algorithm, fingerprint=fingerprint)
         key.delete()
         transaction.on_commit(lambda: ssh.forget(host))
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -30,8 +31,43 @@ def as_html() -> SafeString:
     )
 
 
+@dataclass(frozen=True)
+class Section:
+    """A preset as its page shows it."""
+
+    name: str
+    first: str
+    rest: str
+    usual: str
+    parameters: tuple[tuple[Parameter, str], ...]
+    example: str
+
+
+def sections() -> list[Section]:
+    """The same for the page of steps: each parameter with its default in words."""
+    return [
+        Section(
+            name=name,
+            first=sentences(preset)[0],
+            rest=sentences(preset)[1],
+            usual=", ".join(_usual(preset)),
+            parameters=tuple((it, _default(it).removeprefix("; ").strip("`")) for it in preset.parameters()),
+            example=_example(preset),
+        )
+        for name, preset in PRESETS.items()
+    ]
+
+
 def _section(name: str, preset: type[Preset]) -> str:
     first, rest = sentences(preset)
+    table = ["| parameter | takes | |", "|---|---|---|"]
+    table += [f"| `{it.name}` | {it.words}{_default(it)} | {it.help} |" for it in preset.parameters()]
+    lines = [f"### {name}", "", first, *(["", rest] if rest else []), "", f"Usual: {', '.join(_usual(preset))}.", ""]
+    return "\n".join([*lines, *table, "", f"    {_example(preset)}", ""])
+
+
+def _usual(preset: type[Preset]) -> list[str]:
+    """What a step of it has unless somebody says otherwise."""
     usual = preset.usual
     facts = [f"phase {usual.phase.value}"]
     if len(preset.phases) > 1:
@@ -39,10 +75,7 @@ def _section(name: str, preset: type[Preset]) -> str:
     facts += ["with sudo"] if usual.sudo else []
     facts += [] if usual.repeatable else ["not repeatable"]
     facts += [f"time limit {usual.time_limit} s", f"silence limit {usual.silence_limit} s"]
-    table = ["| parameter | takes | |", "|---|---|---|"]
-    table += [f"| `{it.name}` | {it.words}{_default(it)} | {it.help} |" for it in preset.parameters()]
-    lines = [f"### {name}", "", first, *(["", rest] if rest else []), "", f"Usual: {', '.join(facts)}.", ""]
-    return "\n".join([*lines, *table, "", f"    {_example(preset)}", ""])
+    return facts
 
 
 def _default(parameter: Parameter) -> str:

@@ -1,17 +1,27 @@
-"""Bearer tokens: shown once, kept as a hash, worth nothing when their person is disabled."""
+"""Bearer tokens: shown once, kept as a hash, worth nothing when their person is disabled or their time is over.
+
+Errors:
+
+    ValueError
+    ├── UserDisabled   a disabled user gets no token
+    └── NoName         nobody will know later what the token is for
+"""
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from environments import access
 from environments.models import Token, User
 from notifications import events
 
 PREFIX = "dpl_"
+LONGEST_NAME = 100
 SECRET_BYTES = 30  # 40 characters of base64
 MOST_CHARACTERS = 200
 USED_EVERY = timedelta(minutes=1)
@@ -21,7 +31,33 @@ class UserDisabled(ValueError):
     """A disabled user gets no token."""
 
 
-def create(*, user: User, machine: bool = False, by: str = "") -> str:
+class NoName(ValueError):
+    """A token without a name."""
+
+
+def make(*, user: User, name: str, days: int | None, machine: bool = False, by: User) -> str:
+    """The same as `create`, asked for by a person: for themselves, or by an administrator for anyone.
+
+    `days`: for how long; None: until it is revoked. Raises NotAllowed, UserDisabled, NoName.
+    """
+    if by != user:
+        access.require(by, access.ADMINISTER)
+    if not (words := " ".join(name.split())[:LONGEST_NAME]):
+        raise NoName("Say what the token is for: whoever revokes it one day wants to know. None was made.")
+    expires = timezone.now() + timedelta(days=days) if days else None
+    return create(user=user, machine=machine, by=by.username, name=words, expires_at=expires)
+
+
+def withdraw(token: Token, *, by: User) -> None:
+    """Revoke a token of one's own, or as an administrator anyone's. Raises NotAllowed."""
+    if token.user != by:
+        access.require(by, access.ADMINISTER)
+    revoke(token, by=by.username)
+
+
+def create(
+    *, user: User, machine: bool = False, by: str = "", name: str = "", expires_at: datetime | None = None
+) -> str:
     """A new token of `user`, in plain; it cannot be read again. Raises UserDisabled.
 
     Deploys by a machine's token count as automatic. `by` is the user name of who asked, or "".
@@ -30,8 +66,10 @@ def create(*, user: User, machine: bool = False, by: str = "") -> str:
         raise UserDisabled(f"{user.username} is disabled, so a token would open nothing. Enable the user first.")
     plain = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     with transaction.atomic():
-        token = Token.objects.create(user=user, digest=digest_of(plain), machine=machine)
-        events.record("token.created", by, user=user.username, token=token.pk, machine=machine)
+        token = Token.objects.create(
+            user=user, digest=digest_of(plain), machine=machine, name=name, expires_at=expires_at
+        )
+        events.record("token.created", by, user=user.username, token=token.pk, machine=machine, **_named(name))
     return plain
 
 
@@ -42,7 +80,8 @@ def find(plain: str) -> Token | None:
     """
     if not plain.startswith(PREFIX) or len(plain) > MOST_CHARACTERS:
         return None
-    found = Token.objects.select_related("user").filter(digest=digest_of(plain), user__is_active=True).first()
+    valid = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    found = Token.objects.select_related("user").filter(valid, digest=digest_of(plain), user__is_active=True).first()
     if found:
         _note_use(found)
     return found
@@ -51,8 +90,12 @@ def find(plain: str) -> Token | None:
 def revoke(token: Token, *, by: str) -> None:
     """From now on the token opens nothing."""
     with transaction.atomic():
-        events.record("token.revoked", by, user=token.user.username, token=token.pk)
+        events.record("token.revoked", by, user=token.user.username, token=token.pk, **_named(token.name))
         token.delete()
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"name": name} if name else {}
 
 
 def digest_of(plain: str) -> str:

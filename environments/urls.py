@@ -1,11 +1,38 @@
-"""Addresses of signing in and out."""
+"""Addresses of signing in and out, and of the settings."""
 
 from django.urls import path
 
+from environments import setting_actions as actions
+from environments import settings_pages as pages
 from environments.access import ANYONE, needs
 from environments.pages import SignIn, SignOut
 
 urlpatterns = [
     path("signin", needs(ANYONE)(SignIn.as_view()), name="signin"),
     path("signout", needs(ANYONE)(SignOut.as_view()), name="signout"),
+    path("join/<str:key>/<str:token>", actions.join, name="join"),
+    path("settings", pages.mine, name="settings"),
+    path("settings/password", actions.change_password, name="change-password"),
+    path("settings/people", pages.people, name="settings-people"),
+    path("settings/people/invite", actions.invite, name="invite"),
+    path("settings/people/<str:username>/link", actions.make_link, name="make-link"),
+    path("settings/people/<str:username>/role", actions.set_role, name="set-role"),
+    path("settings/people/<str:username>/disable", actions.disable, name="disable-person"),
+    path("settings/people/<str:username>/enable", actions.enable, name="enable-person"),
+    path("settings/tokens", pages.tokens, name="settings-tokens"),
+    path("settings/tokens/make", actions.make_token, name="make-token"),
+    path("settings/tokens/<int:token_id>/revoke", actions.revoke_token, name="revoke-token"),
+    path("settings/keys", pages.keys, name="settings-keys"),
+    path("settings/keys/upload", actions.upload_key, name="upload-key"),
+    path("settings/environments", pages.environments, name="settings-environments"),
+    path("settings/environments/add", actions.add_environment, name="add-environment"),
+    path("settings/environments/<slug:name>/move", actions.move_environment, name="move-environment"),
+    path("settings/environments/<slug:name>/remove", actions.remove_environment, name="remove-environment"),
+    path("settings/regions", pages.regions, name="settings-regions"),
+    path("settings/regions/add", actions.add_region, name="add-region"),
+    path("settings/regions/<slug:name>/change", actions.change_region, name="change-region"),
+    path("settings/regions/<slug:name>/remove", actions.remove_region, name="remove-region"),
+    path("settings/regions/<slug:name>/zones/add", actions.add_zone, name="add-zone"),
+    path("settings/regions/<slug:name>/zones/<slug:zone>/remove", actions.remove_zone, name="remove-zone"),
+    path("settings/steps", pages.steps, name="settings-steps"),
 ]

@@ -30,6 +30,21 @@ validate_shell = RegexValidator(
 )
 
 
+# The first words of our own addresses; the address of a target begins with its application.
+PAGES = frozenset(
+    {
+        *("activity", "add", "admin", "api", "applications", "changes", "deploys", "environments", "events", "healthz"),
+        *("hooks", "hosts", "insights", "join", "metrics", "readyz", "search", "settings", "signin", "signout"),
+        *("start", "static", "targets", "traffic", "waiting", "where", "ws"),
+    }
+)
+
+
+def validate_no_page(value: str) -> None:
+    if value in PAGES:
+        raise ValidationError(f"{value!r} is the address of a page of the Deployer. Give the application another name.")
+
+
 def validate_address(value: str) -> None:
     if not _ADDRESS.fullmatch(value) or ".." in value:
         raise ValidationError(f"{value!r} is no host name or IP address.")

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from notifications import live
 from notifications.models import Event
+from notifications.origin import current
 
 KINDS = frozenset(
     {
@@ -27,22 +28,43 @@ KINDS = frozenset(
         "host_run.failed",
         "host_run.unreachable",
         "host_run.unknown",
+        "environment.created",
+        "environment.moved",
+        "environment.removed",
         "fence.raised",
+        "host.asked",
         "host.converged",
+        "host.drained",
         "host.drifted",
         "host.key_accepted",
+        "host.key_distrusted",
         "host.key_refused",
+        "host.moved",
+        "host.quarantined",
+        "host.taken_back",
         "key.created",
         "key.uploaded",
         "token.created",
         "token.revoked",
         "permission.refused",
+        "person.changed_password",
+        "person.disabled",
+        "person.enabled",
+        "person.invited",
+        "person.joined",
+        "person.link_made",
+        "person.role_changed",
+        "region.changed",
+        "region.created",
+        "region.removed",
         "target.imported",
         "target.left",
         "target.taken_over",
         "target.taken_up",
         "worker.deaf",
         "worker.hears",
+        "zone.created",
+        "zone.removed",
         "signed_in",
         "signed_out",
     }
@@ -64,12 +86,23 @@ def record(
 ) -> Event:
     """Write one event. Call it inside the transaction that changes something.
 
-    `actor` is a user name, or empty for the Deployer itself; `facts` are plain JSON values without secrets.
+    `actor` is a user name, or empty for the Deployer itself; `facts` are plain JSON values without secrets; a
+    fact `host` is the name of the host that it is about.
+    Where it came from is `notifications.origin`'s to know.
     """
     if kind not in KINDS:
         raise UndeclaredKind(f"{kind!r} is no declared kind of event; add it to notifications.events.KINDS.")
+    origin = current()
     event = Event.objects.create(
-        kind=kind, actor=actor, application=application, environment=environment, deploy=deploy, facts=facts
+        kind=kind,
+        actor=actor,
+        application=application,
+        environment=environment,
+        deploy=deploy,
+        door=origin.door,
+        address=origin.address,
+        host=str(facts.get("host", ""))[:63],
+        facts=facts,
     )
     transaction.on_commit(lambda: live.changed(*topics_of(event)))
     return event

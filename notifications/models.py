@@ -13,6 +13,15 @@ class Event(models.Model):
     application = models.CharField(max_length=64, blank=True)
     environment = models.CharField(max_length=64, blank=True)
     deploy = models.BigIntegerField(null=True, help_text="The deploy's id.")
+    door = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="By which way it came; empty: from within."
+    )
+    address = models.CharField(
+        max_length=45, blank=True, default="", db_default="", help_text="The network address that asked."
+    )
+    host = models.CharField(
+        max_length=63, blank=True, default="", db_default="", help_text="The host that it is about, for its page."
+    )
     facts = models.JSONField(default=dict)
 
     class Meta:
@@ -21,6 +30,10 @@ class Event(models.Model):
             models.Index(fields=["application", "environment", "-id"], name="event_by_target"),
             models.Index(fields=["deploy", "id"], name="event_by_deploy"),
             models.Index(fields=["kind", "-id"], name="event_by_kind"),
+            models.Index(fields=["actor", "-id"], name="event_by_actor"),
+            models.Index(fields=["environment", "-id"], name="event_by_environment"),
+            models.Index(fields=["at"], name="event_by_time"),
+            models.Index(fields=["host", "-id"], condition=~models.Q(host=""), name="event_by_host"),
         ]
 
     def __str__(self) -> str:

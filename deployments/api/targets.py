@@ -251,7 +251,7 @@ def _hosts(target: Target) -> list[dict[str, Any]]:
             "roles": member.roles,
             **_runs(places.get(member.host_id)),
         }
-        for member in members(target)
+        for member in members(target, aside=True)
     ]
 
 

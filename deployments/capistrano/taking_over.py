@@ -40,7 +40,7 @@ def take_over(
     """
     access.require(by, access.ADMINISTER, target)
     _refuse_history(target)
-    chosen = [member for member in members(target) if member.host.name not in without]
+    chosen = [member for member in members(target, aside=True) if member.host.name not in without]
     found = roots.look(target, [member.host for member in chosen])
     history = tell(found)
     revisions, notes = _full_revisions(target.application, history)

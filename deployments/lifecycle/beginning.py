@@ -17,6 +17,7 @@ from deployments.states import DeployStatus
 from environments.models import Membership, Target, User
 
 S = DeployStatus
+TO_ALL = (Kind.DEPLOY, Kind.ROLLBACK)  # the others go to hosts that are named
 _VERBS = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries", Kind.CONVERGE: "converges to"}
 
 
@@ -53,6 +54,7 @@ def begin(
     now = timezone.now()
     Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)
     number = Target.objects.values_list("last_number", flat=True).get(pk=target.pk)
+    away = blockers.left_out(target) if kind in TO_ALL and not only else []
     try:
         with transaction.atomic():
             deploy = Deploy.objects.create(
@@ -72,7 +74,7 @@ def begin(
                 by=by,
                 by_name=by.full_name if by else "the Deployer",
                 recipe=recipe,
-                plan=recipes.waves(target, members) | ({"only": True} if only else {}),
+                plan=recipes.waves(target, members, away) | ({"only": True} if only else {}),
                 held=hold,
                 flip_at=flip_at,
             )
@@ -88,6 +90,8 @@ def begin(
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
     log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else headline(deploy))
+    if away:
+        log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))
     return deploy
 

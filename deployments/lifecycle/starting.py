@@ -31,8 +31,24 @@ def start_waiting(deploy: Deploy) -> bool:
         if deploy.by is not None and not access.allows(deploy.by, access.DEPLOY, deploy.target):
             end(deploy, S.FAILED, f"{deploy.by_name} may no longer deploy {deploy.target.slug}.")
             return False
+        if not _still_has_hosts(deploy):
+            end(deploy, S.CANCELLED, "Every host that it was for has been set aside since.")
+            return False
         if not move(deploy, S.RUNNING, started_at=timezone.now()):
             return False
         record(deploy, "deploy.started", by=deploy.by)
         log.say(deploy, headline(deploy))
     return True
+
+
+def _still_has_hosts(deploy: Deploy) -> bool:
+    """Leave out hosts that were set aside while it waited; whether any is left."""
+    away = list(deploy.runs.exclude(host__aside="").exclude(host=None).select_related("host"))
+    if not away:
+        return True
+    deploy.runs.filter(pk__in=[run.pk for run in away]).delete()
+    hosts = [run.host for run in away if run.host]
+    log.say(deploy, f"Left out: {blockers.tell_left_out(hosts)}.")
+    left = deploy.runs.count()
+    Deploy.objects.filter(pk=deploy.pk).update(plan=deploy.plan | {"waves": [{"hosts": left}]})
+    return left > 0

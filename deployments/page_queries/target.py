@@ -90,7 +90,7 @@ def read_target(*, target: Target, before: int | None = None) -> TargetPage:
     """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`."""
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
-    member_list = list(members(target))
+    member_list = list(members(target, aside=True))
     hosts = _read_hosts(target=target, member_list=member_list, live=live)
     past = Deploy.objects.filter(target=target).select_related("release").order_by("-number")
     if before is not None:
@@ -122,6 +122,8 @@ def _read_hosts(*, target: Target, member_list: Sequence[Membership], live: Depl
         placement = placed.get(member.host_id)
         zone = member.host.zone
         mark = _mark_of_host(placement, live)
+        if member.host.aside:
+            mark = Mark("h-skipped", "idle", f"{member.host.aside}: {member.host.aside_why}")
         current = placement.current if placement else None
         found.append(
             HostNow(

@@ -125,6 +125,14 @@ def age(at: datetime | None, form: str = "") -> SafeString:
     return format_html('<time datetime="{}" data-as="{}" title="{}">{}</time>', at.isoformat(), form, exact, words)
 
 
+@register.simple_tag
+def at(moment: datetime) -> SafeString:
+    """A time that is to come, as the viewer's clock shows it (page.js), with its day; here in UTC."""
+    exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    text = f"{moment:%d %b, %H:%M}"
+    return format_html('<time datetime="{}" data-as="at" title="{}">{}</time>', moment.isoformat(), exact, text)
+
+
 @register.filter
 def sign(status: str) -> str:
     """One character for the title of a tab."""

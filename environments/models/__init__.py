@@ -1,11 +1,12 @@
 from environments.models.applications import Application, GitHostKey
 from environments.models.people import Role, Token, User
-from environments.models.places import Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
+from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.phases import Phase
 
 __all__ = [
     "Application",
+    "Aside",
     "Environment",
     "GitHostKey",
     "Host",

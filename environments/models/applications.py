@@ -6,6 +6,7 @@ from environments.validation import (
     validate_login,
     validate_name,
     validate_no_control,
+    validate_no_page,
     validate_ref,
     validate_relative,
     validate_repository,
@@ -20,7 +21,7 @@ class Application(models.Model):
         GIT = "git", "git (fetched by each host)"
         ARTIFACT = "artifact", "artifact (built elsewhere, fetched and streamed by the Deployer)"
 
-    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name, validate_no_page])
     repository = models.CharField(max_length=500, validators=[validate_repository])
     default_branch = models.CharField(max_length=200, default="main", validators=[validate_ref])
     distribution = models.CharField(max_length=8, choices=Distribution.choices, default=Distribution.ARCHIVE)

@@ -27,6 +27,10 @@ class Token(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token, in hex.")
     machine = models.BooleanField(default=False, help_text="Deploys by this token count as automatic.")
+    name = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="What it is for, in its owner's words."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on it opens nothing; empty: never.")
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True, blank=True)
 

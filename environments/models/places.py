@@ -61,6 +61,13 @@ class Transport(models.TextChoices):
     PULL = "pull", "pull (an agent asks)"
 
 
+class Aside(models.TextChoices):
+    """Why a host takes no part in deploys: taken out on purpose, or because something is wrong with it."""
+
+    DRAINED = "drained"
+    QUARANTINED = "quarantined"
+
+
 class Host(models.Model):
     """A machine. Unique by name, not by address: machines are replaced, names stay."""
 
@@ -69,6 +76,19 @@ class Host(models.Model):
     port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     zone = models.ForeignKey(Zone, on_delete=models.PROTECT, null=True, blank=True, related_name="hosts")
     transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.SSH)
+
+    aside = models.CharField(
+        max_length=11,
+        blank=True,
+        default="",
+        db_default="",
+        choices=Aside.choices,
+        editable=False,
+        help_text="Left out of deploys; empty: takes part.",
+    )
+    aside_why = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    aside_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
+    aside_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     accepted_keys: "list[HostKey]"  # those of `keys`, where whoever read the host has read them along
 

@@ -3,6 +3,8 @@
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+  const soon = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+
   // The server's clock, so that a wrong one here shows no negative times.
   const served = new Date(document.documentElement.dataset.now || Date.now());
   const ahead = Date.now() - served;
@@ -30,6 +32,11 @@
       }
       if (element.dataset.as === "clock") {
         element.textContent = at.toLocaleTimeString(undefined, { hour12: false });
+        continue;
+      }
+      if (element.dataset.as === "at") {
+        const text = soon.format(at);
+        if (element.textContent !== text) element.textContent = text;
         continue;
       }
       const words = age((now - at) / 1000);

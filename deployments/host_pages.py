@@ -1,0 +1,213 @@
+"""Pages of environments and hosts, and what a click on them changes: thin doors onto verbs."""
+
+import re
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from deployments import asking, lifecycle
+from deployments.answers import answer, tag_of
+from deployments.page_actions import REFUSALS, person
+from deployments.page_queries.environments import read_environment, read_environments
+from deployments.page_queries.host import find_host, read_host
+from deployments.page_queries.hosts import STATES, Filter, read_hosts
+from deployments.pages import target_or_404
+from environments import host_keys, setting_aside, ssh
+from environments.access import ADMINISTER, DEPLOY, VIEW, NotAllowed, allows, needs
+from environments.models import Aside, Environment, Host, HostKey
+from environments.validation import NAME
+
+HOST_REFUSALS = (*REFUSALS, setting_aside.AsideError, host_keys.HostKeyError, ssh.SSHError, NotAllowed)
+LONGEST_QUERY = 100
+
+
+@require_safe
+@needs(VIEW)
+def environments(request: HttpRequest) -> HttpResponse:
+    """All environments in their order."""
+    page = read_environments()
+    return answer(request, "deployments/environments.html", {"page": page}, tag=tag_of(page))
+
+
+@require_safe
+@needs(VIEW)
+def environment(request: HttpRequest, name: str) -> HttpResponse:
+    """One environment: its targets, its hosts."""
+    found = environment_or_404(name)
+    after, q = _name(request, "after"), request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    page = read_environment(found, after=after, q=q)
+    may = allows(request.user, DEPLOY)
+    context = {"page": page, "environment": found, "may_deploy": may, "q": q}
+    return answer(request, "deployments/environment.html", context, tag=tag_of(page, may))
+
+
+@require_safe
+@needs(VIEW)
+def hosts(request: HttpRequest) -> HttpResponse:
+    """The map of all hosts, and a list that can be narrowed."""
+    state = request.GET.get("state", "")
+    if state and state not in STATES:
+        raise BadRequest("No such state of a host.")
+    wanted = Filter(
+        q=request.GET.get("q", "").strip()[:LONGEST_QUERY],
+        region=_name(request, "region"),
+        environment=_name(request, "environment"),
+        state=state,
+        after=_name(request, "after"),
+    )
+    page = read_hosts(wanted)
+    context = {"page": page, "wanted": wanted, "next": wanted.address(page.after), "first": wanted.address()}
+    return answer(request, "deployments/hosts.html", context, tag=tag_of(page, wanted))
+
+
+@require_safe
+@needs(VIEW)
+def host(request: HttpRequest, name: str) -> HttpResponse:
+    """One host."""
+    found = host_or_404(name)
+    page = read_host(found)
+    may, rules = allows(request.user, DEPLOY), allows(request.user, ADMINISTER)
+    context = {"page": page, "host": found, "may_deploy": may, "may_administer": rules, "asides": Aside.values}
+    return answer(request, "deployments/host.html", context, tag=tag_of(page, may, rules))
+
+
+def environment_or_404(name: str) -> Environment:
+    """The environment of this name; Http404 when there is none."""
+    found = Environment.objects.filter(name=name).first()
+    if found is None:
+        raise Http404(f"No environment {name}.")
+    return found
+
+
+def host_or_404(name: str) -> Host:
+    """The host of this name; Http404 when there is none."""
+    try:
+        return find_host(name)
+    except Host.DoesNotExist:
+        raise Http404(f"No host {name}.") from None
+
+
+def _name(request: HttpRequest, field: str) -> str:
+    """A name from the address, or ""; anything else cannot be answered."""
+    text = request.GET.get(field, "").strip()
+    if text and not re.fullmatch(NAME, text):
+        raise BadRequest(f"{field} is no name.")
+    return text
+
+
+def _act(request: HttpRequest, verb: Callable[[], str], *, to: str, name: str) -> HttpResponse:
+    """Run a verb and come back with its sentence, or with why it refused."""
+    try:
+        messages.success(request, verb())
+    except HOST_REFUSALS as refusal:
+        messages.error(request, str(refusal))
+    return redirect(to, name)
+
+
+@require_POST
+@needs(DEPLOY)
+def set_aside(request: HttpRequest, name: str) -> HttpResponse:
+    """Drain or quarantine a host, with a reason."""
+    found = host_or_404(name)
+    how = request.POST.get("how", "")
+    if how not in Aside.values:
+        raise BadRequest("A host is drained or quarantined.")
+
+    def verb() -> str:
+        setting_aside.set_aside(found, how=how, why=request.POST.get("why", ""), by=person(request))
+        return f"{found.name} is {how}. Deploys leave it out from now on."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(DEPLOY)
+def take_back(request: HttpRequest, name: str) -> HttpResponse:
+    """Let deploys go to a host again."""
+    found = host_or_404(name)
+
+    def verb() -> str:
+        setting_aside.take_back(found, by=person(request))
+        return f"Deploys go to {found.name} again. What it missed can be converged below."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(DEPLOY)
+def ask_host(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask a host now what it runs."""
+    found = host_or_404(name)
+    return _act(request, lambda: asking.ask_host(found, by=person(request)), to="host", name=name)
+
+
+@require_POST
+@needs(DEPLOY)
+def ask_environment(request: HttpRequest, name: str) -> HttpResponse:
+    """Have the hosts of an environment asked soon."""
+    found = environment_or_404(name)
+    return _act(request, lambda: asking.ask_environment(found, by=person(request)), to="environment", name=name)
+
+
+@require_POST
+@needs(DEPLOY)
+def converge_host(request: HttpRequest, name: str, application: str, environment: str) -> HttpResponse:
+    """Deploy what is live to this one host."""
+    found, target = host_or_404(name), target_or_404(application=application, environment=environment)
+    try:
+        made = lifecycle.converge(target, hosts=[found.name], by=person(request))
+    except HOST_REFUSALS as refusal:
+        messages.error(request, str(refusal))
+        return redirect("host", name)
+    return redirect("deploy", made.pk)
+
+
+@require_POST
+@needs(ADMINISTER)
+def scan_keys(request: HttpRequest, name: str) -> HttpResponse:
+    """Show which keys a host shows now, beside those that are trusted."""
+    found = host_or_404(name)
+    try:
+        shown = ssh.scan_host(found)
+    except ssh.SSHError as error:
+        messages.error(request, str(error))
+        return redirect("host", name)
+    trusted = {row.key: row for row in found.keys.all()}
+    known = {row.algorithm: ssh.fingerprint(row.key) for row in trusted.values()}
+    keys = [(key, key.key in trusted, "" if key.key in trusted else known.get(key.algorithm, "")) for key in shown]
+    return render(request, "deployments/host_keys.html", {"host": found, "keys": keys})
+
+
+@require_POST
+@needs(ADMINISTER)
+def accept_key(request: HttpRequest, name: str) -> HttpResponse:
+    """Trust the key whose fingerprint a person has compared: it must still be the one that is shown."""
+    found = host_or_404(name)
+
+    def verb() -> str:
+        chosen = host_keys.choose(ssh.scan_host(found), request.POST.get("fingerprint", ""))
+        by = person(request).username
+        host_keys.accept(host=found, key=chosen, by=by, replace=request.POST.get("replace", ""))
+        return f"{found.name} is trusted by {chosen.algorithm} {chosen.fingerprint}."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(ADMINISTER)
+def distrust_key(request: HttpRequest, name: str, key_id: int) -> HttpResponse:
+    """Stop trusting a key."""
+    found = host_or_404(name)
+    key = HostKey.objects.select_related("host").filter(host=found, pk=key_id).first()
+    if key is None:
+        raise Http404(f"{name} has no such key.")
+
+    def verb() -> str:
+        host_keys.distrust(key, by=person(request).username)
+        return f"{found.name} is no longer trusted by {key.algorithm} {ssh.fingerprint(key.key)}."
+
+    return _act(request, verb, to="host", name=name)

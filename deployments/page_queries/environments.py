@@ -1,0 +1,207 @@
+"""Environments: what each holds, what is live in it, and how its hosts are."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from deployments.models import Deploy, Placement
+from deployments.page_queries.home import open_deploys_of, read_progress
+from deployments.page_queries.hosts import (
+    RegionMap,
+    Square,
+    build_map,
+    mark_of,
+    read_marks,
+    size_of,
+    tell_squares,
+    tell_trouble,
+)
+from deployments.page_queries.matrix import Progress
+from deployments.page_queries.words import ALARMS, PREPARED, Mark, mark_of_deploy
+from deployments.states import DeployStatus
+from environments.models import Environment, Membership, Target, Transport
+
+SQUARES = 60
+PAGE = 100
+
+
+@dataclass(slots=True)
+class Place:
+    """An environment in the list."""
+
+    environment: Environment
+    targets: int
+    live: int
+    squares: list[Square]
+    more: int
+    hosts: int
+    trouble: str
+    regions: int
+    running: int
+    waiting: int
+    alarms: int
+
+
+@dataclass(slots=True)
+class EnvironmentsPage:
+    """Everything that the list of environments shows."""
+
+    places: list[Place]
+    hosts: int
+    regions: int
+
+
+@dataclass(slots=True)
+class TargetLine:
+    """One target of an environment."""
+
+    target: Target
+    live: Deploy | None
+    latest: Deploy | None
+    mark: Mark | None
+    words: str
+    progress: Progress | None
+    drift: int
+
+
+@dataclass(slots=True)
+class Source:
+    """Where hosts of an environment come from."""
+
+    name: str
+    hosts: int
+
+
+@dataclass(slots=True)
+class EnvironmentPage:
+    """Everything that the page of one environment shows."""
+
+    environment: Environment
+    targets: list[TargetLine]
+    total: int
+    after: str
+    regions: list[RegionMap]
+    hosts: int
+    sentence: str
+    sources: list[Source]
+    drift: int
+    before: Environment | None
+    following: Environment | None
+
+    @property
+    def size(self) -> str:
+        """How large squares are drawn."""
+        return size_of(self.hosts)
+
+
+def read_environments() -> EnvironmentsPage:
+    """A fixed number of queries; their size follows the fleet, never the history."""
+    counted = Environment.objects.annotate(
+        number=Count("targets"), live=Count("targets", filter=Q(targets__standing__live__isnull=False))
+    ).order_by("position", "name")
+    squares: dict[int, list[Square]] = defaultdict(list)
+    regions: dict[int, set[str]] = defaultdict(set)
+    every: set[str] = set()
+    marks = read_marks()
+    members = Membership.objects.select_related("host__zone__region").order_by("host__name")
+    for member in members:
+        host = member.host
+        squares[member.environment_id].append(Square(host.name, mark_of(host, marks)))
+        regions[member.environment_id].add(host.zone.region.name if host.zone else "")
+        every.add(host.name)
+    states = _count_states()
+    places = [
+        Place(
+            environment=environment,
+            targets=environment.number,
+            live=environment.live,
+            squares=squares[environment.pk][:SQUARES],
+            more=max(0, len(squares[environment.pk]) - SQUARES),
+            hosts=len(squares[environment.pk]),
+            trouble=tell_trouble(squares[environment.pk]),
+            regions=len(regions[environment.pk]),
+            running=states[environment.pk]["running"],
+            waiting=states[environment.pk]["waiting"],
+            alarms=states[environment.pk]["alarms"],
+        )
+        for environment in counted
+    ]
+    return EnvironmentsPage(places, len(every), len(set().union(*regions.values()) if regions else ()))
+
+
+def _count_states() -> dict[int, dict[str, int]]:
+    """Deploys under way and waiting, and targets whose last deploy did not end well, by environment."""
+    found: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in open_deploys_of().order_by().values("target__environment", "status").annotate(number=Count("id")):
+        word = "waiting" if row["status"] == DeployStatus.WAITING else "running"
+        found[row["target__environment"]][word] += row["number"]
+    alarms = Target.objects.filter(standing__latest__status__in=ALARMS).order_by().values("environment")
+    for sick in alarms.annotate(number=Count("id")):
+        found[sick["environment"]]["alarms"] += sick["number"]
+    return found
+
+
+def read_environment(environment: Environment, *, after: str = "", q: str = "") -> EnvironmentPage:
+    """A fixed number of queries; targets come a page at a time, by the names of their applications."""
+    members = list(Membership.objects.filter(environment=environment).select_related("host__zone__region"))
+    marks = read_marks()
+    pairs = [(member.host, mark_of(member.host, marks)) for member in members]
+    squares = [Square(host.name, mark) for host, mark in pairs]
+    sources: dict[str, int] = defaultdict(int)
+    for member in members:
+        sources[member.source] += 1
+    every = Target.objects.filter(environment=environment, name="")
+    found = every.filter(application__name__icontains=q) if q else every
+    page = found.filter(application__name__gt=after) if after else found
+    rows = list(
+        page.select_related("application", "environment", "standing__live", "standing__latest").order_by(
+            "application__name"
+        )[: PAGE + 1]
+    )
+    drift = _count_drift(environment)
+    around = list(Environment.objects.all())
+    at = around.index(environment)
+    return EnvironmentPage(
+        environment=environment,
+        targets=_build_lines(rows[:PAGE], drift),
+        total=found.count(),
+        after=rows[PAGE - 1].application.name if len(rows) > PAGE else "",
+        regions=build_map(pairs),
+        hosts=len(members),
+        sentence=tell_squares(squares),
+        sources=[Source(name, number) for name, number in sorted(sources.items())],
+        drift=sum(drift.values()),
+        before=around[at - 1] if at else None,
+        following=around[at + 1] if at + 1 < len(around) else None,
+    )
+
+
+def _count_drift(environment: Environment) -> dict[int, int]:
+    """How many hosts differ, by target."""
+    differing = Placement.objects.filter(target__environment=environment, colour="", host__transport=Transport.SSH)
+    rows = differing.exclude(drift="").order_by().values("target_id").annotate(number=Count("id"))
+    return {row["target_id"]: row["number"] for row in rows}
+
+
+def _build_lines(rows: Sequence[Target], drift: dict[int, int]) -> list[TargetLine]:
+    open_ones = [latest.pk for row in rows if (latest := _latest(row)) and latest.status in (*ALARMS, "running")]
+    progress = read_progress(open_ones)
+    lines = []
+    for row in rows:
+        standing = getattr(row, "standing", None)
+        live, latest = (standing.live if standing else None), _latest(row)
+        loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)
+        mark = (PREPARED if latest.rests else mark_of_deploy(latest.status)) if latest is not None and loud else None
+        far = progress[latest.pk] if latest is not None and latest.pk in progress else None
+        words = f"{far.live} of {far.total} hosts" if far and latest and latest.status == DeployStatus.PARTIAL else ""
+        lines.append(
+            TargetLine(row, live, latest, mark, words or (mark.words if mark else ""), far, drift.get(row.pk, 0))
+        )
+    return lines
+
+
+def _latest(target: Target) -> Deploy | None:
+    standing = getattr(target, "standing", None)
+    return standing.latest if standing else None

@@ -1,0 +1,351 @@
+"""Hosts: where they stand, what each really runs, and when it last said so."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from urllib.parse import urlencode
+
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+
+from deployments.models import Drift, Placement
+from deployments.page_queries.words import Mark
+from environments.models import Aside, Environment, Host, Membership, Region
+
+PAGE = 50
+FEW = 3  # targets of a host that are told one by one
+LATE = timedelta(seconds=60)  # a host that was asked longer ago than this and has not answered is silent
+STATES = ("differing", "silent", "aside", "empty")
+
+FINE = Mark("h-live", "ok", "as intended")
+EMPTY = Mark("h-waiting", "idle", "nothing deployed yet")
+SILENT = Mark("h-unknown", "warn", "did not answer")
+_ASIDE = {
+    Aside.DRAINED: Mark("h-skipped", "idle", "drained"),
+    Aside.QUARANTINED: Mark("h-skipped", "bad", "quarantined"),
+}
+_DRIFT = {
+    Drift.BROKEN: Mark("h-failed", "bad", "its current leads nowhere"),
+    Drift.OUTSIDE: Mark("h-drift", "bad", "switched from outside"),
+    Drift.NOTHING: Mark("h-drift", "bad", "runs nothing yet"),
+    Drift.BEHIND: Mark("h-drift", "bad", "behind"),
+}  # the worst first
+
+
+@dataclass(slots=True)
+class Square:
+    """A host on the map."""
+
+    name: str
+    mark: Mark
+
+
+@dataclass(slots=True)
+class ZoneMap:
+    """The hosts of one zone."""
+
+    name: str
+    squares: list[Square]
+
+    @property
+    def sentence(self) -> str:
+        """`40 hosts, 2 behind`: what the picture shows, in words."""
+        return tell_squares(self.squares)
+
+
+@dataclass(slots=True)
+class RegionMap:
+    """One region with its zones; the empty name is for hosts that stand nowhere."""
+
+    name: str
+    zones: list[ZoneMap]
+
+    @property
+    def squares(self) -> list[Square]:
+        return [square for zone in self.zones for square in zone.squares]
+
+    @property
+    def hosts(self) -> int:
+        return len(self.squares)
+
+    @property
+    def trouble(self) -> str:
+        """What is not as it should be, in words; "" if nothing."""
+        return tell_trouble(self.squares)
+
+
+@dataclass(slots=True)
+class Runs:
+    """What a host runs for one target."""
+
+    target: str
+    application: str
+    environment: str
+    revision: str
+    drift: str
+
+    @property
+    def drift_words(self) -> str:
+        """`behind`; "" for what is as intended."""
+        return _DRIFT[Drift(self.drift)].words if self.drift else ""
+
+
+@dataclass(slots=True)
+class HostRow:
+    """A line of the list."""
+
+    host: Host
+    mark: Mark
+    words: str
+    memberships: list[Membership]
+    targets: int
+    runs: list[Runs]
+    answered_at: datetime | None
+    asked_at: datetime | None
+
+    @property
+    def silent(self) -> bool:
+        return is_silent(self.answered_at, self.asked_at)
+
+    @property
+    def rest(self) -> int:
+        """Targets that are not told one by one."""
+        return self.targets - len(self.runs)
+
+
+@dataclass(slots=True)
+class Filter:
+    """What the list is narrowed to."""
+
+    q: str = ""
+    region: str = ""
+    environment: str = ""
+    state: str = ""
+    after: str = ""
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.q or self.region or self.environment or self.state)
+
+    def address(self, after: str = "") -> str:
+        """The query of an address with these filters, from `after` on."""
+        values = asdict(self) | {"after": after}
+        return urlencode({name: value for name, value in values.items() if value})
+
+
+@dataclass(slots=True)
+class HostsPage:
+    """Everything that the list of hosts shows."""
+
+    headline: str
+    regions: list[RegionMap]
+    total: int
+    found: int
+    rows: list[HostRow]
+    after: str
+    environments: list[str]
+    places: list[str]
+
+    @property
+    def size(self) -> str:
+        """How large squares are drawn: l, m or s."""
+        return size_of(self.total)
+
+
+def size_of(hosts: int) -> str:
+    """Squares are large up to about 60 hosts, small beyond 300."""
+    return "l" if hosts <= 60 else "m" if hosts <= 300 else "s"
+
+
+def is_silent(answered: datetime | None, asked: datetime | None) -> bool:
+    return asked is not None and (answered is None or answered < asked - LATE)
+
+
+def read_hosts(wanted: Filter) -> HostsPage:
+    """A fixed number of queries: the map of all hosts, and a page of the list by name."""
+    marks = read_marks()
+    everything = Host.objects.select_related("zone__region")
+    squares = {host.pk: mark_of(host, marks) for host in everything}
+    found = _narrow(Host.objects.all(), wanted, squares)
+    names = found.order_by("name").values_list("name", flat=True)
+    page = list(
+        (found.filter(name__gt=wanted.after) if wanted.after else found)
+        .select_related("zone__region")
+        .order_by("name")[: PAGE + 1]
+    )
+    regions = build_map((host, squares[host.pk]) for host in everything)
+    return HostsPage(
+        headline=_tell_headline([squares[host.pk] for host in everything]),
+        regions=regions,
+        total=len(squares),
+        found=names.count() if wanted.narrowed else len(squares),
+        rows=build_rows(page[:PAGE], squares),
+        after=page[PAGE - 1].name if len(page) > PAGE else "",
+        environments=list(Environment.objects.values_list("name", flat=True)),
+        places=list(Region.objects.values_list("name", flat=True)),
+    )
+
+
+def _narrow(hosts: QuerySet[Host], wanted: Filter, squares: Mapping[int, Mark]) -> QuerySet[Host]:
+    if wanted.q:
+        hosts = hosts.filter(Q(name__icontains=wanted.q) | Q(address__icontains=wanted.q))
+    if wanted.region:
+        hosts = hosts.filter(zone__region__name=wanted.region)
+    if wanted.environment:
+        member = Membership.objects.filter(host=OuterRef("pk"), environment__name=wanted.environment)
+        hosts = hosts.filter(Exists(member))
+    if wanted.state == "aside":
+        hosts = hosts.exclude(aside="")
+    elif wanted.state:
+        hosts = hosts.filter(pk__in=[pk for pk, mark in squares.items() if _is_in(mark, wanted.state)])
+    return hosts
+
+
+def _is_in(mark: Mark, state: str) -> bool:
+    if state == "differing":
+        return mark in _DRIFT.values()
+    return mark is (SILENT if state == "silent" else EMPTY)
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is known of hosts beyond their own rows, by id."""
+
+    drift: dict[int, str]
+    placed: set[int]
+    silent: set[int]
+
+
+def read_marks(*hosts: Host) -> Marks:
+    """Three queries over what is unusual, and which hosts have anything at all; of all hosts, or of these."""
+    places = Placement.objects.filter(host__in=hosts, colour="") if hosts else Placement.objects.filter(colour="")
+    drifting = places.exclude(drift="").values_list("host_id", "drift")
+    drift: dict[int, str] = {}
+    order = list(_DRIFT)
+    for host_id, word in drifting:
+        if host_id not in drift or order.index(Drift(word)) < order.index(Drift(drift[host_id])):
+            drift[host_id] = word
+    placed = Placement.objects.filter(host=OuterRef("pk"), current__isnull=False)
+    able = Host.objects.filter(pk__in=[host.pk for host in hosts]) if hosts else Host.objects.all()
+    return Marks(drift, set(able.filter(Exists(placed)).values_list("pk", flat=True)), _read_silent(places))
+
+
+def _read_silent(places: QuerySet[Placement]) -> set[int]:
+    """Hosts that have not answered since one of their targets was asked."""
+    asked = F("target__standing__looked_at") - LATE
+    unheard = places.filter(
+        Q(seen_at=None) | Q(seen_at__lt=asked),
+        target__left_at=None,
+        target__runner=None,
+        target__drift_minutes__gt=0,
+        target__standing__looked_at__isnull=False,
+    )
+    return set(unheard.values_list("host_id", flat=True))
+
+
+def mark_of(host: Host, marks: Marks) -> Mark:
+    """The one state that matters most: set aside, silent, differing, empty, fine."""
+    if host.aside:
+        return _ASIDE[Aside(host.aside)]
+    if host.pk in marks.silent:
+        return SILENT
+    if host.pk in marks.drift:
+        return _DRIFT[Drift(marks.drift[host.pk])]
+    return FINE if host.pk in marks.placed else EMPTY
+
+
+def build_map(hosts: Iterable[tuple[Host, Mark]]) -> list[RegionMap]:
+    """Regions with zones with squares, in the order of their names; what stands nowhere last."""
+
+    def place(pair: tuple[Host, Mark]) -> tuple[bool, str, str, str]:
+        zone = pair[0].zone
+        return (zone is None, zone.region.name if zone else "", zone.name if zone else "", pair[0].name)
+
+    regions = []
+    for (_, region), group in groupby(sorted(hosts, key=place), key=lambda pair: place(pair)[:2]):
+        zones = groupby(group, key=lambda pair: place(pair)[2])
+        made = [ZoneMap(name, [Square(host.name, mark) for host, mark in pairs]) for name, pairs in zones]
+        regions.append(RegionMap(region, made))
+    return regions
+
+
+def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark]) -> list[HostRow]:
+    """Three queries for a page of hosts."""
+    ids = [host.pk for host in hosts]
+    placements = Placement.objects.filter(host__in=ids, colour="")
+    counted = placements.values("host_id").annotate(
+        targets=Count("id"), answered=Max("seen_at"), asked=Max("target__standing__looked_at")
+    )
+    facts = {row["host_id"]: row for row in counted.order_by()}
+    few = [pk for pk, row in facts.items() if row["targets"] <= FEW]
+    runs: dict[int, list[Runs]] = defaultdict(list)
+    told = placements.filter(Q(host__in=few) | ~Q(drift=""))
+    for row in told.select_related("target__application", "target__environment", "current").order_by("target"):
+        runs[row.host_id].append(_runs_of(row))
+    members: dict[int, list[Membership]] = defaultdict(list)
+    for member in Membership.objects.filter(host__in=ids).select_related("environment").order_by("environment"):
+        members[member.host_id].append(member)
+    rows = []
+    for host in hosts:
+        fact = facts.get(host.pk)
+        mark = squares[host.pk]
+        words = host.aside_why if host.aside else ""
+        rows.append(
+            HostRow(
+                host=host,
+                mark=mark,
+                words=words,
+                memberships=members[host.pk],
+                targets=fact["targets"] if fact else 0,
+                runs=sorted(runs[host.pk], key=lambda run: not run.drift)[:FEW],
+                answered_at=fact["answered"] if fact else None,
+                asked_at=fact["asked"] if fact else None,
+            )
+        )
+    return rows
+
+
+def _runs_of(row: Placement) -> Runs:
+    target = row.target
+    return Runs(
+        target=f"{target.application.name} {target.environment.name}",
+        application=target.application.name,
+        environment=target.environment.name,
+        revision=row.current.revision if row.current else "",
+        drift=row.drift,
+    )
+
+
+def tell_squares(squares: Sequence[Square]) -> str:
+    number = len(squares)
+    head = f"{number:,} host{'' if number == 1 else 's'}"
+    trouble = tell_trouble(squares)
+    return f"{head}, {trouble}" if trouble else head
+
+
+def tell_trouble(squares: Iterable[Square]) -> str:
+    """`2 behind, 1 drained`; "" where all is well."""
+    counts: dict[str, int] = defaultdict(int)
+    for square in squares:
+        if square.mark not in (FINE, EMPTY):
+            counts[square.mark.words] += 1
+    return ", ".join(f"{number:,} {words}" for words, number in sorted(counts.items()))
+
+
+def _tell_headline(marks: Sequence[Mark]) -> str:
+    """The page in one sentence with numbers."""
+    if not marks:
+        return "No hosts yet."
+    total = len(marks)
+    differing = sum(mark in _DRIFT.values() for mark in marks)
+    silent = sum(mark is SILENT for mark in marks)
+    aside = sum(mark in _ASIDE.values() for mark in marks)
+    parts = [
+        f"{differing:,} run{'s' if differing == 1 else ''} something else than intended" if differing else "",
+        f"{silent:,} did not answer" if silent else "",
+        f"{aside:,} set aside" if aside else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    head = f"{total:,} host{'' if total == 1 else 's'}"
+    return f"{head}, {told}." if told else f"{head}, {'and it is' if total == 1 else 'all'} as intended."

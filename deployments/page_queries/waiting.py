@@ -1,0 +1,169 @@
+"""Everything that waits: for its turn, for its build, for a time, for a person; and targets that nothing can go to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from django.db.models import Exists, OuterRef, Q
+
+from deployments import artifacts, blockers, own_disk
+from deployments.models import Deploy, Kind
+from deployments.page_queries.home import open_deploys_of
+from deployments.page_queries.words import PREPARED, Mark, count_words, mark_of_deploy
+from deployments.states import DeployStatus
+from environments.models import Host, Membership, Target, Transport
+
+MOST = 200  # targets with something that waits
+MOST_STUCK = 50
+MOST_ASIDE = 50
+
+
+@dataclass(slots=True)
+class Item:
+    """A deploy that waits. `place` counts from 1 within its target; 0 for one that has begun."""
+
+    deploy: Deploy
+    mark: Mark
+    place: int
+    why: str
+    until: datetime | None
+    flips: bool
+
+
+@dataclass(slots=True)
+class Line:
+    """What waits for one target, in the order in which it will go; `running` is what all of it waits for."""
+
+    target: Target
+    running: Deploy | None
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stuck:
+    """A target that nothing can go to, or whose last deploy wants a person."""
+
+    target: Target
+    mark: Mark
+    why: str
+    deploy: Deploy | None = None
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Everything that the page shows."""
+
+    headline: str
+    lines: list[Line]
+    more: int
+    stuck: list[Stuck]
+    more_stuck: int
+    aside: list[Host]
+    more_aside: int
+
+    @property
+    def empty(self) -> bool:
+        return not (self.lines or self.stuck or self.aside)
+
+
+def read_waiting() -> Waiting:
+    """A fixed number of queries, whose size follows what is open, never the history."""
+    rows = list(open_deploys_of().select_related("target__application", "target__environment"))
+    lines = [line for _, group in groupby(rows, key=lambda row: row.target_id) if (line := _line_of(list(group))).items]
+    lines.sort(key=lambda line: line.items[0].deploy.requested_at)
+    stuck = [*_read_unclear(), *_read_barred()]
+    aside = list(Host.objects.exclude(aside="").select_related("zone__region").order_by("aside_at"))
+    waiting = sum(item.place > 0 for line in lines for item in line.items)
+    held = sum(item.place == 0 for line in lines for item in line.items)
+    return Waiting(
+        headline=_tell_headline(waiting, held, len(stuck)),
+        lines=lines[:MOST],
+        more=max(0, len(lines) - MOST),
+        stuck=stuck[:MOST_STUCK],
+        more_stuck=max(0, len(stuck) - MOST_STUCK),
+        aside=aside[:MOST_ASIDE],
+        more_aside=max(0, len(aside) - MOST_ASIDE),
+    )
+
+
+def count_waiting() -> int:
+    """How many deploys wait, for the navigation: by the index of open deploys."""
+    held = Q(status=DeployStatus.RUNNING, held=True, prepared_at__isnull=False)
+    return Deploy.objects.filter(Q(status=DeployStatus.WAITING) | held).count()
+
+
+def _line_of(rows: Sequence[Deploy]) -> Line:
+    """The rows are all open deploys of one target."""
+    running = next((row for row in rows if row.is_active), None)
+    line = Line(rows[0].target, running)
+    if running is not None and running.held:
+        line.items.append(_held_item(running))
+    queue = [row for row in rows if row.status == DeployStatus.WAITING]
+    queue.sort(key=lambda row: (row.kind != Kind.ROLLBACK, row.number))  # as lifecycle.next_waiting takes them
+    before = running
+    for place, row in enumerate(queue, start=1):
+        flips = row.held
+        why = _tell_why(row, before)
+        line.items.append(Item(row, mark_of_deploy(row.status), place, why, row.flip_at, flips))
+        before = row
+    return line
+
+
+def _held_item(deploy: Deploy) -> Item:
+    if not deploy.rests:
+        why = "It is being prepared, and stops before it goes live."
+        return Item(deploy, mark_of_deploy(deploy.status), 0, why, deploy.flip_at, flips=True)
+    why = "It is prepared, and goes live by itself." if deploy.flip_at else "It is prepared. A person lets it go live."
+    return Item(deploy, PREPARED, 0, why, deploy.flip_at, flips=True)
+
+
+def _tell_why(deploy: Deploy, before: Deploy | None) -> str:
+    """The one thing that it waits for first. Asks nobody: a server of builds is asked by workers."""
+    if before is not None:
+        doing = "to go live" if before.rests else "to end"
+        return f"For #{before.number} of {before.by_name} {doing}."
+    if deploy.target.left_at is not None:
+        return blockers.left(deploy.target).text
+    if full := own_disk.why_full():
+        return full
+    if deploy.kind == Kind.DEPLOY and blockers.must_be_asked(deploy.target, deploy.revision):
+        return f"For its build: {artifacts.address_of(deploy.target.application, deploy.revision)}."
+    return "Its turn is next; a worker starts it within seconds."
+
+
+def _read_unclear() -> list[Stuck]:
+    """Targets whose last deploy ended so that a person must decide."""
+    found = Target.objects.filter(standing__latest__status=DeployStatus.NEEDS_ATTENTION)
+    rows = found.select_related("application", "environment", "standing__latest")[: MOST_STUCK + 1]
+    mark = mark_of_deploy(DeployStatus.NEEDS_ATTENTION)
+    latest = [(row, row.standing.latest) for row in rows]
+    return [Stuck(row, mark, deploy.reason, deploy) for row, deploy in latest if deploy is not None]
+
+
+def _read_barred() -> list[Stuck]:
+    """Targets that were left to another tool, or whose environment has no host that takes part."""
+    here = Membership.objects.filter(environment=OuterRef("environment"), host__transport=Transport.SSH)
+    found = Target.objects.annotate(hosts=Exists(here), able=Exists(here.filter(host__aside="")))
+    barred = found.filter(Q(left_at__isnull=False) | Q(able=False)).select_related("application", "environment")
+    return [Stuck(row, Mark("d-attention", "warn", "Blocked"), _tell_barred(row)) for row in barred[: MOST_STUCK + 1]]
+
+
+def _tell_barred(target: Target) -> str:
+    if target.left_at is not None:
+        return blockers.left(target).text
+    if getattr(target, "hosts", False):
+        return f"Every host of {target.environment.name} is set aside. Take one back."
+    return f"{target.environment.name} has no hosts yet. Add one."
+
+
+def _tell_headline(waiting: int, held: int, stuck: int) -> str:
+    if not waiting and not held and not stuck:
+        return "Nothing waits."
+    parts: Mapping[str, int] = {
+        count_words(waiting, "deploy waits", "deploys wait"): waiting,
+        count_words(held, "is held before it goes live", "are held before they go live"): held,
+        count_words(stuck, "target needs someone", "targets need someone"): stuck,
+    }
+    told = [words for words, number in parts.items() if number]
+    return ", ".join([told[0], *(words[0].lower() + words[1:] for words in told[1:])]) + "."

@@ -1,0 +1,199 @@
+"""Who may come in, as what, and for how long. Passwords are chosen by their people, by a link that opens once.
+
+Errors:
+
+    PeopleError
+    ├── NameTaken           there is such a person already
+    ├── WrongName           this can be no user name
+    ├── LastAdministrator   without this person nobody could administer any more
+    ├── AlreadySo           nothing would change
+    ├── LinkSpent           the link was used, is too old, or its person is disabled
+    └── WeakPassword        the password would be guessed
+"""
+
+import re
+from collections.abc import Sequence
+
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+
+from environments import access
+from environments.models import Role, User
+from notifications import events
+
+_USER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+class PeopleError(Exception):
+    """`str()` is the sentence for every door."""
+
+
+class NameTaken(PeopleError):
+    pass
+
+
+class WrongName(PeopleError):
+    pass
+
+
+class LastAdministrator(PeopleError):
+    pass
+
+
+class AlreadySo(PeopleError):
+    pass
+
+
+class LinkSpent(PeopleError):
+    pass
+
+
+class WeakPassword(PeopleError):
+    """`reasons`: a sentence for each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = list(reasons)
+        super().__init__(" ".join(reasons))
+
+
+class _Links(PasswordResetTokenGenerator):
+    """A link is void once a password was chosen or its person has signed in, and after PASSWORD_RESET_TIMEOUT."""
+
+    key_salt = "environments.people"
+
+
+_links = _Links()
+
+
+def invite(*, username: str, full_name: str = "", role: str = Role.VIEWER, by: User | None) -> User:
+    """A new person without a password; `link_of` opens the door once. Raises NotAllowed, WrongName, NameTaken."""
+    access.require(by, access.ADMINISTER)
+    name = username.strip().lower()
+    if not _USER_NAME.fullmatch(name):
+        raise WrongName(
+            f"{username.strip()[:80]!r} can be no user name: lower-case letters, digits, dot, hyphen and underscore, "
+            "beginning and ending with a letter or digit, at most 64. Nobody was invited."
+        )
+    first, _, last = " ".join(full_name.split()).partition(" ")
+    try:
+        with transaction.atomic():
+            person = User(username=name, first_name=first[:150], last_name=last[:150], role=Role(role))
+            person.set_unusable_password()
+            person.save()
+            events.record("person.invited", _by(by), user=name, role=person.role)
+    except IntegrityError:
+        raise NameTaken(f"There is a person called {name} already. Nobody was invited.") from None
+    return person
+
+
+def link_of(person: User, *, by: User | None) -> tuple[str, str]:
+    """The two words of a link by which `person` chooses a password, once. Raises NotAllowed, LinkSpent."""
+    access.require(by, access.ADMINISTER)
+    if not person.is_active:
+        raise LinkSpent(f"{person.username} is disabled, so a link would open nothing. Enable the person first.")
+    events.record("person.link_made", _by(by), user=person.username)
+    return urlsafe_base64_encode(str(person.pk).encode()), _links.make_token(person)
+
+
+def find_invited(key: str, token: str) -> User:
+    """Whose link this is. Raises LinkSpent, with one sentence whatever is wrong with it."""
+    spent = LinkSpent("This link was used already, or is too old. Ask an administrator for a new one.")
+    try:
+        pk = int(urlsafe_base64_decode(key).decode("ascii"))
+    except (ValueError, UnicodeDecodeError):
+        raise spent from None
+    person = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk < 2**63 else None
+    if person is None or not _links.check_token(person, token):
+        raise spent
+    return person
+
+
+def join(key: str, token: str, password: str) -> User:
+    """Choose the password by a link, which opens nothing from then on. Raises LinkSpent, WeakPassword."""
+    with transaction.atomic():
+        found = find_invited(key, token)
+        person = User.objects.select_for_update(no_key=True).get(pk=found.pk)
+        if not _links.check_token(person, token):  # another request was first
+            raise LinkSpent("This link was used already. Ask an administrator for a new one.")
+        _set_password(person, password)
+        events.record("person.joined", person.username)
+    return person
+
+
+def change_password(person: User, *, old: str, new: str) -> None:
+    """One's own password. Raises WeakPassword, also when the old one is not right."""
+    if not person.check_password(old):
+        raise WeakPassword(["This is not your present password. Nothing was changed."])
+    with transaction.atomic():
+        _set_password(person, new)
+        events.record("person.changed_password", person.username)
+
+
+def set_role(person: User, role: str, *, by: User | None) -> None:
+    """Raises NotAllowed, LastAdministrator, AlreadySo."""
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        fresh = _lock(person)
+        if fresh.role == role and not fresh.is_superuser:
+            raise AlreadySo(f"{person.username} is {role} already.")
+        if Role(role) != Role.ADMINISTRATOR:
+            _refuse_if_last(fresh)
+        # a superuser is an administrator whatever its role says: the role decides from now on
+        User.objects.filter(pk=fresh.pk).update(role=Role(role), is_superuser=False)
+        events.record("person.role_changed", _by(by), user=person.username, role=str(Role(role)), old=fresh.role)
+
+
+def disable(person: User, *, by: User | None) -> None:
+    """The person and their tokens open nothing any more; what they did stays. Raises as set_role."""
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        fresh = _lock(person)
+        if not fresh.is_active:
+            raise AlreadySo(f"{person.username} is disabled already.")
+        _refuse_if_last(fresh)
+        User.objects.filter(pk=fresh.pk).update(is_active=False)
+        events.record("person.disabled", _by(by), user=person.username)
+
+
+def enable(person: User, *, by: User | None) -> None:
+    """Raises NotAllowed, AlreadySo."""
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        if not User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+            raise AlreadySo(f"{person.username} is enabled already.")
+        events.record("person.enabled", _by(by), user=person.username)
+
+
+def _lock(person: User) -> User:
+    """The person's row, with those of all administrators: two who remove each other at once must not both succeed."""
+    wanted = Q(pk=person.pk) | Q(role=Role.ADMINISTRATOR) | Q(is_superuser=True)
+    rows = list(User.objects.select_for_update(no_key=True).filter(wanted).order_by("pk"))
+    return next(row for row in rows if row.pk == person.pk)
+
+
+def _refuse_if_last(person: User) -> None:
+    if not (person.is_active and access.allows(person, access.ADMINISTER)):
+        return
+    rules = Q(role=Role.ADMINISTRATOR) | Q(is_superuser=True)
+    if not User.objects.filter(rules, is_active=True).exclude(pk=person.pk).exists():
+        raise LastAdministrator(
+            f"{person.username} is the last administrator: without one, nobody could change these settings any more. "
+            "Make someone else an administrator first. Nothing was changed."
+        )
+
+
+def _set_password(person: User, password: str) -> None:
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise WeakPassword(error.messages) from None
+    person.set_password(password)
+    person.save(update_fields=["password"])
+
+
+def _by(person: User | None) -> str:
+    return person.username if person else ""

@@ -1,0 +1,136 @@
+"""Events as people read them: one sentence for each. Pure; names of deploys and hosts are the event's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifications.models import Event
+
+THE_DEPLOYER = "The Deployer"
+LONGEST = 400
+
+_BEGINS = {
+    "rollback": "rolls {target} back to {what}, #{number}.",
+    "retry": "retries {what} on {target}, #{number}.",
+    "converge": "converges hosts of {target} to {what}, #{number}.",
+    "task": "runs {ref} on {target}, #{number}.",
+}
+_DEPLOYS = "deploys {what} to {target}, #{number}."
+
+_SENTENCES = {
+    "deploy.started": "#{number} on {target} starts, its turn has come.",
+    "deploy.cancelling": "{who} cancels #{number} on {target}.",
+    "deploy.succeeded": "#{number} on {target} succeeded: {what}.",
+    "deploy.partial": "#{number} on {target} is partial. {reason}",
+    "deploy.failed": "#{number} on {target} failed. {reason}",
+    "deploy.cancelled": "#{number} on {target} was cancelled. {reason}",
+    "deploy.needs_attention": "#{number} on {target} needs someone. {reason}",
+    "deploy.held": "{who} holds #{number} on {target} before it goes live.",
+    "deploy.prepared": "#{number} on {target} is prepared on {hosts} hosts and waits to go live.",
+    "deploy.flipped": "{who} lets #{number} on {target} go live.",
+    "deploy.flip_refused": "#{number} on {target} did not go live by itself. {reason}",
+    "environment.created": "{who} added the environment {name}.",
+    "environment.moved": "{who} changed the order of environments: {order}.",
+    "environment.removed": "{who} removed the environment {name}.",
+    "fence.raised": "{who} raised the fence of {target} to {fence}.",
+    "host.asked": "{who} asked {host_or_place} what runs there. {told}",
+    "host.converged": "{host} runs what is intended for {target} again: {seen}.",
+    "host.drained": "{who} drained {host}: {reason}",
+    "host.drifted": "{host} runs {seen} for {target}, intended is {intended} ({drift}).",
+    "host.key_accepted": "{who} trusts {host}{git_host} by its {algorithm} key {fingerprint}.",
+    "host.key_distrusted": "{who} no longer trusts {host} by its {algorithm} key {fingerprint}.",
+    "host.key_refused": "{host} showed a key that nobody has accepted. {error}",
+    "host.moved": "{who} changed where {host} stands: {place}.",
+    "host.quarantined": "{who} quarantined {host}: {reason}",
+    "host.taken_back": "{who} took {host} back; deploys go to it again.",
+    "host_run.adopted": "Another worker went on with {host} in a deploy to {target}.",
+    "host_run.claimed": "A worker took {host} in a deploy to {target}.",
+    "host_run.failed": "{host} failed in a deploy to {target} at {step}. {error}",
+    "host_run.unknown": "Nobody knows how {host} ended in a deploy to {target}. {error}",
+    "host_run.unreachable": "{host} could not be reached in a deploy to {target}. {error}",
+    "key.created": "The Deployer made itself a key pair.",
+    "key.uploaded": "{who} uploaded the key pair that the Deployer signs in with.",
+    "permission.refused": "{who} may not {permission}{on_target}, and was refused ({method} {path}).",
+    "person.changed_password": "{who} chose a new password.",
+    "person.disabled": "{who} disabled {user}.",
+    "person.enabled": "{who} enabled {user}.",
+    "person.invited": "{who} invited {user} as {role}.",
+    "person.joined": "{who} accepted the invitation and signed in.",
+    "person.link_made": "{who} made a new link for {user} to choose a password.",
+    "person.role_changed": "{who} made {user} {role}, who was {old}.",
+    "region.changed": "{who} changed the region {name}.",
+    "region.created": "{who} added the region {name}.",
+    "region.removed": "{who} removed the region {name}.",
+    "signed_in": "{who} signed in.",
+    "signed_out": "{who} signed out.",
+    "target.imported": "{who} imported {target} from Capistrano.",
+    "target.left": "{who} left the hosts of {target} to another tool.",
+    "target.taken_over": "{who} took over {target} with {deploys} earlier deploys.",
+    "target.taken_up": "{who} took the hosts of {target} up again.",
+    "token.created": "{who} made a token for {user}{named}.",
+    "token.revoked": "{who} revoked a token of {user}{named}.",
+    "worker.deaf": "The worker {worker} has heard nothing from the broker for {seconds} s.",
+    "worker.hears": "The worker {worker} hears the broker again.",
+    "zone.created": "{who} added the zone {name}.",
+    "zone.removed": "{who} removed the zone {name}.",
+}
+
+_BAD = ("failed", "partial", "unreachable", "refused", "key_refused", "drifted", "deaf", "flip_refused", "quarantined")
+_WARN = ("needs_attention", "unknown", "held")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`tone`: bad, warn or idle."""
+
+    text: str
+    tone: str
+
+
+class _Facts(dict[str, Any]):
+    """What an old event does not know is left out of its sentence."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def tell(event: Event, names: Mapping[str, str] | None = None) -> Told:
+    """The sentence of an event. `names`: full names by user name, where they are known."""
+    known = names or {}
+    facts = _Facts(event.facts if isinstance(event.facts, dict) else {})
+    who = known.get(event.actor, event.actor) or THE_DEPLOYER
+    target = " / ".join(word for word in (event.application, event.environment) if word)
+    revision = str(facts["revision"])
+    facts |= {
+        "who": who,
+        "target": target or "a target",
+        "on_target": f" on {target}" if target else "",
+        "what": " ".join(word for word in (str(facts["ref"]), f"({revision[:8]})" if revision else "") if word),
+        "host_or_place": facts["host"] or event.environment,
+        "named": f" named {facts['name']}" if facts["name"] else "",
+        "user": known.get(str(facts["user"]), facts["user"]),
+    }
+    text = " ".join(_pattern(event.kind, facts).format_map(facts).split())
+    return Told(text[: LONGEST - 1] + "…" if len(text) > LONGEST else text, tone_of(event.kind))
+
+
+def tone_of(kind: str) -> str:
+    """How loud an event of this kind is."""
+    word = kind.rsplit(".", 1)[-1]
+    return "bad" if word in _BAD else "warn" if word in _WARN else "idle"
+
+
+def _pattern(kind: str, facts: Mapping[str, Any]) -> str:
+    if kind == "deploy.requested":
+        return "{who} " + _BEGINS.get(str(facts["deploy_kind"]), _DEPLOYS)
+    if kind == "deploy.waiting":
+        return (
+            "{who} " + _BEGINS.get(str(facts["deploy_kind"]), _DEPLOYS).removesuffix(".") + ", as soon as it is free."
+        )
+    # an event of a newer version, or one whose sentence is still to be written, is told by its kind
+    return _SENTENCES.get(kind, "{who}: " + kind.replace(".", " ").replace("_", " ") + ".")
+
+
+def has_sentence(kind: str) -> bool:
+    """Whether an event of this kind is told in words of its own."""
+    return kind in _SENTENCES or kind in {"deploy.requested", "deploy.waiting"}

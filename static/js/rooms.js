@@ -1,0 +1,15 @@
+// Pages of hosts and of the activity: a click on a square leads to its host; a chosen filter is applied at once.
+(function () {
+  document.addEventListener("click", function (event) {
+    const square = event.target.closest(".dp-map [data-host]");
+    if (square) location.assign("/hosts/" + encodeURIComponent(square.dataset.host));
+  });
+
+  document.addEventListener("change", function (event) {
+    const form = event.target.closest("form[data-filters]");
+    if (!form) return;
+    const wanted = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value) wanted.set(name, value);
+    location.assign(location.pathname + (wanted.size ? "?" + wanted : ""));
+  });
+})();
