@@ -65,7 +65,7 @@ def test_the_policy_is_asked_again_before_it_goes_live(
     with pytest.raises(NotAllowed):
         lifecycle.flip(deploy, by=viewer)
     with monkeypatch.context() as patched:
-        patched.setattr("deployments.blockers.members", lambda target: target.environment.memberships.none())
+        patched.setattr("deployments.blockers.members", lambda target, **_: target.environment.memberships.none())
         before = counts()
         with pytest.raises(Blocked, match="has no hosts yet"):
             lifecycle.flip(deploy, by=place.by)
