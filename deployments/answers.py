@@ -1,7 +1,7 @@
 """A page for who comes, and only what differs for a browser that has it already (static/js/live.js).
 
-Such a browser says what it has: `X-Known`, the tag of the facts that its page shows; `X-Shape`, the names of its
-pieces; `X-Marks`, their marks.
+Such a browser says what it has: `X-Known`, the tag of the facts that its page shows; `X-Shape`, a checksum of
+the names of its pieces; `X-Marks`, their marks.
 """
 
 import hashlib
@@ -47,5 +47,5 @@ def answer(request: HttpRequest, template: str, context: dict[str, Any], *, tag:
 def _difference(page: Page, shape: str, marks: str, tag: str) -> dict[str, Any]:
     """Its pieces beyond those marks; all of the page when its pieces are no longer the same ones."""
     if page.shape != shape:
-        return {**page.head(), "tag": tag, "shape": page.shape, "page": page.marked(tag)}
-    return {**page.head(), "tag": tag, "shape": page.shape, "pieces": page.beyond(marks)}
+        return {**page.head(), "tag": tag, "page": page.marked(tag)}
+    return {**page.head(), "tag": tag, "pieces": page.beyond(marks)}

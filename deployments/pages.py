@@ -12,7 +12,6 @@ from deployments.blockers import Blocker, active_deploy, blockers, members, must
 from deployments.models import Deploy
 from deployments.page_queries.commits import Range, as_changes, read_preview, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
-from deployments.page_queries.home import read_home
 from deployments.page_queries.target import find_target, read_target
 from deployments.page_queries.words import mark_of_run
 from deployments.refusals import CannotRollBack
@@ -38,16 +37,6 @@ def deploy_or_404(deploy_id: int) -> Deploy:
         return find_deploy(deploy_id)
     except Deploy.DoesNotExist:
         raise Http404(f"No deploy {deploy_id}.") from None
-
-
-@require_safe
-@needs(VIEW)
-def home(request: HttpRequest) -> HttpResponse:
-    """What runs where, what happens now, what happened last."""
-    assert request.user.is_authenticated
-    page = read_home(user=request.user)
-    context = {"home": page, "q": request.GET.get("q", "")}
-    return answer(request, "deployments/home.html", context, tag=tag_of(page))
 
 
 @require_safe

@@ -10,6 +10,7 @@ import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from functools import lru_cache
+from zlib import crc32
 
 MARK = 5  # characters, of six bits each
 
@@ -38,23 +39,24 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A rendered page and its pieces, in order. `shape` is a digest of their names."""
+    """A rendered page and its pieces, in order."""
 
     html: str
     pieces: tuple[Piece, ...]
 
     @property
     def shape(self) -> str:
-        return digest_of("\n".join(piece.name for piece in self.pieces))
+        """A checksum of the names, which the browser makes of its own pieces too."""
+        return f"{crc32(chr(10).join(piece.name for piece in self.pieces).encode()):08x}"
 
     def marked(self, tag: str) -> str:
-        """The page with the mark of each piece written at it, and the page's own tag and shape at its main part."""
+        """The page with the mark of each piece written at it, and the page's own tag at its main part."""
         parts, at = [], 0
         for piece in self.pieces:
             parts += [self.html[at : piece.begin], self.text_of(piece)]
             at = piece.end
         parts.append(self.html[at:])
-        return "".join(parts).replace("<main ", f'<main data-tag="{tag}" data-shape="{self.shape}" ', 1)
+        return "".join(parts).replace("<main ", f'<main data-tag="{tag}" ', 1)
 
     def text_of(self, piece: Piece) -> str:
         """The HTML of a piece, with its mark."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from deployments import distances
 from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Membership, Target
@@ -80,6 +81,7 @@ def judge(deploy: Deploy, status: str) -> None:
     went_live = deploy.runs.filter(status=RunStatus.LIVE).exists()
     if went_live:
         Standing.objects.filter(target=deploy.target).update(live=deploy)
+        distances.request(deploy.target.application_id)
     if status == DeployStatus.SUCCEEDED:
         Release.objects.filter(deploys=deploy).update(bad=False)
     elif (

@@ -9,7 +9,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 
-from deployments import batches, claims, doorbell, drift, engine, plan, sharing, silent_hosts, unserved
+from deployments import batches, claims, distances, doorbell, drift, engine, plan, sharing, silent_hosts, unserved
 from deployments.hearing import RING_SECONDS, Hearing
 from deployments.models import Deploy
 from deployments.runtime import Runtime
@@ -55,7 +55,8 @@ def begin(sender: Any, **_: object) -> None:
     try:
         runtime = current_runtime(sender.hostname)
         hearing = (RING_SECONDS, Hearing(runtime).look)
-        runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), hearing=hearing)
+        distances_look = (distances.LOOK_SECONDS, distances.Distances().look)
+        runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), hearing=hearing, distances=distances_look)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error

@@ -4,6 +4,7 @@ from django.urls import path
 
 from deployments import (
     activity_pages,
+    home_page,
     host_pages,
     log_text,
     page_actions,
@@ -14,7 +15,8 @@ from deployments import (
 )
 
 urlpatterns = [
-    path("", pages.home, name="home"),
+    path("", home_page.home, name="home"),
+    path("rows", home_page.home_rows, name="home-rows"),
     path("deploys/<int:deploy_id>", pages.deploy, name="deploy"),
     path("deploys/<int:deploy_id>/log.txt", log_text.log_text, name="log-text"),
     path("deploys/<int:deploy_id>/commits", pages.deploy_commits, name="deploy-commits"),

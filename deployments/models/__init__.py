@@ -1,4 +1,4 @@
-from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Trigger
+from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Star, Trigger
 from deployments.models.logs import LogChunk
 from deployments.models.releases import Drift, HeldRelease, Placement, Release, ReleaseKind
 from deployments.models.workers import Worker
@@ -16,6 +16,7 @@ __all__ = [
     "Release",
     "ReleaseKind",
     "Standing",
+    "Star",
     "Trigger",
     "Worker",
 ]

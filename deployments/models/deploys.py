@@ -76,6 +76,7 @@ class Deploy(models.Model):
         indexes = [
             models.Index(fields=["status", "target"], name="deploy_by_status"),
             models.Index(fields=["target", "-id"], name="deploy_by_target"),
+            models.Index(fields=["by", "-id"], name="deploy_by_person"),
         ]
 
     def __str__(self) -> str:
@@ -160,6 +161,30 @@ class Standing(models.Model):
     )
 
     looked_at = models.DateTimeField(null=True, blank=True, help_text="When its hosts were last asked what they run.")
+    behind = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Commits live in the environment before and not here; empty: nobody knows."
+    )
+    ahead = models.PositiveIntegerField(null=True, blank=True, help_text="Commits live here and not there.")
+    compared = models.CharField(
+        max_length=81,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The two revisions that this is true of, this target's first; empty: to be counted.",
+    )
 
     def __str__(self) -> str:
         return f"standing of {self.target}"
+
+
+class Star(models.Model):
+    """A target that a person wants to see first."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="stars")
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="stars")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "target"], name="star_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person} stars {self.target}"

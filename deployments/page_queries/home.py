@@ -1,15 +1,22 @@
 """The first page: a matrix of applications and environments, what happens now, what happened last."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
-from deployments.models import Deploy, HostRun, Kind
-from deployments.page_queries.matrix import Progress, Row, TargetRow, build_rows, read_targets
+from deployments.models import Deploy, HostRun, Kind, Star
+from deployments.page_queries.matrix import (
+    Progress,
+    Row,
+    TargetRow,
+    build_row,
+    group_rows,
+    open_by_target,
+    read_targets,
+)
 from deployments.page_queries.words import (
-    ALARMS,
     PREPARED,
     Mark,
     count_words,
@@ -18,24 +25,55 @@ from deployments.page_queries.words import (
     tell_deploy,
     tell_hosts,
 )
+from deployments.shared_reading import SharedReading
 from deployments.states import ACTIVE, DeployStatus
 from environments.models import Environment, User
 
 SHOWN_NOW = 6
 SHOWN_RECENT = 8
 SHOWN_SQUARES = 48
+SHOWN_ROWS = 40  # more come as one scrolls
+MOST_ROWS = 2000
+WHICH = ("all", "mine", "attention")
 
 
 @dataclass(slots=True)
 class Now:
-    """A deploy that is under way or waits."""
+    """A deploy that is under way or waits; `squares` only where all of them can be shown."""
 
     deploy: Deploy
     mark: Mark
     squares: list[Mark]
-    more: int
     progress: Progress
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What is true for everybody, as it was read at one time."""
+
+    environments: list[Environment]
+    targets: list[TargetRow]
+    open_deploys: list[Deploy]
+    progress: Mapping[int, Progress]
+    squares: Mapping[int, list[Mark]]
+    recent: list[Deploy]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Some rows of the matrix; `found` in all by what was asked for, of `all` there are."""
+
+    rows: list[Row]
+    found: int
+    all: int
+    mine: int
+    attention: int
+    shown: int  # how many rows there are up to the last of these
+
+    @property
+    def more(self) -> bool:
+        return self.shown < self.found
 
 
 @dataclass(slots=True)
@@ -43,39 +81,76 @@ class Home:
     """Everything that the first page shows."""
 
     headline: str
-    environments: Sequence[Environment]
-    rows: list[Row]
+    environments: list[Environment]
+    matrix: Rows
     now: list[Now]
     more_now: int
     recent: list[tuple[Deploy, Mark, str]]
-    mine: int
-    attention: int
 
 
-def read_home(*, user: User) -> Home:
-    """Seven queries and one for the squares; their number and size follow the fleet, never the history."""
+def _read_fleet() -> Fleet:
+    """Six queries; their number and size follow the fleet, never the history."""
     # a query that groups has no order of its own
     environments = list(Environment.objects.annotate(hosts=Count("memberships")).order_by("position", "name"))
     targets = read_targets()
     open_deploys = list(open_deploys_of().select_related("target__application", "target__environment"))
-    told = [row.latest for row in targets if row.latest and row.status in ALARMS]
-    progress = read_progress([deploy.pk for deploy in open_deploys] + told)
-    mine = set(Deploy.objects.filter(by=user).order_by("-id").values_list("target_id", flat=True)[:100])
-    rows = build_rows(
-        environments=environments, targets=targets, open_deploys=open_deploys, progress=progress, mine=mine
-    )
-    now = _build_now(open_deploys=open_deploys, progress=progress)
+    partial = [row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL]
+    progress = read_progress([deploy.pk for deploy in open_deploys] + partial)
     recent = Deploy.objects.select_related("target__application", "target__environment").order_by("-id")[:SHOWN_RECENT]
+    squares = _read_squares(_first(open_deploys), progress)
+    return Fleet(environments, targets, open_deploys, progress, squares, list(recent))
+
+
+_fleet = SharedReading(_read_fleet)
+
+
+def read_home(
+    *, user: User, q: str = "", which: str = "all", rows: int = SHOWN_ROWS, since: float | None = None
+) -> Home:
+    """The page, with the first rows. `since`: how old a reading may be that somebody else has asked for."""
+    fleet = _fleet.get(since)
+    now = _build_now(fleet)
     return Home(
-        headline=_tell_headline(open_deploys=open_deploys, targets=targets),
-        environments=environments,
-        rows=rows,
+        headline=_tell_headline(fleet),
+        environments=fleet.environments,
+        matrix=_choose_rows(fleet, user=user, q=q, which=which, start=0, rows=rows),
         now=now,
-        more_now=len(open_deploys) - len(now),
-        recent=[(it, mark_of_deploy(it.status), _tell_recent(it)) for it in recent],
-        mine=sum(row.mine for row in rows),
-        attention=sum(row.attention for row in rows),
+        more_now=len(fleet.open_deploys) - len(now),
+        recent=[(it, mark_of_deploy(it.status), _tell_recent(it)) for it in fleet.recent],
     )
+
+
+def read_rows(*, user: User, q: str, which: str, start: int, since: float | None = None) -> Rows:
+    """The next rows of the matrix, from the one numbered `start` on."""
+    return _choose_rows(_fleet.get(since), user=user, q=q, which=which, start=start, rows=SHOWN_ROWS)
+
+
+def _choose_rows(fleet: Fleet, *, user: User, q: str, which: str, start: int, rows: int) -> Rows:
+    starred = set(Star.objects.filter(person=user).values_list("target_id", flat=True))
+    mine = starred | set(Deploy.objects.filter(by=user).order_by("-id").values_list("target_id", flat=True)[:100])
+
+    def is_mine(members: Sequence[TargetRow]) -> bool:
+        return any(it.pk in mine for it in members)
+
+    groups = group_rows(fleet.targets, is_mine)
+    own = [group for group in groups if is_mine(group)]
+    alarming = [group for group in groups if any(it.alarms for it in group)]
+    words = q.lower().split()
+    among = {"mine": own, "attention": alarming}.get(which, groups)
+    found = [group for group in among if all(word in group[0].application.lower() for word in words)]
+    opened = open_by_target(fleet.open_deploys)
+    built = [
+        build_row(
+            members,
+            environments=fleet.environments,
+            opened=opened,
+            progress=fleet.progress,
+            mine=is_mine(members),
+            starred=any(it.pk in starred for it in members),
+        )
+        for members in found[start : start + rows]
+    ]
+    return Rows(built, len(found), len(groups), len(own), len(alarming), start + len(built))
 
 
 def _tell_recent(deploy: Deploy) -> str:
@@ -96,23 +171,31 @@ def read_progress(deploys: list[int]) -> dict[int, Progress]:
     return found
 
 
-def _build_now(*, open_deploys: Sequence[Deploy], progress: dict[int, Progress]) -> list[Now]:
-    """Active deploys before those that wait, at most SHOWN_NOW, each with a square per host."""
-    shown = sorted(open_deploys, key=lambda deploy: (not deploy.is_active, -deploy.pk))[:SHOWN_NOW]
-    runs = HostRun.objects.filter(deploy__in=shown).order_by("deploy_id", "region", "zone", "host_name")
-    squares: dict[int, list[Mark]] = defaultdict(list)
+def _first(open_deploys: Sequence[Deploy]) -> list[Deploy]:
+    """Active deploys before those that wait, the newest first, at most SHOWN_NOW."""
+    return sorted(open_deploys, key=lambda deploy: (not deploy.is_active, -deploy.pk))[:SHOWN_NOW]
+
+
+def _read_squares(shown: Sequence[Deploy], progress: Mapping[int, Progress]) -> dict[int, list[Mark]]:
+    """A square per host where they are few; a bar tells of many."""
+    few = [deploy.pk for deploy in shown if progress[deploy.pk].total <= SHOWN_SQUARES]
+    runs = HostRun.objects.filter(deploy__in=few).order_by("deploy_id", "region", "zone", "host_name")
+    found: dict[int, list[Mark]] = defaultdict(list)
     for deploy_id, status in runs.values_list("deploy_id", "status"):
-        squares[deploy_id].append(mark_of_run(status))
+        found[deploy_id].append(mark_of_run(status))
+    return found
+
+
+def _build_now(fleet: Fleet) -> list[Now]:
     return [
         Now(
             deploy=deploy,
             mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
-            squares=squares[deploy.pk][:SHOWN_SQUARES],
-            more=max(0, len(squares[deploy.pk]) - SHOWN_SQUARES),
-            progress=progress[deploy.pk],
-            sentence=_tell_now(deploy, open_deploys, progress[deploy.pk]),
+            squares=fleet.squares[deploy.pk],
+            progress=fleet.progress[deploy.pk],
+            sentence=_tell_now(deploy, fleet.open_deploys, fleet.progress[deploy.pk]),
         )
-        for deploy in shown
+        for deploy in _first(fleet.open_deploys)
     ]
 
 
@@ -124,11 +207,11 @@ def _tell_now(deploy: Deploy, open_deploys: Sequence[Deploy], progress: Progress
     return "For " + ", ".join(f"#{it.number}" for it in ahead) + " to end." if ahead else "Its turn is next."
 
 
-def _tell_headline(*, open_deploys: Sequence[Deploy], targets: Sequence[TargetRow]) -> str:
+def _tell_headline(fleet: Fleet) -> str:
     """The page in one sentence with numbers."""
-    active = sum(deploy.is_active for deploy in open_deploys)
-    waiting = len(open_deploys) - active
-    alarms = sum(row.status in ALARMS for row in targets)
+    active = sum(deploy.is_active for deploy in fleet.open_deploys)
+    waiting = len(fleet.open_deploys) - active
+    alarms = sum(row.alarms for row in fleet.targets)
     parts = [count_words(active, "deploy under way", "deploys under way")]
     if waiting:
         parts.append(count_words(waiting, "waits", "wait").lower())

@@ -1,12 +1,13 @@
 """The matrix of the first page: a row per application, a cell per environment."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
+from deployments.distances import key_of
 from deployments.models import Deploy
 from deployments.page_queries.words import ALARMS, BROKEN, Mark, mark_of_deploy
 from deployments.states import DeployStatus, RunStatus
@@ -32,12 +33,32 @@ class Progress:
         return sum(self.counts[status] for status in BROKEN)
 
 
-@dataclass(slots=True)
-class Cell:
-    """One target in the matrix."""
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What lies between a target and the environment before it: the `same` revision, or commits either way."""
 
-    application: str
-    environment: str
+    same: bool = False
+    behind: int = 0
+    ahead: int = 0
+
+    @property
+    def figure(self) -> str:
+        """What stands in the small space between two cells."""
+        return str(self.behind) if self.behind else f"+{self.ahead}"
+
+    @property
+    def words(self) -> str:
+        """`4 behind, 2 ahead`; `same`."""
+        parts = [f"{self.behind} behind" if self.behind else "", f"{self.ahead} ahead" if self.ahead else ""]
+        return ", ".join(filter(None, parts)) or "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One target in the matrix; `void`: the application is not deployed here, `passes`: its way leads through."""
+
+    application: str = ""
+    environment: str = ""
     revision: str = ""
     ref: str = ""
     at: datetime | None = None
@@ -45,20 +66,25 @@ class Cell:
     mark: Mark | None = None
     words: str = ""
     alarm: bool = False
-    same: bool = False
+    gap: Gap | None = None
     going_to: str = ""
-    progress: Progress | None = None
+    active: bool = False
+    live: int = 0
+    broken: int = 0
+    total: int = 0
+    void: bool = False
+    passes: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One application, with a cell or None per environment, in the order of the environments."""
+    """One application, with a cell per environment, in the order of the environments."""
 
     application: str
     branch: str
-    cells: list[Cell | None]
+    cells: tuple[Cell, ...]
     mine: bool
-    attention: bool
+    starred: bool
     calm: bool
 
 
@@ -76,6 +102,14 @@ class TargetRow(NamedTuple):
     who: str | None
     finished_at: datetime | None
     requested_at: datetime | None
+    behind: int | None
+    ahead: int | None
+    compared: str | None
+
+    @property
+    def alarms(self) -> bool:
+        """Red until it is resolved: by the next deploy, whichever it is."""
+        return self.status in ALARMS
 
 
 def read_targets() -> list[TargetRow]:
@@ -92,44 +126,72 @@ def read_targets() -> list[TargetRow]:
         "standing__live__by_name",
         "standing__live__finished_at",
         "standing__live__requested_at",
+        "standing__behind",
+        "standing__ahead",
+        "standing__compared",
     )
     return [TargetRow(*row) for row in rows]
 
 
-def build_rows(
+def group_rows(targets: Iterable[TargetRow], first: Callable[[Sequence[TargetRow]], bool]) -> list[list[TargetRow]]:
+    """The targets of each application; those that are `first` before the others, both parts by name.
+
+    So nothing moves when a state changes.
+    """
+    groups = [list(group) for _, group in groupby(targets, key=lambda row: row.application)]
+    return sorted(groups, key=lambda members: not first(members))
+
+
+def build_row(
+    members: Sequence[TargetRow],
     *,
     environments: Sequence[Environment],
-    targets: Sequence[TargetRow],
-    open_deploys: Sequence[Deploy],
+    opened: Mapping[int, Deploy],
     progress: Mapping[int, Progress],
-    mine: set[int],
-) -> list[Row]:
-    """The rows, the viewer's own applications first, both parts by name; so nothing moves when a state changes."""
-    names = {environment.pk: environment.name for environment in environments}
-    opened: dict[int, Deploy] = {}
-    for deploy in open_deploys:  # oldest first; an active one wins over those that wait behind it
-        if deploy.target_id not in opened or deploy.is_active:
-            opened[deploy.target_id] = deploy
-
-    def row_of(application: str, branch: str, members: Sequence[TargetRow]) -> Row:
-        cells = {it.environment: _build_cell(it, names[it.environment], opened.get(it.pk), progress) for it in members}
-        in_order = [cells.get(environment.pk) for environment in environments]
-        _join_same(in_order)
-        mine_too = any(it.pk in mine for it in members)
-        attention = any(cell.alarm for cell in cells.values())
-        return Row(application, branch, in_order, mine_too, attention, _is_calm(list(cells.values())))
-
-    groups = groupby(targets, key=lambda row: (row.application, row.branch))
-    return sorted((row_of(*key, list(group)) for key, group in groups), key=lambda row: not row.mine)
-
-
-def _join_same(cells: Sequence[Cell | None]) -> None:
-    """Mark each cell that runs the same revision as the one before it."""
+    mine: bool = False,
+    starred: bool = False,
+) -> Row:
+    """The row of one application."""
+    by_environment = {it.environment: it for it in members}
+    cells: list[Cell] = []
     before = ""
-    for cell in cells:
-        if cell is not None:
-            cell.same = bool(before) and cell.revision == before
-            before = cell.revision
+    for environment in environments:
+        row = by_environment.get(environment.pk)
+        if row is None:
+            cells.append(Cell(void=True))
+            continue
+        cell = _build_cell(row, environment.name, opened.get(row.pk), progress)
+        cells.append(replace(cell, gap=gap_of(row, before)))
+        before = cell.revision or before
+    there = [cell for cell in cells if not cell.void]
+    return Row(members[0].application, members[0].branch, _pass_through(cells), mine, starred, _is_calm(there))
+
+
+def gap_of(row: TargetRow, before: str) -> Gap | None:
+    """Between this target and `before`, what is live in the environment before it; None where nobody knows."""
+    if not row.revision or not before:
+        return None
+    if row.revision == before:
+        return Gap(same=True)
+    if row.compared != key_of(row.revision, before) or not (row.behind or row.ahead):
+        return None
+    return Gap(behind=row.behind or 0, ahead=row.ahead or 0)
+
+
+def open_by_target(open_deploys: Sequence[Deploy]) -> dict[int, Deploy]:
+    """Of each target the deploy that is under way, else the first that waits."""
+    found: dict[int, Deploy] = {}
+    for deploy in open_deploys:  # oldest first
+        if deploy.target_id not in found or deploy.is_active:
+            found[deploy.target_id] = deploy
+    return found
+
+
+def _pass_through(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Mark the empty cells that lie between two targets."""
+    there = [n for n, cell in enumerate(cells) if not cell.void]
+    inner = range(there[0], there[-1]) if there else range(0)
+    return tuple(replace(cell, passes=True) if cell.void and n in inner else cell for n, cell in enumerate(cells))
 
 
 def _is_calm(cells: Sequence[Cell]) -> bool:
@@ -147,18 +209,25 @@ def _build_cell(row: TargetRow, environment: str, opened: Deploy | None, progres
         who=row.who or "",
     )
     if opened is not None:
-        cell.mark = mark_of_deploy(opened.status)
-        if opened.is_active:
-            done = cell.progress = progress[opened.pk]
-            cell.going_to, cell.who = opened.revision, opened.by_name
-            cell.words = (
-                f"{done.live} of {done.total}" if opened.status == DeployStatus.RUNNING else cell.mark.words.lower()
-            )
-        else:
-            cell.words = f"#{opened.number} waits"
-    elif row.latest and row.status in ALARMS:
-        done = progress[row.latest]
-        cell.mark, cell.alarm = mark_of_deploy(row.status), True
+        mark = mark_of_deploy(opened.status)
+        if not opened.is_active:
+            return replace(cell, mark=mark, words=f"#{opened.number} waits")
+        done = progress[opened.pk]
+        told = f"{done.live} of {done.total}" if opened.status == DeployStatus.RUNNING else mark.words.lower()
+        return replace(
+            cell,
+            mark=mark,
+            words=told,
+            going_to=opened.revision,
+            who=opened.by_name,
+            active=True,
+            live=done.live,
+            broken=done.broken,
+            total=done.total,
+        )
+    if row.latest and row.status and row.alarms:
+        done, mark = progress[row.latest], mark_of_deploy(row.status)
         partial = row.status == DeployStatus.PARTIAL
-        cell.words = f"{done.live} of {done.total} hosts" if partial else cell.mark.words.lower()
+        told = f"{done.live} of {done.total} hosts" if partial else mark.words.lower()
+        return replace(cell, mark=mark, alarm=True, words=told)
     return cell

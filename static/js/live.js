@@ -62,7 +62,6 @@
       for (const [name, html] of Object.entries(said.pieces)) if (here.has(name)) replace(here.get(name), html);
     }
     main().dataset.tag = said.tag;
-    main().dataset.shape = said.shape;
     const title = new DOMParser().parseFromString(said.title, "text/html").documentElement.textContent;
     if (title && document.title !== title) document.title = title;
     const icon = document.querySelector('link[rel="icon"]');
@@ -86,10 +85,19 @@
     return asked.pathname + asked.search;
   }
 
+  function checksum(text) {
+    let sum = -1;
+    for (const byte of new TextEncoder().encode(text)) {
+      sum ^= byte;
+      for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (0xedb88320 & -(sum & 1));
+    }
+    return (~sum >>> 0).toString(16).padStart(8, "0");
+  }
+
   function having() {
-    const { tag, shape } = main().dataset;
-    const marks = [...pieces().values()].map((element) => element.dataset.mark).join("");
-    return { "X-Known": tag || "", "X-Shape": shape || "", "X-Marks": marks.length > MOST_MARKS ? "" : marks, "X-Since": since };
+    const own = pieces(), shape = checksum([...own.keys()].join("\n"));
+    const marks = [...own.values()].map((element) => element.dataset.mark).join("");
+    return { "X-Known": main().dataset.tag || "", "X-Shape": shape, "X-Marks": marks.length > MOST_MARKS ? "" : marks, "X-Since": since };
   }
 
   async function refresh() {

@@ -1,5 +1,6 @@
 """What the pages read: words, marks, and a number of queries that the history does not change."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deployments.models import Deploy, HeldRelease
+from deployments.distances import key_of
+from deployments.models import Deploy, HeldRelease, Standing, Star
 from deployments.page_queries.commits import read_preview
-from deployments.page_queries.home import open_deploys_of, read_home
+from deployments.page_queries.home import SHOWN_ROWS, open_deploys_of, read_home, read_rows
+from deployments.page_queries.matrix import Gap
 from deployments.page_queries.target import PAGE, find_target, read_target
 from deployments.page_queries.words import mark_of_deploy, mark_of_run, tell_deploy, tell_hosts
 from deployments.states import DeployStatus, RunStatus
@@ -68,9 +71,7 @@ class TestHome:
         ada = builders.make_user(username="ada", first_name="Ada", last_name="Nwosu")
         builders.make_deploy(target=staging, by=ada, revision="a" * 40)
         home = read_home(user=ada)
-        first, second = home.rows[0].cells
-        assert first is not None
-        assert second is not None
+        first, second = home.matrix.rows[0].cells
         assert (first.revision, first.ref, first.who) == ("a" * 40, "main", "Ada Nwosu")
         assert (second.revision, second.mark) == ("", None)
         assert [environment.name for environment in home.environments] == ["staging", "production"]
@@ -80,8 +81,8 @@ class TestHome:
         staging, production = make_shop()
         for target in (staging, production):
             builders.make_deploy(target=target)
-        row = read_home(user=builders.make_user()).rows[0]
-        assert [cell.same for cell in row.cells if cell] == [False, True]
+        row = read_home(user=builders.make_user()).matrix.rows[0]
+        assert [cell.gap for cell in row.cells] == [None, Gap(same=True)]
         assert row.calm
 
     def test_a_partial_deploy_is_an_alarm_with_numbers(self) -> None:
@@ -89,10 +90,9 @@ class TestHome:
         deploy = builders.make_deploy(target=production, status=S.PARTIAL)
         builders.make_run(deploy=deploy)
         fail(deploy, "no")
-        row = read_home(user=builders.make_user()).rows[0]
-        cell = row.cells[1]
-        assert cell is not None
-        assert (cell.alarm, cell.words, row.attention) == (True, "1 of 2 hosts", True)
+        matrix = read_home(user=builders.make_user()).matrix
+        cell = matrix.rows[0].cells[1]
+        assert (cell.alarm, cell.words, matrix.attention) == (True, "1 of 2 hosts", 1)
 
     def test_a_running_deploy_shows_where_it_goes_and_how_far_it_is(self) -> None:
         staging, _ = make_shop()
@@ -102,8 +102,7 @@ class TestHome:
         builders.make_run(deploy=running, status=R.PREPARED)
         waiting = builders.make_deploy(target=staging, status=S.WAITING)
         home = read_home(user=builders.make_user())
-        cell = home.rows[0].cells[0]
-        assert cell is not None
+        cell = home.matrix.rows[0].cells[0]
         assert (cell.revision, cell.going_to, cell.words) == ("a" * 40, "b" * 40, "1 of 2")
         assert [item.deploy for item in home.now] == [running, waiting]
         assert home.now[1].sentence == f"For #{running.number} to end."
@@ -114,7 +113,73 @@ class TestHome:
         for name in ("alpha", "beta", "gamma"):
             target = builders.make_target(application=builders.make_application(name=name))
             builders.make_deploy(target=target, by=ada if name == "beta" else None)
-        assert [row.application for row in read_home(user=ada).rows] == ["beta", "alpha", "gamma"]
+        assert [row.application for row in read_home(user=ada).matrix.rows] == ["beta", "alpha", "gamma"]
+
+    def test_a_star_makes_an_application_ones_own(self) -> None:
+        ada = builders.make_user()
+        for name in ("alpha", "beta"):
+            target = builders.make_target(application=builders.make_application(name=name))
+        Star.objects.create(person=ada, target=target)
+        assert [(row.application, row.starred) for row in read_home(user=ada).matrix.rows] == [
+            ("beta", True),
+            ("alpha", False),
+        ]
+
+    def test_it_tells_commits_between_environments_when_they_were_counted_for_these_revisions(self) -> None:
+        staging, production = make_shop()
+        builders.make_deploy(target=staging, revision="a" * 40)
+        builders.make_deploy(target=production, revision="b" * 40)
+        counted = Standing.objects.filter(target=production)
+        counted.update(behind=4, ahead=2, compared=key_of("b" * 40, "a" * 40))
+        gap = read_home(user=builders.make_user()).matrix.rows[0].cells[1].gap
+        assert gap == Gap(behind=4, ahead=2)
+        assert (gap.figure, gap.words) == ("4", "4 behind, 2 ahead")
+        counted.update(compared=key_of("b" * 40, "c" * 40))
+        assert read_home(user=builders.make_user()).matrix.rows[0].cells[1].gap is None
+
+    def test_a_line_passes_through_an_environment_that_an_application_lacks(self) -> None:
+        shop = builders.make_application(name="shop")
+        for position, name in enumerate(("dev", "staging", "production", "later")):
+            environment = builders.make_environment(name=name, position=position)
+            if name in ("dev", "production"):
+                builders.make_deploy(target=builders.make_target(application=shop, environment=environment))
+        cells = read_home(user=builders.make_user()).matrix.rows[0].cells
+        assert [(cell.void, cell.passes) for cell in cells] == [
+            (False, False),
+            (True, True),
+            (False, False),
+            (True, False),
+        ]
+        assert cells[2].gap == Gap(same=True)
+
+    def test_rows_come_in_parts_and_by_what_one_looks_for(self) -> None:
+        ada = builders.make_user()
+        staging = builders.make_environment(name="staging")
+        for n in range(SHOWN_ROWS + 3):
+            application = builders.make_application(name=f"app-{n:02}")
+            target = builders.make_target(application=application, environment=staging)
+        builders.make_deploy(target=target, status=S.FAILED, by=ada)
+        first = read_home(user=ada).matrix
+        assert (len(first.rows), first.found, first.more, first.mine, first.attention) == (40, 43, True, 1, 1)
+        rest = read_rows(user=ada, q="", which="all", start=first.shown)
+        assert (len(rest.rows), rest.more) == (3, False)
+        names = {row.application for row in [*first.rows, *rest.rows]}
+        assert len(names) == 43
+        found = read_rows(user=ada, q="app 41", which="all", start=0)
+        assert ([row.application for row in found.rows], found.found, found.all) == (["app-41"], 1, 43)
+        assert [row.application for row in read_rows(user=ada, q="", which="mine", start=0).rows] == ["app-42"]
+        assert [row.application for row in read_rows(user=ada, q="", which="attention", start=0).rows] == ["app-42"]
+
+    def test_who_was_told_of_a_change_shares_what_was_read_since(self) -> None:
+        staging, _ = make_shop()
+        ada = builders.make_user()
+        moment = time.monotonic()
+        read_home(user=ada, since=moment)
+        shared = queries_of(lambda: read_home(user=ada, since=moment))
+        assert shared == 2  # this person's own targets
+        builders.make_deploy(target=staging, revision="e" * 40)
+        assert read_home(user=ada, since=moment).matrix.rows[0].cells[0].revision == ""
+        assert read_home(user=ada).matrix.rows[0].cells[0].revision == "e" * 40
 
     def test_the_queries_do_not_grow_with_the_history(self) -> None:
         staging, production = make_shop()
@@ -126,7 +191,7 @@ class TestHome:
         for number in range(20):
             deploy = builders.make_deploy(target=staging, by=ada, status=S.PARTIAL if number % 2 else S.SUCCEEDED)
             builders.make_run(deploy=deploy)
-        assert few <= 8  # and two for the session and its person
+        assert few <= 9  # and two for the session and its person
         assert queries_of(lambda: read_home(user=ada)) == few
 
     def test_open_deploys_are_found_by_their_index(self) -> None:

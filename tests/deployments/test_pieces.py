@@ -30,7 +30,7 @@ def test_it_writes_the_marks_at_the_pieces_and_at_the_main_part() -> None:
     html = page.marked("t4g")
     for piece in page.pieces:
         assert f'data-mark="{piece.mark}" data-piece="{piece.name}"' in html
-    assert f'<main data-tag="t4g" data-shape="{page.shape}" id="main">' in html
+    assert '<main data-tag="t4g" id="main">' in html
     assert html.count("data-mark") == 4
 
 
