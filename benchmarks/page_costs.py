@@ -63,11 +63,11 @@ def fill(deploys: int) -> None:
             release=last.release, by_id=1, by_name="Person 1", status="running" if running else "waiting",
             requested_at=now, started_at=now if running else None,
         )  # fmt: skip
-        members = Membership.objects.filter(environment=target.environment).select_related("host__zone__region")
+        members = Membership.objects.filter(environment=target.environment).select_related("host")
         HostRun.objects.bulk_create(
             HostRun(
-                deploy=deploy, host=it.host, host_name=it.host.name, region=it.host.zone.region.name,
-                zone=it.host.zone.name, status="live" if running and it.pk % 3 else "pending",
+                deploy=deploy, host=it.host, host_name=it.host.name, region="eu-west",
+                zone=f"eu-west-{'abc'[it.pk % 3]}", status="live" if running and it.pk % 3 else "pending",
             )
             for it in members
         )  # fmt: skip

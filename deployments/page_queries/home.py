@@ -52,7 +52,7 @@ class Now:
 class Fleet:
     """What is true for everybody, as it was read at one time."""
 
-    environments: list[Environment]
+    environments: Sequence[Environment]
     targets: list[TargetRow]
     open_deploys: list[Deploy]
     progress: Mapping[int, Progress]
@@ -81,7 +81,7 @@ class Home:
     """Everything that the first page shows."""
 
     headline: str
-    environments: list[Environment]
+    environments: Sequence[Environment]
     matrix: Rows
     now: list[Now]
     more_now: int
