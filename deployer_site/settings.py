@@ -243,7 +243,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-        # These two tell each connection and each task; that is what DEBUG is for.
+        # These tell each connection, request and task; that is what DEBUG is for.
+        "httpx": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
         # whatever it reports as an error is also raised, and told by us in a sentence that names the host
         "paramiko": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "CRITICAL"},
         "asyncssh": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},

@@ -14,6 +14,9 @@ from environments.models import Application, Host, Membership, Target, Transport
 
 LEFT_OUT_TOLD = 5
 
+# Of the deploy that runs, what a blocker tells.
+TOLD = ("number", "status", "held", "prepared_at", "by_name")
+
 
 @dataclass(frozen=True)
 class Blocker:
@@ -61,8 +64,12 @@ def left_out(target: Target) -> list[Host]:
     return [member.host for member in members(target, aside=True).exclude(host__aside="")]
 
 
-def active_deploy(target: Target) -> Deploy | None:
-    return Deploy.objects.filter(target=target, status__in=ACTIVE).select_related("by").first()
+def active_deploy(target: Target, only: Sequence[str] = ()) -> Deploy | None:
+    """With all but what may be large in its row, or with these fields only."""
+    rows = Deploy.objects.filter(target=target, status__in=ACTIVE)
+    rows = rows.only(*only) if only else rows.defer("plan", "recipe")
+    # a constraint allows one; the order that first() would add costs as much as the rest of the query
+    return next(iter(rows.order_by()[:1]), None)
 
 
 def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.DEPLOY) -> list[Blocker]:
@@ -80,7 +87,7 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
         found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
-    active = active_deploy(target)
+    active = active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
     # what has begun goes on, and the way back is never barred

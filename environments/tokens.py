@@ -81,9 +81,11 @@ def find(plain: str) -> Token | None:
     if not plain.startswith(PREFIX) or len(plain) > MOST_CHARACTERS:
         return None
     valid = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    found = Token.objects.select_related("user").filter(valid, digest=digest_of(plain), user__is_active=True).first()
-    if found:
-        _note_use(found)
+    try:
+        found = Token.objects.select_related("user").get(valid, digest=digest_of(plain), user__is_active=True)
+    except Token.DoesNotExist:
+        return None
+    _note_use(found)
     return found
 
 

@@ -57,7 +57,7 @@ def list_targets(
     summary="One target, and what each of its hosts runs",
 )
 def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
-    target = find_target(application, environment)
+    target = find_target(application, environment, among=_targets())
     return {**_summarize(target), "blockers": represent_blockers(blockers(target)), "hosts": _hosts(target)}
 
 
@@ -191,12 +191,13 @@ def _goal(wanted: int | None) -> Deploy | None:
     return goal
 
 
-def find_target(application: str, environment: str) -> Target:
+def find_target(application: str, environment: str, among: QuerySet[Target] | None = None) -> Target:
     """Raises NotFound."""
-    found = _targets().filter(application__name=application, environment__name=environment).first()
-    if found is None:
-        raise NotFound(f"There is no target {application}/{environment}.")
-    return found
+    rows = Target.objects.select_related("application", "environment") if among is None else among
+    try:
+        return rows.get(application__name=application, environment__name=environment, name="")
+    except Target.DoesNotExist:
+        raise NotFound(f"There is no target {application}/{environment}.") from None
 
 
 def caller_of(request: HttpRequest) -> Caller:

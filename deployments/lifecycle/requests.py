@@ -44,12 +44,15 @@ def request_deploy(
     Raises NotAllowed, RepositoryError, Blocked, WrongTime, NoSuchHosts; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
-    chosen_members(target, hosts)
+    if hosts is not None:
+        chosen_members(target, hosts)
     if flip_at is not None and flip_at <= timezone.now():
         raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
     refuse_if_blocked(blockers.blockers(target), target, wait)
     # before the transaction: git and the server of builds may take seconds, and the target's row is locked in it
     revision = repositories.resolve(target.application, ref)
+    # of many who ask at once, one has begun by now; this looks the same up as the transaction does, for less
+    refuse_if_blocked(blockers.blockers(target), target, wait)
     file = recipe_file.read(target.application, revision)
     missing = blockers.of_revision(target, revision)
     refuse_if_blocked(missing, target, wait)

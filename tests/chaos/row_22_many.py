@@ -1,12 +1,12 @@
 """R22, R32: two hundred ask at once for one target; a rollback finds that a host has lost the release."""
 
 import asyncio
+import json
 import os
 import shutil
 import time
 from collections import Counter
 
-import httpx
 import pytest
 
 from deployments import lifecycle
@@ -37,28 +37,42 @@ def test_r22_of_two_hundred_one_becomes_active(
     eventually(web.answers, 60, "the web process")
     token = make_token(user=place.by)
     slowest: list[float] = []
+    used = web.processor_seconds()
     for _ in range(runs_of(50)):
         answers = asyncio.run(_ask_all(web, place, token))
         assert Counter(code for code, _ in answers) == {201: 1, 409: AT_ONCE - 1}
         slowest.append(sorted(seconds for _, seconds in answers)[int(AT_ONCE * 0.95)])
         (active,) = Deploy.objects.filter(target=place.target, status__in=ACTIVE)
         end(active)
+    cost = (web.processor_seconds() - used) / (runs_of(50) * AT_ONCE) * 1000
     web.stop()
-    print(f"R22: {runs_of(50)} x {AT_ONCE} requests at once: 1 became active each time, p95 {max(slowest):.1f} s")
+    told = f"R22: {runs_of(50)} x {AT_ONCE} requests at once: 1 became active each time"
+    print(f"{told}, p95 {max(slowest):.1f} s, {cost:.1f} ms of the processor each")
     assert max(slowest) <= P95_SECONDS
 
 
 async def _ask_all(web: Web, place: FleetTarget, token: str) -> list[tuple[int, float]]:
-    address = web.address(f"/api/v1/targets/{place.target.slug}/deploys").replace("ws://", "http://")
-    limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Authorization": f"Bearer {token}"}) as client:
+    """Status and seconds of each. Written by hand: a client that costs as much as the server would be what is timed."""
+    body = json.dumps({"ref": "main"}).encode()
+    head = (
+        f"POST /api/v1/targets/{place.target.slug}/deploys HTTP/1.1",
+        f"Host: 127.0.0.1:{web.port}",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    request = "\r\n".join((*head, "", "")).encode() + body
 
-        async def ask() -> tuple[int, float]:
-            began = time.monotonic()
-            answer = await client.post(address, json={"ref": "main"})
-            return answer.status_code, time.monotonic() - began
+    async def ask() -> tuple[int, float]:
+        began = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return int(answer.split(None, 2)[1]), time.monotonic() - began
 
-        return await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(AT_ONCE))), 60)
 
 
 def test_r32_a_rollback_to_what_a_host_has_lost(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:

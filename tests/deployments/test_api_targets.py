@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from deployments.models import Deploy, HeldRelease, Standing
@@ -48,6 +49,16 @@ def target(revision: str, tmp_path: Path) -> Target:
 @pytest.fixture
 def caller() -> API:
     return api_of(user=make_user(username="ada", first_name="Ada"))
+
+
+def test_a_refusal_costs_four_queries(target: Target, caller: API) -> None:
+    """Who asks, for what, on which hosts, and what runs: whoever asks in hundreds asks so little of the database."""
+    make_deploy(target=target, status=DeployStatus.RUNNING)
+    caller.get("targets")  # a token notes its use once a minute
+    with CaptureQueriesContext(connection) as queries:
+        answer = caller.post("targets/shop/staging/deploys", {"ref": "main"})
+    assert (answer.status_code, len(queries)) == (409, 4)
+    assert not any('"plan"' in query["sql"] or '"recipe"' in query["sql"] for query in queries), "they may be large"
 
 
 def test_a_deploy_is_made_and_told(target: Target, caller: API, revision: str) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 from urllib.parse import quote
 
 from django.conf import settings
@@ -66,6 +67,11 @@ class Web:
             ["ps", "-o", "rss=", "-p", str(self.answering)], capture_output=True, text=True, check=True
         )
         return int(said.stdout) * 1024
+
+    def processor_seconds(self) -> float:
+        """What the answering process has used so far."""
+        facts = Path(f"/proc/{self.answering}/stat").read_text().rpartition(")")[2].split()
+        return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """All of it, at once."""
