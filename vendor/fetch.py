@@ -1,5 +1,7 @@
 """Copy what the pages need from pinned npm packages into static/vendor/, build the icon sprite, write THIRD_PARTY.md.
 
+What only tests need goes into tests/vendor/ instead, and is never served.
+
     python vendor/fetch.py           fetch again (needs npm and a network)
     python vendor/fetch.py --check   compare the committed files with static/vendor/checksums.json (needs nothing)
 
@@ -25,6 +27,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VENDOR = ROOT / "static" / "vendor"
+FOR_TESTS = ROOT / "tests" / "vendor"
 CHECKSUMS = VENDOR / "checksums.json"
 SPRITE = ROOT / "templates" / "_sprite.svg"
 THIRD_PARTY = ROOT / "THIRD_PARTY.md"
@@ -60,7 +63,7 @@ def copy_files(*, package: Package, source: Path) -> list[Path]:
     """Copy the named files of one unpacked package; source map remarks are dropped, as the maps are not copied."""
     copied = []
     for inside, outside in package["files"].items():
-        place = VENDOR / outside
+        place = ROOT / package.get("folder", VENDOR) / outside
         place.parent.mkdir(parents=True, exist_ok=True)
         data = (source / inside).read_bytes()
         if place.suffix in {".css", ".js"}:
@@ -94,8 +97,8 @@ def write_third_party(*, packages: dict[str, Package], checksums: dict[str, str]
     lines = [
         "# Third-party files",
         "",
-        "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/`, unchanged",
-        "but for the remark that names a source map, each with the text of its licence;",
+        "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/` (for tests",
+        "alone: `tests/vendor/`), unchanged but for the remark that names a source map, each with the text of its licence;",
         "`python vendor/fetch.py --check` compares them with their checksums. htmx 2 is served by the Python package",
         "django-htmx (0BSD and MIT); Python packages are listed in `requirements.txt`.",
         "",
@@ -132,7 +135,8 @@ def check_all() -> None:
             raise VendorError(
                 f"{name} is missing or changed. Run `python vendor/fetch.py`, or take it from the repository."
             )
-    present = {str(path.relative_to(ROOT)) for path in VENDOR.rglob("*") if path.is_file() and path != CHECKSUMS}
+    every = [path for folder in (VENDOR, FOR_TESTS) for path in folder.rglob("*")]
+    present = {str(path.relative_to(ROOT)) for path in every if path.is_file() and path != CHECKSUMS}
     if unknown := sorted(present - set(checksums)):
         raise VendorError(
             f"{', '.join(unknown)}: not in checksums.json. Name it in vendor/packages.json, or remove it."

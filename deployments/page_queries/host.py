@@ -65,6 +65,11 @@ class HostPage:
     asked_at: datetime | None
 
     @property
+    def differing(self) -> int:
+        """How many targets it runs something else for."""
+        return sum(place.mark.tone == "bad" for place in self.places)
+
+    @property
     def silent(self) -> bool:
         return is_silent(self.answered_at, self.asked_at)
 

@@ -7,11 +7,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from environments import tokens
-from environments.models import Token, User
+from environments.access import NotAllowed
+from environments.models import Role, Token, User
 from notifications.models import Event
 from tests.builders import make_user
 
@@ -113,3 +116,47 @@ def test_the_command_names_what_is_wrong() -> None:
     with pytest.raises(CommandError, match="gone is disabled"):
         call_command("token", "gone")
     assert not Token.objects.exists()
+
+
+class TestOfPeople:
+    def test_a_token_has_a_name_and_an_end(self) -> None:
+        ben = make_user()
+        plain = tokens.make(user=ben, name=" nightly \n build ", days=30, by=ben)
+        row = Token.objects.get()
+        assert (row.name, row.user) == ("nightly build", ben)
+        assert tokens.find(plain) == row
+        Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        assert tokens.find(plain) is None
+
+    def test_nobody_makes_or_revokes_one_for_another_but_administrators(self) -> None:
+        ben, eve = make_user(), make_user()
+        ada = make_user(role=Role.ADMINISTRATOR)
+        tokens.make(user=ben, name="build", days=None, by=ada)
+        row = Token.objects.get()
+        with pytest.raises(NotAllowed):
+            tokens.make(user=ben, name="build", days=None, by=eve)
+        with pytest.raises(NotAllowed):
+            tokens.withdraw(row, by=eve)
+        tokens.withdraw(row, by=ben)
+        assert not Token.objects.exists()
+
+    def test_one_without_a_name_is_refused(self) -> None:
+        ben = make_user()
+        with pytest.raises(tokens.NoName):
+            tokens.make(user=ben, name="  ", days=None, by=ben)
+
+    def test_the_page_shows_it_once_and_others_tokens_never(self) -> None:
+        ben, eve = make_user(), make_user()
+        client = Client()
+        client.force_login(ben)
+        page = client.post(reverse("make-token"), {"name": "build", "days": "90"})
+        plain = page.context["plain"]
+        assert (tokens.find(plain), page.headers["Cache-Control"]) == (Token.objects.get(), "no-store")
+        assert plain not in client.get(reverse("settings-tokens")).content.decode()
+        assert b"build" in client.get(reverse("settings-tokens")).content
+        client.force_login(eve)
+        assert b">build<" not in client.get(reverse("settings-tokens")).content
+        assert client.post(reverse("make-token"), {"name": "x", "days": "90", "user": ben.username}).status_code == 302
+        assert Token.objects.count() == 1
+        client.post(reverse("revoke-token", args=[Token.objects.get().pk]))
+        assert Token.objects.count() == 1

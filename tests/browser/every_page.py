@@ -1,0 +1,31 @@
+"""Every page there is, by the name of its route, with an address of the demo; `test_every_route` holds it complete."""
+
+TARGET = "/storefront/production"
+HOST = "/hosts/eu-west-a-01"
+LONG = 90.0
+
+PAGES = {
+    "home": "/",
+    "waiting": "/waiting",
+    "environments": "/environments",
+    "environment": "/environments/production",
+    "hosts": "/hosts",
+    "host": HOST,
+    "activity": "/activity",
+    "deploy": "/deploys/1",
+    "rollback-preview": "/deploys/1/rollback/preview",
+    "target": f"{TARGET}/",
+    "task": f"{TARGET}/tasks/warm-cache",
+    "new-deploy": f"{TARGET}/deploy?ref=main",
+    "rehearsal": f"{TARGET}/deploy/rehearsal?ref=main",
+    "settings": "/settings",
+    "settings-people": "/settings/people",
+    "settings-tokens": "/settings/tokens",
+    "settings-keys": "/settings/keys",
+    "settings-environments": "/settings/environments",
+    "settings-regions": "/settings/regions",
+    "settings-steps": "/settings/steps",
+}
+# without the frame, for those who are not signed in
+DOORS = {"signin": "/signin", "join": "/join/MQ/spent"}
+ERRORS = {"missing": "/hosts/nowhere", "wrong-filter": "/activity?what=nonsense"}

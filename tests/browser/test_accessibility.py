@@ -1,0 +1,98 @@
+"""WCAG 2.2 A and AA on every page, by axe-core, in both themes, on a desk and on a phone; and what axe cannot see."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Site
+from tests.browser.every_page import DOORS, ERRORS, PAGES
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent.parent / "vendor" / "axe-core" / "axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
+SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+
+
+def findings(page: Page) -> list[str]:
+    """What axe finds wrong: the rule, and where."""
+    page.evaluate(AXE)  # not as a script of the page, which its policy forbids
+    said: dict[str, Any] = page.evaluate("tags => axe.run(document, { runOnly: tags })", TAGS)
+    return [
+        f"{rule['id']}: {' '.join(map(str, node['target']))} {node['failureSummary'].splitlines()[-1].strip()}"
+        for rule in said["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]], width: int) -> list[str]:
+    wrong = []
+    for name, path in pages:
+        answered = page.goto(site.base + path)
+        assert answered
+        if (answered.status < 400) != (name in PAGES or name == "signin"):
+            wrong.append(f"{name}: answered {answered.status}")
+        page.wait_for_load_state("networkidle" if "deploy" in path else "load")
+        page.evaluate("document.fonts.ready")
+        wrong += [f"{name}: {finding}" for finding in findings(page)]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append(f"{name}: wider than {width} px")
+        if page.locator("h1").count() != 1:
+            wrong.append(f"{name}: {page.locator('h1').count()} h1")
+    return wrong
+
+
+@pytest.mark.parametrize(("width", "theme"), SIZES)
+def test_no_page_has_a_finding(width: int, theme: str, site: Site, open_page: OpenPage) -> None:
+    page = open_page(width=width, theme=theme, outage=True)  # the console tells of an answer of 410
+    wrong = look_at(page, site, DOORS.items(), width)
+    site.sign_in(page, "administrator")
+    wrong += look_at(page, site, PAGES.items(), width)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_axe_would_find_something(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site.base}/signin")
+    page.evaluate("document.querySelector('label').remove()")
+    assert any(finding.startswith("label:") for finding in findings(page))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_errors_have_none_either(theme: str, site: Site, open_page: OpenPage) -> None:
+    page = open_page(theme=theme, outage=True)
+    site.sign_in(page, "administrator")
+    assert not look_at(page, site, ERRORS.items(), 1440)
+
+
+def test_nothing_moves_for_those_who_asked_for_that(site: Site, open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="reduce")
+    site.sign_in(page)
+    moving = """() => {
+        const turning = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+        turning.setAttribute("class", "dp-g dp-spin");
+        document.querySelector("main").append(turning);
+        return getComputedStyle(turning).animationName;
+    }"""
+    assert page.evaluate(moving) == "none"
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(moving) == "spin"
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_every_action_is_reached_by_the_keyboard(name: str, site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page, "administrator")
+    page.goto(site.base + PAGES[name])
+    wanted = page.evaluate(
+        """() => [...document.querySelectorAll("main a[href], main button:not([disabled]), main select, main summary")]
+            .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+            .filter((one) => one.tabIndex < 0 && !one.closest("[role=toolbar], [role=grid], [role=listbox]"))
+            .map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    assert wanted == []
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to content")

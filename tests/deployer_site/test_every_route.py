@@ -1,0 +1,126 @@
+"""Every page route there is, asked by everyone there is: who is let in, who is sent away, and that nothing breaks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
+
+from deployments.states import DeployStatus
+from environments.access import _GRANTED, ANYONE
+from environments.models import Role, Task, User
+from tests import builders
+from tests.browser.every_page import DOORS, PAGES
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("", Role.VIEWER, Role.DEPLOYER, Role.ADMINISTRATOR)
+
+
+def routes(resolver: URLResolver) -> Iterator[URLPattern]:
+    """All but Django's admin and the API, which have gates and tests of their own."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLPattern):
+            yield entry
+        elif not entry.namespace:
+            yield from routes(entry)
+
+
+ROUTES = {str(route.name): route for route in routes(get_resolver(settings.ROOT_URLCONF))}
+
+
+class World:
+    """One of everything, and what stands for a route's parameters."""
+
+    def __init__(self, folder: Path) -> None:
+        builders.make_repository(folder / "shop")
+        shop = builders.make_application(name="shop", repository=folder / "shop")
+        staging = builders.make_environment(name="staging")
+        self.target = builders.make_target(application=shop, environment=staging)
+        self.host = builders.make_host(name="web-1", environment=staging, zone=builders.make_zone(), port=9)
+        self.host.keys.create(algorithm="ssh-ed25519", key=builders.PUBLIC_KEY, accepted_by="tests")
+        self.deploy = builders.make_deploy(target=self.target, status=DeployStatus.PARTIAL)
+        builders.make_run(deploy=self.deploy, host=self.host)
+        Task.objects.create(target=self.target, name="restart", command="true")
+        self.people = {role: builders.make_user(username=f"a-{role}", role=role) for role in ROLES if role}
+        builders.make_token(user=self.people[Role.VIEWER])
+
+    def address(self, name: str) -> str:
+        """An address of the route; every parameter has a value that exists."""
+        names = {"host": "web-1", "environment": "staging", "region": "europe", "zone": "a", "task": "restart"}
+        key = self.host.keys.get()
+        values: dict[str, Any] = {
+            "application": "shop",
+            "environment": "staging",
+            "deploy_id": self.deploy.pk,
+            "host": "web-1",
+            "username": f"a-{Role.VIEWER}",
+            "token_id": self.people[Role.VIEWER].tokens.get().pk,
+            "key_id": key.pk,
+            "zone": names["zone"],
+            "key": "MQ",
+            "token": "spent",
+        }
+        route = str(ROUTES[name].pattern)
+        kinds = {"hosts/": "host", "environments/": "environment", "settings/regions": "region"}
+        kinds |= {"settings/environments": "environment", "<slug:application>/<slug:environment>/tasks": "task"}
+        for beginning, kind in kinds.items():
+            if route.startswith(beginning):
+                values["name"] = names[kind]
+        wanted = ROUTES[name].pattern.converters
+        return reverse(name, kwargs={word: values[word] for word in wanted})
+
+
+@pytest.fixture
+def world(tmp_path: Path, settings: Settings) -> World:
+    settings.REPOSITORY_ROOTS, settings.VAR = [tmp_path], tmp_path / "var"
+    return World(tmp_path)
+
+
+def client_of(user: User | None) -> Client:
+    client = Client(raise_request_exception=True)
+    if user:
+        client.force_login(user)
+    return client
+
+
+def may(role: str, need: str) -> bool:
+    return need == ANYONE or need in _GRANTED.get(role, frozenset())
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role or "a stranger")
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_who_is_let_in(name: str, role: str, world: World) -> None:
+    """By GET and by POST: what one may not is refused before anything happens, and what one may never breaks."""
+    need, address = str(getattr(ROUTES[name].callback, "needs", "")), world.address(name)
+    user = world.people.get(role)
+    for method in ("get", "post"):
+        answered: HttpResponseBase = getattr(client_of(user), method)(address)
+        location = answered.headers.get("Location", "")
+        if may(role, need):
+            assert answered.status_code != 403
+            assert answered.status_code < 500 or name == "readyz"
+            assert not location.startswith("/signin?next") or name == "signout"
+        elif role or method == "post":
+            assert answered.status_code == 403
+        else:
+            assert (answered.status_code, location.partition("?")[0]) == (302, "/signin")
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_every_page_is_looked_at_in_the_browser(name: str, world: World) -> None:
+    """A page that is not in tests/browser/every_page.py would escape axe and the pictures."""
+    answered = client_of(world.people[Role.ADMINISTRATOR]).get(world.address(name))
+    is_page = isinstance(answered, HttpResponse) and answered.status_code == 200 and b"<html" in answered.content
+    assert not is_page or name in PAGES | DOORS
+
+
+def test_every_page_that_is_looked_at_exists() -> None:
+    assert set(PAGES) | set(DOORS) <= set(ROUTES)
+    with pytest.raises(NoReverseMatch):
+        reverse("nowhere")
