@@ -98,7 +98,7 @@ def write_third_party(*, packages: dict[str, Package], checksums: dict[str, str]
         "# Third-party files",
         "",
         "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/` (for tests",
-        "alone: `tests/vendor/`), unchanged but for the remark that names a source map, each with the text of its licence;",
+        "alone: `tests/vendor/`), unchanged but for the remark that names a source map, with their licences;",
         "`python vendor/fetch.py --check` compares them with their checksums. htmx 2 is served by the Python package",
         "django-htmx (0BSD and MIT); Python packages are listed in `requirements.txt`.",
         "",
