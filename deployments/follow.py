@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from deployments.host_program import ArchiveSource, Mark, parse_mark
 from deployments.models import HostRun, LogChunk, Program, ProgramPhase, bulk
 from deployments.models.bulk import ids_of
 from deployments.models.logs import Stream
+from deployments.moves import Move
 from deployments.recorder import Recorder
 from deployments.spool import Lines, Marked, SpoolReader
 from environments import ssh
@@ -30,6 +31,9 @@ GREETING_SECONDS = 300.0  # how long a host may take to start a program
 STOP_SECONDS = 15  # how long a host may take to stop what it was told to stop
 LISTEN_SECONDS = 1.0  # how soon a cancel is heard; shorter, hundreds of threads would wake for nothing
 BLOCK = 1 << 16
+
+
+Said = log.Piece | runs.Note | runs.Removed
 
 
 class ProgramFailed(Exception):
@@ -65,6 +69,7 @@ class Job:
     held: bool = False  # the release lies there already
     port: int | None = None
     program: Program | None = None  # what `open_programs` has found; later attempts are looked for
+    goal: Move | None = None  # where the host run stands when it went well
 
     def take_program(self, phase: str) -> Program:
         """The program to carry out."""
@@ -72,6 +77,12 @@ class Job:
         if found is not None and found.phase == phase:
             return found
         return self.recorder.ask(lambda: _newest(self.run, phase))
+
+    def reach_goal(self) -> None:
+        """Unless it was written together with the program's result."""
+        goal, self.goal = self.goal, None
+        if goal is not None:
+            self.recorder.move(goal.run, goal.to, **goal.fields)
 
 
 @dataclass
@@ -93,7 +104,8 @@ class _Talk:
 def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
     """Bring the program of this phase to its end: start it, or attach to it where the stored log ends.
 
-    Returns when it ended well and all is stored. Raises ProgramFailed, Stopped, ClaimLost, ssh.SSHError.
+    Returns when it ended well, all is stored and the job's goal is reached.
+    Raises ProgramFailed, Stopped, ClaimLost, ssh.SSHError.
     """
     while True:
         program = job.take_program(phase)
@@ -102,7 +114,8 @@ def carry_out(job: Job, phase: str, text: Callable[[], str]) -> None:
         if program.result.startswith("failed base ") and program.attempt == 1:
             _try_whole(job, program)
         elif program.result != "lost":
-            return _judge(program.result)
+            _judge(program.result)
+            return job.reach_goal()
         else:
             _again(job, program)
 
@@ -115,17 +128,14 @@ def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> d
         heard = LogChunk.objects.filter(program__among=ids_of(newest.values()))
         ends = heard.values_list("program").annotate(Max("end_offset"))
         offsets = dict(ends)
-        for program in newest.values():
-            recorder.begin(program, offsets.get(program.pk, 0))
+        recorder.begin_all(list(newest.values()), offsets)
     try:
         made = _new_programs([run for run in taken if run.pk not in newest], phase)
     except IntegrityError:
         # our claims have lapsed in between and another worker is at it; hosts and rows tell who is too late
         return open_programs(taken, phase, recorder)
-    for program in made:
-        recorder.begin(program, 0)
-        newest[program.run_id] = program
-    return newest
+    recorder.begin_all(made, {})
+    return newest | {program.run_id: program for program in made}
 
 
 def _new_programs(some: Sequence[HostRun], phase: str) -> list[Program]:
@@ -211,6 +221,7 @@ def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
     run = job.run
     offset = job.recorder.offset(run, program)
     reader = SpoolReader(program.nonce, job.known_secrets, offset)
+    said: list[Said] = []
     with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
         channel.send(host_program.program_message(text, program.nonce))
         while not talk.done:
@@ -228,9 +239,11 @@ def _talk(job: Job, program: Program, talk: _Talk, text: str) -> None:
             if not talk.following:
                 data = _greet(job, program, channel, talk, data)
             talk.heard = talk.heard or bool(data)
-            _take(job, program, talk, reader.feed(data))
-        _take(job, program, talk, reader.end())
-        _store_result(job, program, talk)
+            said = _take(job, program, talk, reader.feed(data))
+            if said and not talk.done:
+                job.recorder.tell(run, said)
+                said = []
+        _store_result(job, program, talk, [*said, *_take(job, program, talk, reader.end())])
         if talk.following and talk.done != "lost":
             with suppress(ssh.HostUnreachable):  # all is stored; a spool that stays is removed by a later deploy
                 channel.send(b"stored\n")
@@ -333,50 +346,52 @@ def _refused(run: HostRun, args: str) -> None:
     raise ProgramFailed(kind, f"{run.host_name} refused: {text}")
 
 
-def _take(job: Job, program: Program, talk: _Talk, items: Sequence[Lines | Marked]) -> None:
+def _take(job: Job, program: Program, talk: _Talk, items: Sequence[Lines | Marked]) -> list[Said]:
+    """What is to be told of what the host has said."""
+    said: list[Said] = []
     for item in items:
         if isinstance(item, Lines):
-            job.recorder.add(log.Piece(job.run, program, Stream.OUTPUT, item.texts, item.end))
+            said.append(log.Piece(job.run, program, Stream.OUTPUT, item.texts, item.end))
         else:
-            _mark(job, program, talk, item.mark, item.end)
+            said += _mark(job, program, talk, item.mark, item.end)
+    return said
 
 
-def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> None:
-    said = ""
+def _mark(job: Job, program: Program, talk: _Talk, mark: Mark, end: int) -> Iterator[Said]:
+    text = ""
     if mark.word == "say":
-        said = mark.args
+        text = mark.args
     elif mark.word == "step":
-        said = _step(job, talk, mark.args)
+        word, index, rest = [*mark.args.split(" ", 2), ""][:3]
+        if word == "begin":
+            talk.steps[index] = rest
+            yield runs.Note(job.run, rest)
+            text = f"Step {rest}"
+        elif rest != "0":
+            text = f"Step {talk.steps.get(index, index)} ended with exit code {rest}."
     elif mark.word == "fail":
         kind, _, text = mark.args.partition(" ")
         talk.failure = (kind, text)
-        job.recorder.ask(lambda: runs.note_failure(job.run, kind, text))
-        said = text
+        failed = text
+        job.recorder.ask(lambda: runs.note_failure(job.run, kind, failed))
     elif mark.word == "removed":
-        job.recorder.tell(runs.Removed(job.run, mark.args))
+        yield runs.Removed(job.run, mark.args)
     elif mark.word == "end":
         talk.done = mark.args
     elif mark.word == "lost":
         talk.done = "lost"
-    if said:
-        job.recorder.add(log.Piece(job.run, program, Stream.DEPLOYER, [said], end))
+    if text:
+        yield log.Piece(job.run, program, Stream.DEPLOYER, [text], end)
 
 
-def _step(job: Job, talk: _Talk, args: str) -> str:
-    word, index, rest = [*args.split(" ", 2), ""][:3]
-    if word == "begin":
-        talk.steps[index] = rest
-        job.recorder.tell(runs.Note(job.run, rest))
-        return f"Step {rest}"
-    name = talk.steps.get(index, index)
-    return "" if rest == "0" else f"Step {name} ended with exit code {rest}."
-
-
-def _store_result(job: Job, program: Program, talk: _Talk) -> None:
+def _store_result(job: Job, program: Program, talk: _Talk, last: Sequence[Said]) -> None:
     kind, text = talk.failure
     if not text:
         kind, text = job.run.error_kind, job.run.error  # heard by a worker that then died
     result = talk.done
     if result.startswith("failed"):
         result = f"failed {kind or result.partition(' ')[2]} {text}"
-    job.recorder.finish(job.run, program, result)
+    goal = job.goal if result.partition(" ")[0] == "ok" else None
+    job.recorder.finish(job.run, program, result, last, goal)
+    if goal is not None:
+        job.goal = None

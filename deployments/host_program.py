@@ -8,7 +8,7 @@ The switch waits after `armed` for the one word `flip`. `docs/host.md` tells wha
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,6 +33,7 @@ from deployments.host_values import (
     checked,
     one_line,
     quote,
+    quote_once,
     relative,
     sudoers_arguments,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "HostStep",
     "InvalidValue",
     "Mark",
+    "Outline",
     "Packed",
     "Place",
     "Release",
@@ -225,6 +227,18 @@ def leave_command(place: Place, *, fence: int, nonce: str) -> str:
     return _command(_LEAVE, place.root, place.target, str(fence), nonce, place.path_words)
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A program without the facts of its host: the same text for all hosts that are alike."""
+
+    before: str
+    after: str
+
+    def text(self, facts: Mapping[str, str]) -> str:
+        """The whole program; `facts` are environment variables of its steps. Raises UnsafeText, InvalidValue."""
+        return f"{self.before}{quote_once(_facts(facts))}{self.after}"
+
+
 def prepare_program(
     place: Place,
     release: Release,
@@ -235,6 +249,18 @@ def prepare_program(
     facts: Mapping[str, str],
     later: Iterable[HostStep] = (),
 ) -> str:
+    return prepare_outline(place, release, source, linked_dirs, linked_files, steps, later).text(facts)
+
+
+def prepare_outline(
+    place: Place,
+    release: Release,
+    source: Source,
+    linked_dirs: Iterable[str],
+    linked_files: Iterable[str],
+    steps: Iterable[HostStep],
+    later: Iterable[HostStep] = (),
+) -> Outline:
     """Lays the release out, verifies it, links what is shared, runs the prepare steps.
 
     What sudo must allow, for `later` steps too, is asked before anything changes.
@@ -257,19 +283,27 @@ def prepare_program(
     work += [*_steps(place, steps), _call("seal", "touched" if touched else "")]
     own_part = {ArchiveSource: (), GitSource: ("git",), HeldSource: ("adopt",)}[type(source)]
     parts = ("layout", "carry", *own_part)
-    return _program(place, release, facts, work, *parts)
+    return _outline(place, release, work, *parts)
 
 
 def once_program(place: Place, release: Release, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
+    return once_outline(place, release, steps).text(facts)
+
+
+def once_outline(place: Place, release: Release, steps: Iterable[HostStep]) -> Outline:
     """Runs steps in a prepared release that does not serve yet."""
     steps = tuple(steps)
-    return _program(place, release, facts, [*_sudo(place, steps), "need_release", *_steps(place, steps)])
+    return _outline(place, release, [*_sudo(place, steps), "need_release", *_steps(place, steps)])
 
 
 def task_program(place: Place, steps: Iterable[HostStep], facts: Mapping[str, str]) -> str:
+    return task_outline(place, steps).text(facts)
+
+
+def task_outline(place: Place, steps: Iterable[HostStep]) -> Outline:
     """Runs steps in the release that serves now, whichever that is."""
     steps = tuple(steps)
-    return _program(place, None, facts, [*_sudo(place, steps), *_steps(place, steps)])
+    return _outline(place, None, [*_sudo(place, steps), *_steps(place, steps)])
 
 
 def finish_program(
@@ -281,6 +315,17 @@ def finish_program(
     protect: Iterable[str],
     facts: Mapping[str, str],
 ) -> str:
+    return finish_outline(place, release, restart, after, keep, protect).text(facts)
+
+
+def finish_outline(
+    place: Place,
+    release: Release,
+    restart: Iterable[HostStep],
+    after: Iterable[HostStep],
+    keep: int,
+    protect: Iterable[str],
+) -> Outline:
     """Runs the steps after the switch, marks the release good or bad, and removes old releases.
 
     What has no name of ours needs no protection: it is never removed.
@@ -292,24 +337,28 @@ def finish_program(
         f"keep={int(keep)} protect={quote(protected)} deploy={quote(deploy)}", "need_live", *_sudo(place, steps),
         "on_failure=mark_bad", *_steps(place, steps), "on_failure=:", "mark_good", "clean_up",
     ]  # fmt: skip
-    return _program(place, release, facts, work, "finish")
+    return _outline(place, release, work, "finish")
 
 
-def _program(place: Place, release: Release | None, facts: Mapping[str, str], work: Iterable[str], *parts: str) -> str:
+def _outline(place: Place, release: Release | None, work: Iterable[str], *parts: str) -> Outline:
     name, revision = (release.name, release.revision) if release else ("", "")
-    return (
-        f"{_RUNNER}{_text(*parts)}release={name} revision={revision} mask={place.umask}\n"
-        f"facts={quote(_facts(facts))}\nwork() {{\n" + "\n".join(work) + "\n}\nbegin\n"
+    return Outline(
+        f"{_RUNNER}{_text(*parts)}release={name} revision={revision} mask={place.umask}\nfacts=",
+        "\nwork() {\n" + "\n".join(work) + "\n}\nbegin\n",
     )
 
 
 def _facts(facts: Mapping[str, str]) -> str:
     """The environment of steps, as text that the shell evaluates; the runner adds what only the host knows."""
-    for name in facts:
-        checked("name of an environment variable", name, r"[A-Z][A-Z0-9_]*")
-        if name in _RESERVED:
-            raise InvalidValue(f"{name} cannot be set for steps; for PATH there is the target's own setting.")
-    return "".join(f"export {name}={quote(value)}\n" for name, value in facts.items())
+    return "".join([f"{_export(name)}{quote(value)}\n" for name, value in facts.items()])
+
+
+@lru_cache(maxsize=1024)
+def _export(name: str) -> str:
+    checked("name of an environment variable", name, r"[A-Z][A-Z0-9_]*")
+    if name in _RESERVED:
+        raise InvalidValue(f"{name} cannot be set for steps; for PATH there is the target's own setting.")
+    return f"export {name}="
 
 
 def _steps(place: Place, steps: Iterable[HostStep]) -> list[str]:

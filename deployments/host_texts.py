@@ -1,9 +1,11 @@
 """The texts of a host's programs, phase by phase: from a deploy's recipe and what is known of the host."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from deployments import host_program, recipes
-from deployments.models import HostRun
+from deployments.host_program import Outline
+from deployments.models import Deploy, HostRun
 from environments import repositories
 from environments.models import Phase
 
@@ -31,50 +33,65 @@ class Part(Protocol):
     def archive(self) -> Sent | None: ...
 
 
-def prepare(part: Part) -> str:
-    run, deploy = part.run, part.run.deploy
-    return host_program.prepare_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        source=host_program.HeldSource(pardon=True) if part.held else _source(part),
-        linked_dirs=tuple(deploy.recipe["linked_dirs"]),
-        linked_files=tuple(deploy.recipe["linked_files"]),
-        steps=() if part.held else recipes.steps(deploy, run, Phase.PREPARE),
-        facts=recipes.facts(deploy, run, part.port),
-        later=recipes.later_steps(deploy, run),
-    )
+class Texts:
+    """The programs of a deploy's hosts. Hosts that are alike share an outline, which is made once."""
 
+    def __init__(self, deploy: Deploy) -> None:
+        self._deploy = deploy
+        self._facts = recipes.facts(deploy)
+        self._outlines: dict[tuple[object, ...], Outline] = {}
 
-def once(part: Part) -> str:
-    run, deploy = part.run, part.run.deploy
-    return host_program.once_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        steps=recipes.steps(deploy, run, Phase.ONCE),
-        facts=recipes.facts(deploy, run, part.port),
-    )
+    def prepare(self, part: Part) -> str:
+        return self._text(part, ("prepare", part.held, part.archive and part.archive.source), self._prepare)
 
+    def once(self, part: Part) -> str:
+        return self._text(part, ("once",), self._once)
 
-def task(part: Part) -> str:
-    run, deploy = part.run, part.run.deploy
-    return host_program.task_program(
-        place=recipes.place(deploy),
-        steps=recipes.steps(deploy, run, recipes.TASK),
-        facts=recipes.facts(deploy, run, part.port),
-    )
+    def task(self, part: Part) -> str:
+        return self._text(part, ("task",), self._task)
 
+    def finish(self, part: Part) -> str:
+        return self._text(part, ("finish", part.run.previous), self._finish)
 
-def finish(part: Part) -> str:
-    run, deploy = part.run, part.run.deploy
-    return host_program.finish_program(
-        place=recipes.place(deploy),
-        release=recipes.release(deploy),
-        restart=recipes.steps(deploy, run, Phase.RESTART),
-        after=recipes.steps(deploy, run, Phase.AFTER),
-        keep=deploy.recipe["keep"],
-        protect=(run.previous,) if run.previous else (),
-        facts=recipes.facts(deploy, run, part.port),
-    )
+    def _text(self, part: Part, alike: tuple[object, ...], make: Callable[[Part], Outline]) -> str:
+        """`alike`: besides roles, all of a host that its outline is made of."""
+        key = (*alike, *part.run.roles)
+        outline = self._outlines.get(key)
+        if outline is None:
+            outline = self._outlines[key] = make(part)
+        return outline.text(self._facts | recipes.host_facts(part.run, part.port))
+
+    def _prepare(self, part: Part) -> Outline:
+        run, deploy = part.run, self._deploy
+        return host_program.prepare_outline(
+            place=recipes.place(deploy),
+            release=recipes.release(deploy),
+            source=host_program.HeldSource(pardon=True) if part.held else _source(part),
+            linked_dirs=tuple(deploy.recipe["linked_dirs"]),
+            linked_files=tuple(deploy.recipe["linked_files"]),
+            steps=() if part.held else recipes.steps(deploy, run, Phase.PREPARE),
+            later=recipes.later_steps(deploy, run),
+        )
+
+    def _once(self, part: Part) -> Outline:
+        deploy = self._deploy
+        steps = recipes.steps(deploy, part.run, Phase.ONCE)
+        return host_program.once_outline(recipes.place(deploy), recipes.release(deploy), steps)
+
+    def _task(self, part: Part) -> Outline:
+        steps = recipes.steps(self._deploy, part.run, recipes.TASK)
+        return host_program.task_outline(recipes.place(self._deploy), steps)
+
+    def _finish(self, part: Part) -> Outline:
+        run, deploy = part.run, self._deploy
+        return host_program.finish_outline(
+            place=recipes.place(deploy),
+            release=recipes.release(deploy),
+            restart=recipes.steps(deploy, run, Phase.RESTART),
+            after=recipes.steps(deploy, run, Phase.AFTER),
+            keep=deploy.recipe["keep"],
+            protect=(run.previous,) if run.previous else (),
+        )
 
 
 def _source(part: Part) -> host_program.Source:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -27,19 +27,19 @@ class Line:
     text: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Piece:
-    """Lines of one program that wait to be stored."""
+    """Lines of one program that wait to be stored. `size` is in characters."""
 
     run: HostRun
     program: Program
     stream: str
     texts: list[str]
     end: int
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.texts)) + len(self.texts)
+    def __post_init__(self) -> None:
+        self.size = sum(map(len, self.texts)) + len(self.texts)
 
 
 def say(deploy: Deploy, text: str, *, host: str = "") -> None:
@@ -125,14 +125,16 @@ class NewChunk(NamedTuple):
 def make_chunks(pieces: Sequence[Piece], deploy_id: int, n: int, begins: Mapping[int, int]) -> list[NewChunk]:
     """Rows for `pieces`, numbered from `n + 1` on; `begins` is where each program's next chunk begins."""
     at = connection.ops.adapt_datetimefield_value(timezone.now())
-    offsets = dict(begins)
+    ends: dict[int, int] = {}
     chunks: list[NewChunk] = []
-    for piece in _joined(pieces):
-        program_id, last = piece.program.pk, n + len(piece.texts)
-        begin, offsets[program_id] = offsets.get(program_id, 0), piece.end
-        place = (deploy_id, program_id, piece.run.host_name, piece.stream)
-        chunks.append(NewChunk(*place, n + 1, last, begin, piece.end, at, "\n".join(piece.texts)))
-        n = last
+    for joined in _joined(pieces):
+        first, end = joined[0], joined[-1].end
+        texts = first.texts if len(joined) == 1 else [text for piece in joined for text in piece.texts]
+        program_id, last = first.program.id, n + len(texts)
+        begin = ends[program_id] if program_id in ends else begins.get(program_id, 0)
+        place = (deploy_id, program_id, first.run.host_name, first.stream)
+        chunks.append(NewChunk(*place, n + 1, last, begin, end, at, "\n".join(texts)))
+        n, ends[program_id] = last, end
     return chunks
 
 
@@ -141,20 +143,29 @@ def insert(chunks: Sequence[NewChunk]) -> None:
     bulk.insert(LogChunk, NewChunk._fields, chunks)
 
 
-def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Neighbours of one program and stream become one piece, up to a bound: few rows, none too large to read."""
-    last: dict[int, Piece] = {}
-    sizes: dict[int, int] = {}
-    out: list[Piece] = []
+class _Joined:
+    """Neighbours of one program and stream, that become one chunk."""
+
+    def __init__(self, first: Piece) -> None:
+        self.pieces = [first]
+        self.lines, self.size = len(first.texts), first.size
+
+    def takes(self, piece: Piece) -> bool:
+        """Whether it was added: up to a bound, so that there are few rows, but none too large to read."""
+        lines, size = self.lines + len(piece.texts), self.size + piece.size
+        fits = lines <= CHUNK_LINES and size <= CHUNK_CHARACTERS and piece.stream == self.pieces[0].stream
+        if fits:
+            self.pieces.append(piece)
+            self.lines, self.size = lines, size
+        return fits
+
+
+def _joined(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    last: dict[int, _Joined] = {}
+    out: list[_Joined] = []
     for piece in pieces:
-        before = last.get(piece.program.pk)
-        if before and before.stream == piece.stream and len(before.texts) + len(piece.texts) <= CHUNK_LINES:
-            sizes[piece.program.pk] += piece.size
-            if sizes[piece.program.pk] <= CHUNK_CHARACTERS:
-                before.texts += piece.texts
-                before.end = piece.end
-                continue
-        copy = Piece(piece.run, piece.program, piece.stream, list(piece.texts), piece.end)
-        last[piece.program.pk], sizes[piece.program.pk] = copy, piece.size
-        out.append(copy)
-    return out
+        before = last.get(piece.program.id)
+        if before is None or not before.takes(piece):
+            last[piece.program.id] = new = _Joined(piece)
+            out.append(new)
+    return [joined.pieces for joined in out]

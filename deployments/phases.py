@@ -6,10 +6,11 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, builds, follow, host_texts, log, recipes, runs, secrecy, switching
+from deployments import archives, builds, follow, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
+from deployments.host_texts import Texts
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Program, ProgramPhase, Release
 from deployments.moves import Move, move_all
 from deployments.recorder import Recorder
@@ -53,10 +54,12 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: 
         job.held = job.run.pk in held
         job.archive = None if job.held else offered.get(job.run.revision)
 
+    texts = Texts(deploy)
+
     def one(job: Job) -> None:
         _check_begun(job)
-        _prepare_host(job)
-        recorder.move(job.run, R.PREPARED, step="prepared")
+        job.goal = Move(job.run, R.PREPARED, {"step": "prepared"})
+        _prepare_host(job, texts)
 
     _each(jobs, one, runtime.pool)
 
@@ -106,10 +109,10 @@ def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
     ]
 
 
-def _prepare_host(job: Job) -> None:
+def _prepare_host(job: Job, texts: Texts) -> None:
     """Once, or twice where the target wants failed hosts to be tried again."""
     try:
-        follow.carry_out(job, ProgramPhase.PREPARE, lambda: host_texts.prepare(job))
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: texts.prepare(job))
     except (ProgramFailed, ssh.HostUnreachable) as error:
         retried = job.run.deploy.plan.get("on_failure") == OnFailure.RETRY and not isinstance(error, Fenced)
         if not retried or job.leaving.is_set() or not follow.second_chance(job, ProgramPhase.PREPARE):
@@ -118,7 +121,7 @@ def _prepare_host(job: Job) -> None:
         job.recorder.ask(lambda: log.say(job.run.deploy, said, host=job.run.host_name))
         if job.stop.wait(SECOND_CHANCE_SECONDS):
             raise Stopped from None
-        follow.carry_out(job, ProgramPhase.PREPARE, lambda: host_texts.prepare(job))
+        follow.carry_out(job, ProgramPhase.PREPARE, lambda: texts.prepare(job))
 
 
 def _holders(deploy: Deploy, taken: list[HostRun]) -> set[int]:
@@ -134,9 +137,11 @@ def _holders(deploy: Deploy, taken: list[HostRun]) -> set[int]:
 
 
 def _once(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
+    texts = Texts(deploy)
+
     def one(job: Job) -> None:
-        follow.carry_out(job, ProgramPhase.ONCE, lambda: host_texts.once(job))
-        recorder.tell(runs.Note(job.run, "prepared"))
+        follow.carry_out(job, ProgramPhase.ONCE, lambda: texts.once(job))
+        recorder.tell(job.run, [runs.Note(job.run, "prepared")])
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.ONCE), one, runtime.pool)
 
@@ -144,10 +149,12 @@ def _once(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
 def _task(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     _begin(deploy, taken, runtime)
 
+    texts = Texts(deploy)
+
     def one(job: Job) -> None:
         _check_begun(job)
-        follow.carry_out(job, ProgramPhase.TASK, lambda: host_texts.task(job))
-        recorder.move(job.run, R.LIVE, step="done")
+        job.goal = Move(job.run, R.LIVE, {"step": "done"})
+        follow.carry_out(job, ProgramPhase.TASK, lambda: texts.task(job))
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.TASK), one, runtime.pool)
 
@@ -165,30 +172,31 @@ def _switch(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: R
 
 
 def _finish(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
+    texts = Texts(deploy)
+
     def one(job: Job) -> None:
-        follow.carry_out(job, ProgramPhase.FINISH, lambda: host_texts.finish(job))
-        recorder.move(job.run, R.LIVE, step="live")
+        job.goal = Move(job.run, R.LIVE, {"step": "live"})
+        follow.carry_out(job, ProgramPhase.FINISH, lambda: texts.finish(job))
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.FINISH), one, runtime.pool)
 
 
 def _stop(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     """End what a worker that is gone has started: attach to it with the word to stop already given."""
-    texts: dict[str, tuple[str, Callable[[Job], str]]] = {
+    texts = Texts(deploy)
+    programs: dict[str, tuple[str, Callable[[Job], str]]] = {
         R.PREPARING: (
-            (ProgramPhase.TASK, host_texts.task)
-            if deploy.kind == Kind.TASK
-            else (ProgramPhase.PREPARE, host_texts.prepare)
+            (ProgramPhase.TASK, texts.task) if deploy.kind == Kind.TASK else (ProgramPhase.PREPARE, texts.prepare)
         ),
-        R.PREPARED: (ProgramPhase.ONCE, host_texts.once),
-        R.SWITCHED: (ProgramPhase.FINISH, host_texts.finish),
+        R.PREPARED: (ProgramPhase.ONCE, texts.once),
+        R.SWITCHED: (ProgramPhase.FINISH, texts.finish),
     }
     if deploy.kind == Kind.TASK:
-        texts[R.PREPARING] = (ProgramPhase.TASK, host_texts.task)
+        programs[R.PREPARING] = (ProgramPhase.TASK, texts.task)
     unended = set(Program.objects.filter(run__in=taken, result="").values_list("run", "phase"))
 
     def one(job: Job) -> None:
-        phase, text = texts[job.run.status]
+        phase, text = programs[job.run.status]
         if (job.run.pk, phase) in unended:
             with suppress(Stopped):
                 follow.carry_out(job, phase, lambda: text(job))

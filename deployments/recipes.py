@@ -125,19 +125,25 @@ def ports(deploy: Deploy, runs: list[HostRun]) -> dict[int | None, int | None]:
     return dict(places.filter(host__among=hosts).values_list("host_id", "port"))
 
 
-def facts(deploy: Deploy, run: HostRun, port: int | None) -> dict[str, str]:
-    """Environment variables for steps, besides those that a host program adds by itself."""
+def facts(deploy: Deploy) -> dict[str, str]:
+    """Environment variables for steps that are the same on all hosts."""
     values = {
         "DEPLOYER_APPLICATION": deploy.target.application.name,
         "DEPLOYER_ENVIRONMENT": deploy.target.environment.name,
+        "DEPLOYER_NUMBER": str(deploy.number),
+        "DEPLOYER_REF": deploy.ref,
+    }
+    return values | task_values.variables(deploy.recipe.get("task", {}).get("values", {}))
+
+
+def host_facts(run: HostRun, port: int | None) -> dict[str, str]:
+    """Those of one host, besides what a host program adds by itself."""
+    values = {
         "DEPLOYER_HOST": run.host_name,
         "DEPLOYER_REGION": run.region,
         "DEPLOYER_ZONE": run.zone,
         "DEPLOYER_ROLES": " ".join(run.roles),
-        "DEPLOYER_NUMBER": str(deploy.number),
-        "DEPLOYER_REF": deploy.ref,
     }
-    values |= task_values.variables(deploy.recipe.get("task", {}).get("values", {}))
     return values | ({"DEPLOYER_PORT": str(port)} if port else {})
 
 

@@ -3,6 +3,7 @@
 import base64
 import re
 import shlex
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,13 @@ class _Search:
     known: list[bytes]
     pattern: re.Pattern[bytes] | None
     ends: frozenset[bytes]
+    last: frozenset[int]  # bytes of those ends; most output ends with a newline, which is none of them
+    sizes: list[int]  # of the forms, below 0 so that they rise
+
+    def occurs(self, data: bytes) -> bool:
+        """Most output holds no secret, and looking for each form by itself is far quicker than the pattern."""
+        fitting = self.known[bisect_left(self.sizes, -len(data)) :]
+        return any(map(data.__contains__, fitting))
 
 
 @lru_cache(maxsize=256)
@@ -49,7 +57,15 @@ def _search_for(secrets: frozenset[str]) -> _Search:
     known = sorted({form for secret in secrets for form in forms(secret)}, key=lambda form: (-len(form), form))
     short = {form[:size] for form in known for size in range(1, LEAST)}
     long = {form[at : at + LEAST] for form in known for at in range(len(form) - LEAST)}
-    return _Search(known, re.compile(b"|".join(map(re.escape, known))) if known else None, frozenset(short | long))
+    pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
+    ends = short | long
+    return _Search(known, pattern, frozenset(ends), frozenset(end[-1] for end in ends), [-len(form) for form in known])
+
+
+def masked(data: bytes, secrets: frozenset[str]) -> bytes:
+    """A whole text without its secrets."""
+    search = _search_for(secrets)
+    return search.pattern.sub(MASK, data) if search.pattern and search.occurs(data) else data
 
 
 @dataclass(frozen=True)
@@ -64,14 +80,17 @@ class Redactor:
     """Feed bytes in any pieces; what comes out holds no secret. The tail that may yet become one is held back."""
 
     def __init__(self, secrets: Iterable[str], start: int = 0) -> None:
-        search = _search_for(frozenset(secrets))
-        self._known, self._pattern, self._ends = search.known, search.pattern, search.ends
+        self._search = _search_for(frozenset(secrets))
         self._held = b""
+        self._start = start
+
+    def restart(self, start: int) -> None:
+        """Go on behind something that was not fed, after `end`."""
         self._start = start
 
     def feed(self, data: bytes) -> list[Literal]:
         """The pieces that are certain now; a mask is a Literal too, at the start of what it hides."""
-        if self._pattern is None:
+        if self._search.pattern is None:
             piece = Literal(self._start, data)
             self._start += len(data)
             return [piece] if data else []
@@ -83,6 +102,8 @@ class Redactor:
 
     def end(self) -> list[Literal]:
         """What was held back: nothing more will come."""
+        if not self._held:
+            return []
         out, at = self._pass(self._held, waiting=False)
         self._start += at
         self._held = b""
@@ -93,8 +114,7 @@ class Redactor:
         at = 0
         if not buffer:
             return out, at
-        # most output holds no secret, and looking for each form by itself is far quicker than the pattern
-        pattern = self._pattern if any(map(buffer.__contains__, self._known)) else None
+        pattern = self._search.pattern if self._search.occurs(buffer) else None
         while at < len(buffer):
             hold = self._hold(buffer, at) if waiting else len(buffer)
             found = pattern.search(buffer, at) if pattern else None
@@ -110,10 +130,10 @@ class Redactor:
 
     def _hold(self, buffer: bytes, at: int) -> int:
         """The first place from which the rest of the buffer is the beginning of a form."""
-        first = len(buffer)
-        if not any(buffer[-size:] in self._ends for size in range(1, LEAST + 1)):
+        first, ends = len(buffer), self._search.ends
+        if buffer[-1] not in self._search.last or not any(buffer[-size:] in ends for size in range(1, LEAST + 1)):
             return first
-        for form in self._known:
+        for form in self._search.known:
             place = buffer.find(form[:1], max(at, len(buffer) - len(form) + 1), first)
             while place >= 0:
                 if form.startswith(buffer[place:]):

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from deployments import archives, blockers, host_program, host_texts, recipe_file, recipes, releases, secrecy
+from deployments import archives, blockers, host_program, recipe_file, recipes, releases, secrecy
+from deployments.host_texts import Texts
 from deployments.models import Deploy, HostRun, Kind, Placement, Trigger
-from deployments.redaction import Redactor
+from deployments.redaction import masked
 from environments import access, repositories
 from environments.models import Application, Phase, Target, User
 
@@ -122,11 +123,13 @@ def _hosts(deploy: Deploy, runs: Sequence[HostRun], sent: dict[str, _Sent], once
     ports = recipes.ports(deploy, list(runs))
     serving = Placement.objects.filter(target=deploy.target, colour="", current__isnull=False)
     previous = dict(serving.values_list("host", "current__name"))
+    texts = Texts(deploy)
     for run in runs:
         run.previous = previous.get(run.host_id or 0, "")
         part = _Part(run, ports.get(run.host_id), sent.get(run.revision))
-        texts = tuple((phase, _mask(text, known)) for phase, text in _texts(part, once=run.host_name == once))
-        yield Programs(run.host_name, run.region, run.zone, run.roles, run.revision, texts)
+        programs = _programs(part, texts, once=run.host_name == once)
+        shown = tuple((phase, _mask(text, known)) for phase, text in programs)
+        yield Programs(run.host_name, run.region, run.zone, run.roles, run.revision, shown)
 
 
 def _takes_once(deploy: Deploy, run: HostRun) -> bool:
@@ -134,21 +137,19 @@ def _takes_once(deploy: Deploy, run: HostRun) -> bool:
     return bool(wanted) and len(recipes.step_facts(deploy, Phase.ONCE, run.roles)) == len(wanted)
 
 
-def _texts(part: _Part, *, once: bool) -> list[tuple[str, str]]:
+def _programs(part: _Part, texts: Texts, *, once: bool) -> list[tuple[str, str]]:
     deploy = part.run.deploy
     switch = host_program.switch_command(
         recipes.place(deploy), name=f"{deploy.key}-switch-1", fence=1, nonce=_NONCE, release=recipes.release(deploy)
     )
-    texts = [("prepare", host_texts.prepare(part))]
+    made = [("prepare", texts.prepare(part))]
     if once:
-        texts.append(("once", host_texts.once(part)))
-    return [*texts, ("switch", switch), ("finish", host_texts.finish(part))]
+        made.append(("once", texts.once(part)))
+    return [*made, ("switch", switch), ("finish", texts.finish(part))]
 
 
 def _mask(text: str, known: frozenset[str]) -> str:
-    redactor = Redactor(known)
-    pieces = [*redactor.feed(text.encode()), *redactor.end()]
-    return b"".join(piece.data for piece in pieces).decode(errors="replace")
+    return masked(text.encode(), known).decode(errors="replace")
 
 
 def _changes(application: Application, runs: Sequence[HostRun], revision: str) -> tuple[Change, ...]:

@@ -46,12 +46,12 @@ def without_claim(some: Sequence[HostRun]) -> set[tuple[int, int]]:
     """Those, by id and fence, whose claim no longer holds."""
     rows = HostRun.objects.filter(pk__among=ids_of(some)).values_list("pk", "claimed_by", "fence")
     held = set(rows)
-    return {(run.pk, run.fence) for run in some if (run.pk, run.claimed_by_id, run.fence) not in held}
+    return {(run.id, run.fence) for run in some if (run.id, run.claimed_by_id, run.fence) not in held}
 
 
 def note_all(notes: Sequence[Note]) -> None:
     """The latest of each host run, as far as the claims hold; a lost one is no error here."""
-    latest = {note.run.pk: note for note in notes}
+    latest = {note.run.id: note for note in notes}
     groups: dict[tuple[int | None, int, str], list[HostRun]] = {}
     for note in latest.values():
         groups.setdefault((note.run.claimed_by_id, note.run.fence, note.step[:100]), []).append(note.run)

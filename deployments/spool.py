@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deployments.host_program import Mark, parse_mark
-from deployments.redaction import MASK, Literal, Redactor
+from deployments.redaction import MASK, Literal, Redactor, masked
 
 LONGEST_LINE = 64 * 1024
 
@@ -76,22 +76,22 @@ class SpoolReader:
         return last if last >= 0 and self._sign.startswith(self._raw[last:]) else len(self._raw)
 
     def _output(self, data: bytes, out: list[Lines | Marked]) -> None:
-        self._at += len(data)
-        self._collect(self._redactor.feed(data), out)
+        if data:
+            self._at += len(data)
+            self._collect(self._redactor.feed(data), out)
 
     def _end_line(self, out: list[Lines | Marked]) -> None:
-        self._collect(self._redactor.end(), out)
+        if held := self._redactor.end():
+            self._collect(held, out)
         if self._line or self._dropped:
             out.append(Lines([self._take_line()], self._at))
 
     def _skip(self, count: int) -> None:
         self._at += count
-        self._redactor = Redactor(self._secrets, self._at)
+        self._redactor.restart(self._at)
 
     def _clean(self, mark: Mark) -> Mark:
-        redactor = Redactor(self._secrets)
-        pieces = [*redactor.feed(mark.args.encode()), *redactor.end()]
-        return Mark(mark.word, decode(b"".join(piece.data for piece in pieces)))
+        return Mark(mark.word, decode(masked(mark.args.encode(), self._secrets)))
 
     def _collect(self, pieces: list[Literal], out: list[Lines | Marked]) -> None:
         texts: list[str] = []
