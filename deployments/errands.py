@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TypeVar
+
+from deployments.hands import Hands
 
 Key = tuple[int, str]  # deploy and kind of work
+Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
@@ -28,14 +30,14 @@ class Reserved:
     left: int
 
 
-class Errands(ThreadPoolExecutor):
-    """The threads for hosts. A piece of work begins only while fewer than `most` hosts are in hand.
+class Errands:
+    """What a worker has in hand. A piece of work begins only while fewer than `most` hosts are in hand.
 
     A host that hangs holds one place, not its whole piece: the next piece begins as soon as others are done.
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__(most, thread_name_prefix="host")
+        self._hands = Hands(most)
         self._most = most
         self._in_hand = 0
         self._reserved: dict[int, Reserved] = {}
@@ -101,20 +103,29 @@ class Errands(ThreadPoolExecutor):
                 del self._reserved[threading.get_ident()]
                 self._change.notify_all()
 
-    def submit(self, act: Callable[..., Any], /, *args: Any, **facts: Any) -> Future[Any]:
+    def each(self, items: Sequence[Item], act: Callable[[Item], None]) -> None:
+        """`act` on all of them in threads for hosts; returns when all are done, and raises the first error then."""
+
+        def one(item: Item) -> None:
+            try:
+                act(item)
+            finally:
+                self._done()
+
         with self._change:
-            self._in_hand += 1
+            self._in_hand += len(items)
             reserved = self._reserved.get(threading.get_ident())
             if reserved is not None:
-                reserved.left -= 1
-        future = super().submit(act, *args, **facts)
-        future.add_done_callback(self._done)
-        return future
+                reserved.left -= len(items)
+        self._hands.each(items, one)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._hands.shutdown(wait, cancel_futures=cancel_futures)
 
     def _has_room(self) -> bool:
         return self._in_hand + sum(reserved.left for reserved in self._reserved.values()) < self._most
 
-    def _done(self, _: Future[Any]) -> None:
+    def _done(self) -> None:
         with self._change:
             self._in_hand -= 1
             if self._in_hand < self._most:

@@ -1,7 +1,6 @@
 """What a worker does on hosts in each phase, and what becomes of a host run when something goes wrong there."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, wait
 from contextlib import suppress
 
 from django.db import DatabaseError, connection
@@ -9,6 +8,7 @@ from django.db import DatabaseError, connection
 from deployments import archives, builds, follow, log, recipes, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
+from deployments.errands import Errands
 from deployments.follow import Fenced, Job, ProgramFailed, Stopped
 from deployments.host_texts import Texts
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Program, ProgramPhase, Release
@@ -218,18 +218,12 @@ _WORK: dict[str, Callable[[Deploy, list[HostRun], Recorder, Runtime], None]] = {
 }
 
 
-def _each(jobs: list[Job], one: Callable[[Job], None], pool: Executor) -> None:
+def _each(jobs: list[Job], one: Callable[[Job], None], pool: Errands) -> None:
     """All hosts at once, each in a thread; what goes wrong on one is written to its row and harms no other."""
 
     def guarded(job: Job) -> None:
-        try:
-            with told(job.run, job.recorder.ask):
-                one(job)
-        finally:
-            connection.close()
+        with told(job.run, job.recorder.ask):
+            one(job)
 
-    futures = [pool.submit(guarded, job) for job in jobs]
     connection.close()  # it may be long, and a thread that only waits holds none
-    wait(futures)  # all of them, before anything is let go
-    for future in futures:
-        future.result()
+    pool.each(jobs, guarded)  # all of them, before anything is let go

@@ -3,8 +3,9 @@
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
@@ -73,8 +74,8 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
             if may and runs.begin_switch([item.run for item in ready]):
                 for item in ready:
                     _tell(item)
-                list(pool.map(_hear, ready))
-                list(pool.map(_ask, [item for item in ready if not item.switched and item.failure is None]))
+                _wait_for(_spread(ready, _hear, pool))
+                _wait_for(_spread([item for item in ready if not item.switched and not item.failure], _ask, pool))
     finally:
         pool.shutdown(wait=False)  # a host that hangs keeps its thread a while, and nobody waits for it
     for item in items:
@@ -140,38 +141,74 @@ class Arming:
 
     def arm(self, items: Sequence[Armed], pool: Executor) -> None:
         """All at once. Those that hang are left behind: the others are armed, and wait for the word only so long."""
-        pending = {pool.submit(_arm, item, self): item for item in items}
-        for future in as_completed(list(pending)):  # until the first is armed; each is looked at once, however many
-            future.result()
-            if pending.pop(future).armed_at:
-                break
-        first = min((item.armed_at for item in items if item.armed_at), default=0.0)
-        done, _ = wait(pending, timeout=max(0.0, first + word_seconds(len(items)) - 3 - time.monotonic()))
-        for future in done:
-            del pending[future]
-            future.result()
-        for item in pending.values():
+        pending = {id(item): item for item in items}
+        first, over, lock = threading.Event(), threading.Event(), threading.Lock()
+
+        def one(item: Armed) -> None:
+            try:
+                _arm(item, self)
+            except Exception as error:  # noqa: BLE001 - it belongs to this host, and is told there
+                item.failure = item.failure or error
+            with lock:
+                del pending[id(item)]
+                if not pending:
+                    over.set()
+            if (item.armed_at or over.is_set()) and not first.is_set():
+                first.set()
+
+        _spread(items, one, pool)
+        first.wait()
+        armed_at = min((item.armed_at for item in items if item.armed_at), default=0.0)
+        over.wait(max(0.0, armed_at + word_seconds(len(items)) - 3 - time.monotonic()))
+        with lock:
+            behind = list(pending.values())
+        for item in behind:
             name = item.run.host_name
             item.failure = ssh.HostUnreachable(
                 name, f"{name} did not answer when all were to switch, so the others did not wait for it."
             )
 
 
+def _spread(items: Sequence[Armed], act: Callable[[Armed], None], pool: Executor) -> "list[Future[None]]":
+    """On all at once, as far as there are threads; a thread takes one after the other, for each turn has its price."""
+    todo = deque(items)
+
+    def work() -> None:
+        try:
+            while True:
+                try:
+                    item = todo.popleft()
+                except IndexError:
+                    return
+                act(item)
+        finally:
+            connection.close()
+
+    return [pool.submit(work) for _ in range(min(len(items), THREADS_MOST))]
+
+
+def _wait_for(futures: "Sequence[Future[None]]") -> None:
+    wait(futures)
+    for future in futures:
+        future.result()
+
+
 def _arm(item: Armed, arming: Arming) -> None:
-    run = item.run
+    run, deploy = item.run, item.run.deploy
     try:
         if run.host is None:
             raise ProgramFailed("host-gone", f"{run.host_name} has been removed from the Deployer.")
+        release = recipes.release(deploy)
         command = host_program.switch_command(
-            recipes.place(run.deploy),
-            name=f"{run.deploy.key}-switch-{run.fence}",
+            recipes.place(deploy),
+            name=f"{deploy.key}-switch-{run.fence}",
             fence=run.fence,
             nonce=item.nonce,
-            release=recipes.release(run.deploy),
+            release=release,
             seconds=word_seconds(item.together),
             quiet=min(QUIET_MOST, item.together),
         )
-        opened = ssh.program(run.host, run.deploy.recipe["user"], command)
+        opened = ssh.program(run.host, deploy.recipe["user"], command)
         channel = opened.__enter__()
         if not arming.keep(opened):
             opened.__exit__(None, None, None)
@@ -181,12 +218,10 @@ def _arm(item: Armed, arming: Arming) -> None:
             raise _refusal(run, mark)
         item.armed_at, item.live = time.monotonic(), mark.args
         # after a crash the host may have switched already; what it left then is in its row
-        item.previous = run.previous if mark.args in ("-", recipes.release(run.deploy).name) else mark.args
+        item.previous = run.previous if mark.args in ("-", release.name) else mark.args
         item.channel = channel
     except (ssh.SSHError, ProgramFailed) as error:
         item.failure = item.failure or error  # one that was left behind keeps that as its reason
-    finally:
-        connection.close()
 
 
 def lacks_release(item: Armed) -> bool:
@@ -211,15 +246,13 @@ def _may_flip(deploy: Deploy, items: list[Armed], ready: list[Armed]) -> bool:
         return False
     if any(isinstance(item.failure, Fenced) or lacks_release(item) for item in items):
         return False
-    holders = {run.pk: run for run in HostRun.objects.filter(pk__in=[item.run.pk for item in items])}
-    if any(
-        (holders[i.run.pk].claimed_by_id, holders[i.run.pk].fence) != (i.run.claimed_by_id, i.run.fence) for i in items
-    ):
+    if runs.without_claim([item.run for item in items]):
         return False
     wave = HostRun.objects.filter(deploy=deploy, wave=items[0].run.wave)
+    name = recipes.release(deploy).name
     # by rows, or by what a worker has left that died before it wrote them
     through = wave.filter(status__in=("switched", "live")).exists() or any(
-        item.live == recipes.release(deploy).name and item.run.step == runs.SWITCHING for item in ready
+        item.live == name and item.run.step == runs.SWITCHING for item in ready
     )
     return bool(ready) and (through or len(ready) * 100 >= deploy.plan.get("needed", 0) * wave.count())
 

@@ -7,7 +7,7 @@ race that can be repeated.
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -97,7 +97,10 @@ class InOrder(Executor):
 class ErrandsInOrder(Errands):
     """The same for the threads of hosts."""
 
-    submit = InOrder.submit
+    def each(self, items: Sequence[Any], act: Callable[[Any], None]) -> None:
+        futures = [InOrder().submit(act, item) for item in items]
+        for future in futures:
+            future.result()
 
 
 class Stop:

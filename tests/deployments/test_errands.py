@@ -63,8 +63,7 @@ def test_no_piece_begins_while_the_worker_has_its_hands_full(errands: Errands) -
 
     def piece(ids: list[int]) -> None:
         with errands.reserve(len(ids)):
-            for future in [errands.submit(hang, n) for n in ids]:
-                future.result()
+            errands.each(ids, hang)
         errands.end_piece(errand)
 
     def work() -> None:
