@@ -130,7 +130,7 @@ def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> d
         offsets = dict(ends)
         recorder.begin_all(list(newest.values()), offsets)
     try:
-        made = _new_programs([run for run in taken if run.pk not in newest], phase)
+        made = _new_programs([run for run in taken if run.id not in newest], phase)
     except IntegrityError:
         # our claims have lapsed in between and another worker is at it; hosts and rows tell who is too late
         return open_programs(taken, phase, recorder)
@@ -140,14 +140,15 @@ def open_programs(taken: Sequence[HostRun], phase: str, recorder: Recorder) -> d
 
 def _new_programs(some: Sequence[HostRun], phase: str) -> list[Program]:
     """The first attempt of each. Raises IntegrityError."""
-    nonces = {run.pk: secrets.token_hex(8) for run in some}
+    nonces = {run.id: secrets.token_hex(8) for run in some}
     at = connection.ops.adapt_datetimefield_value(timezone.now())
     rows = [(pk, phase, 1, nonce, "", at) for pk, nonce in nonces.items()]
     with transaction.atomic():
         made = bulk.insert(
             Program, ("run_id", "phase", "attempt", "nonce", "result", "started_at"), rows, ("id", "run_id")
         )
-    return [Program(pk=pk, run_id=run_id, phase=phase, nonce=nonces[run_id]) for pk, run_id in made]
+    stored = ((pk, run_id, phase, 1, nonces[run_id], "") for pk, run_id in made)
+    return bulk.instances(Program, ("id", "run_id", "phase", "attempt", "nonce", "result"), stored)
 
 
 def _newest(run: HostRun, phase: str) -> Program:

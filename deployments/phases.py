@@ -51,7 +51,7 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: 
     _begin(deploy, taken, runtime)
     jobs = _jobs(deploy, taken, recorder, runtime, ProgramPhase.PREPARE)
     for job in jobs:
-        job.held = job.run.pk in held
+        job.held = job.run.id in held
         job.archive = None if job.held else offered.get(job.run.revision)
 
     texts = Texts(deploy)
@@ -104,7 +104,7 @@ def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
     programs = follow.open_programs(taken, phase, recorder) if phase else {}
     stop = runtime.stop_event(deploy.pk)
     return [
-        Job(run, recorder, known, stop, runtime.leaving, port=ports.get(run.host_id), program=programs.get(run.pk))
+        Job(run, recorder, known, stop, runtime.leaving, port=ports.get(run.host_id), program=programs.get(run.id))
         for run in taken
     ]
 

@@ -1,10 +1,13 @@
 """Many rows in one statement without a model instance or a parameter for each: that is what thousands of hosts cost."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import AutoField, BigAutoField, ForeignKey, Lookup, Model, QuerySet
+from django.db.models.base import ModelState
+
+Row = TypeVar("Row", bound=Model)
 
 MOST_VALUES = 900  # SQLite takes 999 in one statement
 
@@ -32,6 +35,27 @@ for _field in (AutoField, BigAutoField, ForeignKey):
 def ids_of(rows: Iterable[Model]) -> frozenset[int]:
     """What `among` takes. By `id`, as all these models call it: `pk` is looked up anew for each row."""
     return frozenset(row.id for row in rows)  # type: ignore[attr-defined]
+
+
+def instances(model: type[Row], columns: Sequence[str], rows: Iterable[Sequence[Any]], **known: Any) -> list[Row]:
+    """Stored `rows` as instances, without what `Model.__init__` costs; other fields are read when they are asked for.
+
+    `known` are related objects that are the same for all of them.
+    """
+    made = []
+    for row in rows:
+        one = model.__new__(model)
+        one.__dict__.update(zip(columns, row, strict=True))
+        one._state = state = ModelState()
+        state.db, state.adding, state.fields_cache = DEFAULT_DB_ALIAS, False, dict(known)
+        made.append(one)
+    return made
+
+
+def read(rows: QuerySet[Row], *, without: Container[str] = (), **known: Any) -> list[Row]:
+    """The rows of a query as such instances, but for some columns."""
+    columns = [field.attname for field in rows.model._meta.concrete_fields if field.attname not in without]
+    return instances(rows.model, columns, rows.order_by().values_list(*columns), **known)
 
 
 def insert(
