@@ -5,7 +5,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 from django.db import connection, transaction
@@ -118,7 +117,6 @@ def take(worker: Worker, deploy: Deploy, run_ids: Sequence[int]) -> list[HostRun
     rows = HostRun.objects.filter(deploy=deploy, claimed_by=worker.pk, fence=fence)
     # one deploy for all: what its relations have read is read once
     taken = bulk.read(rows, without=_NOT_ASKED_FOR, deploy=deploy)
-    taken.sort(key=attrgetter("id"))
     _read_ways(taken)
     return taken
 
@@ -132,9 +130,9 @@ def _read_ways(taken: Sequence[HostRun]) -> None:
     ids = {run.host_id for run in taken if run.host_id is not None}
     zones = {zone.pk: zone for zone in Zone.objects.select_related("region__gateway")}
     gateways = [zone.region.gateway for zone in zones.values() if zone.region.gateway is not None]
-    hosts = {host.id: host for host in bulk.read(Host.objects.filter(pk__among=ids))}
+    hosts = {host.id: host for host in bulk.read(Host.objects.filter(pk__among=ids).order_by())}
     keys: dict[int, list[HostKey]] = {}
-    for key in bulk.read(HostKey.objects.filter(host__among=ids | ids_of(gateways))):
+    for key in bulk.read(HostKey.objects.filter(host__among=ids | ids_of(gateways)).order_by()):
         keys.setdefault(key.host_id, []).append(key)
     for host in (*hosts.values(), *gateways):
         host.accepted_keys = keys.get(host.id, [])

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, builds, follow, log, recipes, runs, secrecy, switching
+from deployments import archives, builds, follow, log, recipes, redaction, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.errands import Errands
@@ -100,6 +100,7 @@ def _check_begun(job: Job) -> None:
 def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime, phase: str = "") -> list[Job]:
     """A job per host run, with all that its thread would otherwise ask the database for."""
     known = secrecy.secrets_of(deploy.target.application)
+    redaction.prepare_for(known)
     ports = recipes.ports(deploy, taken)
     programs = follow.open_programs(taken, phase, recorder) if phase else {}
     stop = runtime.stop_event(deploy.pk)

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from deployments import host_program, task_values
 from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.recipe_file import RecipeFile
 from deployments.states import RunStatus
-from environments.models import Host, Membership, Phase, Target, Task
+from environments.models import Host, Membership, Phase, Target, Task, Zone
 
 COMMAND = "command"
 TASK = "task"
@@ -158,20 +158,40 @@ def waves(target: Target, members: list[Membership], left_out: Sequence[Host] = 
     }
 
 
-def host_runs(deploy: Deploy, members: list[Membership], holders: set[int]) -> list[HostRun]:
-    """A row per host, unsaved, with what serves there now; the `holders` have the release already."""
-    places = Placement.objects.filter(target=deploy.target, colour="").select_related("current")
-    now_there = {place.host_id: place.current.revision for place in places if place.current}
+class NewRun(NamedTuple):
+    """A row of HostRun to be; the names are its columns."""
+
+    deploy_id: int
+    host_id: int
+    host_name: str
+    region: str
+    zone: str
+    roles: list[str]
+    status: str
+    revision: str
+    wave: int = 0
+    step: str = ""
+    error_kind: str = ""
+    error: str = ""
+    previous: str = ""
+    fence: int = 0
+
+
+def host_runs(deploy: Deploy, members: list[Membership], holders: set[int]) -> list[NewRun]:
+    """A row per host, with what serves there now; the `holders` have the release already."""
+    places = Placement.objects.filter(target=deploy.target, colour="", current__isnull=False)
+    now_there = dict(places.values_list("host_id", "current__revision"))
+    where: dict[int | None, tuple[str, str]] = {None: ("", "")}
+    where |= {zone.pk: (zone.region.name, zone.name) for zone in Zone.objects.select_related("region")}
     return [
-        HostRun(
-            deploy=deploy,
-            host=member.host,
-            host_name=member.host.name,
-            roles=member.roles,
-            region=member.host.zone.region.name if member.host.zone else "",
-            zone=member.host.zone.name if member.host.zone else "",
-            status=RunStatus.PREPARED if member.host_id in holders else RunStatus.PENDING,
-            revision=now_there.get(member.host_id, ""),
+        NewRun(
+            deploy.pk,
+            member.host_id,
+            member.host.name,
+            *where[member.host.zone_id],
+            member.roles,
+            RunStatus.PREPARED if member.host_id in holders else RunStatus.PENDING,
+            now_there.get(member.host_id, ""),
         )
         for member in members
     ]

@@ -62,6 +62,11 @@ def _search_for(secrets: frozenset[str]) -> _Search:
     return _Search(known, pattern, frozenset(ends), frozenset(end[-1] for end in ends), [-len(form) for form in known])
 
 
+def prepare_for(secrets: frozenset[str]) -> None:
+    """Make what is needed to look for them; else hundreds of threads would begin to at once."""
+    _search_for(secrets)
+
+
 def masked(data: bytes, secrets: frozenset[str]) -> bytes:
     """A whole text without its secrets."""
     search = _search_for(secrets)

@@ -71,7 +71,9 @@ def rehearse(target: Target, ref: str, *, by: User | None) -> Rehearsal:
     revision = repositories.resolve(target.application, ref)
     deploy = _unsaved(target, ref, revision, by)
     members = list(blockers.members(target))
-    runs = recipes.host_runs(deploy, members, set())
+    runs = [HostRun(**row._asdict()) for row in recipes.host_runs(deploy, members, set())]
+    for run in runs:
+        run.deploy = deploy
     sent, exact = _archives(target.application, runs, revision)
     if deploy.release is not None and not sent:
         deploy.release.size = repositories.size_of(target.application, revision)

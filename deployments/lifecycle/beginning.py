@@ -12,7 +12,7 @@ from django.utils import timezone
 from deployments import blockers, log, recipes, releases
 from deployments.doorbell import ring
 from deployments.lifecycle.moves import record
-from deployments.models import Deploy, HostRun, Kind, Release, Standing
+from deployments.models import Deploy, HostRun, Kind, Release, Standing, bulk
 from deployments.states import DeployStatus
 from environments.models import Membership, Target, User
 
@@ -85,7 +85,7 @@ def begin(
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
     held = releases.holders(release) if release and kind in (Kind.ROLLBACK, Kind.RETRY, Kind.CONVERGE) else set()
-    HostRun.objects.bulk_create(recipes.host_runs(deploy, members, held))
+    _store(recipes.host_runs(deploy, members, held))
     if kind != Kind.TASK:
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
@@ -94,6 +94,13 @@ def begin(
         log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))
     return deploy
+
+
+def _store(rows: Sequence[recipes.NewRun]) -> None:
+    """Thousands of hosts have a few lists of roles, and each is turned to JSON once."""
+    lists = {tuple(row.roles): row.roles for row in rows}
+    stored = {key: bulk.as_stored(HostRun, "roles", roles) for key, roles in lists.items()}
+    bulk.insert(HostRun, recipes.NewRun._fields, [row._replace(roles=stored[tuple(row.roles)]) for row in rows])
 
 
 def headline(deploy: Deploy) -> str:

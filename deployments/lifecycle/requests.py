@@ -79,7 +79,7 @@ def request_deploy(
 
 def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Membership]:
     """The hosts of `target`, or those of them that are named. Raises NoSuchHosts."""
-    able = list(blockers.members(target))
+    able = blockers.listed(blockers.members(target))
     if hosts is None:
         return able
     unknown = sorted(set(hosts) - {member.host.name for member in able})
@@ -153,7 +153,7 @@ def roll_back(
             ref=goal.ref,
             revision=goal.revision,
             recipe=recipes.snapshot(target, recipes.file_of(goal)),
-            members=list(blockers.members(target)),
+            members=blockers.listed(blockers.members(target)),
             by=by,
             trigger=trigger,
             wait=stop,

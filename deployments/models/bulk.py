@@ -55,7 +55,7 @@ def instances(model: type[Row], columns: Sequence[str], rows: Iterable[Sequence[
 def read(rows: QuerySet[Row], *, without: Container[str] = (), **known: Any) -> list[Row]:
     """The rows of a query as such instances, but for some columns."""
     columns = [field.attname for field in rows.model._meta.concrete_fields if field.attname not in without]
-    return instances(rows.model, columns, rows.order_by().values_list(*columns), **known)
+    return instances(rows.model, columns, rows.values_list(*columns), **known)
 
 
 def insert(
@@ -69,12 +69,20 @@ def insert(
     most = MOST_VALUES // len(columns)
     answer: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
+        if connection.vendor == "sqlite" and not returning:
+            cursor.executemany(f"{begin}{row}", rows)
+            return answer
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
             cursor.execute(f"{begin}{', '.join([row] * len(some))}{end}", [value for one in some for value in one])
             if returning:
                 answer += cursor.fetchall()
     return answer
+
+
+def as_stored(model: type[Model], name: str, value: Any) -> Any:
+    """What `insert` takes for a column whose values are no plain ones, as JSON."""
+    return model._meta.get_field(name).get_db_prep_save(value, connection)  # type: ignore[union-attr]
 
 
 def insert_from(model: type[Model], source: QuerySet[Any], facts: Mapping[str, Any]) -> None:
