@@ -8,13 +8,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import deploys, logs, rollbacks, scheduler
+from benchmarks import deploys, log_page, logs, rollbacks, scheduler
 from benchmarks.installation import Installation, demo
 
 MEASUREMENTS: dict[str, Callable[[Installation], dict[str, Any]]] = {
     "deploys": deploys.measure,
     "logs": logs.measure,
     "rollbacks": rollbacks.measure,
+    "log_page": log_page.measure,
 }
 
 # These start what they measure by themselves, and take minutes: only when they are asked for.

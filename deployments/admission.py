@@ -28,11 +28,13 @@ class TooManyOpen(Exception):
 
 @dataclass(frozen=True)
 class Ticket:
-    """What someone came with: kept to ask again, while the socket is open, whether it still holds."""
+    """What someone came with: kept to ask again, while the socket is open, whether it still holds; and who it was."""
 
     session: str = ""
     token: str = ""
     person: int = 0  # the id of whose it was at the door
+    username: str = ""
+    full_name: str = ""
 
     def holds(self, permission: str) -> bool:
         return access.allows(self.user(), permission)
@@ -60,7 +62,7 @@ def admit(scope: dict[str, Any], permission: str) -> Ticket:
     if not access.allows(user, permission):
         events.record("permission.refused", user.username, permission=permission, method="WS", path=scope["path"][:500])
         raise NotAdmitted(f"{user.username} may not {permission}")
-    return replace(ticket, person=user.pk)
+    return replace(ticket, person=user.pk, username=user.username, full_name=user.full_name)
 
 
 _seats: Counter[tuple[str, int]] = Counter()

@@ -8,11 +8,13 @@ Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong
 """
 
 import asyncio
+import json
 import logging
 import re
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,6 +27,7 @@ from deployments.admission import NotAdmitted, Ticket, admit
 from deployments.backpressure import flow_of
 from deployments.frames import Snapshot, shared
 from deployments.log_reading import READERS
+from deployments.watching import Room, watching
 from deployments.words import hearing
 from environments.access import VIEW
 from environments.validation import NAME
@@ -36,6 +39,9 @@ READING_SHARE = 10
 PERMIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STUCK_SECONDS = 30.0
+LAST_STEP = 100  # readers of the last lines begin at the same places, so that they share what is read
+LAST_SECONDS = 0.25  # while lines are left out for them, they are told the last ones so often
+COUNT_SECONDS = 0.1
 MOST_N = 2**63 - 1
 
 
@@ -43,17 +49,35 @@ class WrongParameter(ValueError):
     """The address of the socket asks for something that cannot be."""
 
 
-def read_parameters(query: bytes) -> tuple[int, str]:
-    """`from` and `host` of the address. Raises WrongParameter."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a reader asks for: lines from `start` on, of one host or all; `last`: of what is stored already, only the
+    last so many lines (0: all); `page`: it is a page, which shows who else looks at it."""
+
+    start: int = 1
+    host: str = ""
+    last: int = 0
+    page: bool = False
+
+
+def read_parameters(query: bytes) -> Wanted:
+    """What the address of a socket asks for. Raises WrongParameter."""
     values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    if set(values) - {"from", "host"} or any(len(given) > 1 for given in values.values()):
-        raise WrongParameter("The parameters are from=N and host=NAME, once each.")
-    start, host = values.get("from", ["1"])[0], values.get("host", [""])[0]
-    if not re.fullmatch(r"[1-9][0-9]{0,18}", start) or int(start) > MOST_N:
-        raise WrongParameter("from=N is the number of the first line, 1 or more.")
+    if set(values) - {"from", "host", "last", "page"} or any(len(given) > 1 for given in values.values()):
+        raise WrongParameter("The parameters are from=N, host=NAME, last=N and page=1, once each.")
+    host = values.get("host", [""])[0]
     if host and not re.fullmatch(NAME, host):
         raise WrongParameter("host=NAME is the name of a host.")
-    return int(start), host
+    if values.get("page", ["1"]) != ["1"]:
+        raise WrongParameter("page=1 is what a page says.")
+    start = _number("from", values.get("from", ["1"])[0])
+    return Wanted(start, host, _number("last", values["last"][0]) if "last" in values else 0, "page" in values)
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text) or int(text) > MOST_N:
+        raise WrongParameter(f"{name}=N is a number of lines, 1 or more.")
+    return int(text)
 
 
 class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels carries no types
@@ -68,9 +92,13 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         self._word = asyncio.Event()
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
         self._changed_at = time.monotonic()  # when we heard, or must suppose, that the status has changed
+        self._heard_at = 0.0
+        self._rest_until = 0.0
         self._told_at = 0.0
         self._told: Snapshot | None = None
         self._pause = STATUS_SECONDS
+        self._room: Room | None = None
+        self._people: list[str] = []
 
     async def connect(self) -> None:
         self.deploy_id: int = self.scope["url_route"]["kwargs"]["deploy_id"]
@@ -84,10 +112,11 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         await self.accept()
         self._flow = flow_of(self.base_send)
         try:
-            self._next, self._host = read_parameters(self.scope["query_string"])
+            self._wanted = read_parameters(self.scope["query_string"])
         except WrongParameter as wrong:
             await self.close(code=4400, reason=str(wrong))
             return
+        self._next = self._wanted.start
         self._task = asyncio.create_task(self._serve())
         self._task.add_done_callback(self._tell_failure)
 
@@ -103,7 +132,11 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
     async def _serve(self) -> None:
         code = 1011
         try:
-            with hearing(live.group(self.deploy_id), self):
+            with ExitStack() as open_for:
+                if self._wanted.page:
+                    room = watching(self.deploy_id, self._ticket.username, self._ticket.full_name)
+                    self._room = open_for.enter_context(room)
+                open_for.enter_context(hearing(live.group(self.deploy_id), self))
                 code = await self._follow()
         except TimeoutError:
             code = 1013
@@ -114,6 +147,9 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         """Send until the end; the close code."""
         while True:
             self._word.clear()
+            if self._room and (people := self._room.people()) != self._people:
+                self._people = people
+                await self.send(text_data=json.dumps({"watching": people}))
             try:
                 if time.monotonic() >= self._permitted_until and not await self._still_permitted():
                     return 4403
@@ -158,9 +194,13 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
     async def _send_lines(self) -> bool:
         """Send what is stored; False when it is time to ask again whether this reader may."""
         while time.monotonic() < self._permitted_until:
-            found = await shared().lines(self.deploy_id, self._next, self._host, time.monotonic())
+            await self._leave_out()
+            found = await shared().lines(self.deploy_id, self._next, self._wanted.host, time.monotonic())
             if not found.frames:
                 return True
+            if self._wanted.last and found.following - self._next > self._wanted.last + LAST_STEP:
+                self._heard_at = time.monotonic()  # many came since they were counted
+                continue
             for frame in found.frames:
                 async with asyncio.timeout(STUCK_SECONDS):
                     await self._flow.ready()
@@ -169,8 +209,18 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         self.hear(None)
         return False
 
+    async def _leave_out(self) -> None:
+        """Who wants the last lines only is not sent what lies far behind: it asks for that by place, to look at it."""
+        if self._wanted.last:
+            since = max(self._heard_at, time.monotonic() - COUNT_SECONDS)
+            total = await shared().total(self.deploy_id, since)
+            first = (total - self._wanted.last) // LAST_STEP * LAST_STEP + 1
+            if first > self._next:
+                self._next, self._rest_until = first, time.monotonic() + LAST_SECONDS
+
     async def _wait(self) -> None:
         """For a word; or until the status may be told again, or the permission must be asked for."""
+        await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
         pending = self._changed_at > self._told_at
         until = self._told_at + self._pause if pending else self._permitted_until
         with suppress(TimeoutError):
@@ -183,8 +233,11 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
 
     def hear(self, word: Mapping[str, Any] | None) -> None:
         """Called by the ear; a word that the log is longer leaves the status as it was."""
+        self._heard_at = time.monotonic()
+        if self._room:
+            self._room.hear(word)
         if word is None or word.get("changed"):
-            self._changed_at = time.monotonic()
+            self._changed_at = self._heard_at
         self._word.set()
 
 

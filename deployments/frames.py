@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 
 from deployments.api.representation import deploys, represent
 from deployments.log import Line
-from deployments.log_reading import READERS, read_piece
+from deployments.log_reading import READERS, read_piece, read_total
 from deployments.models import Deploy
 from deployments.states import FINAL
 
@@ -65,6 +65,7 @@ class Shared:
 
     _pieces: "OrderedDict[tuple[int, str, int], _Reading[Lines]]" = field(default_factory=OrderedDict)
     _snapshots: "OrderedDict[int, _Reading[Snapshot | None]]" = field(default_factory=OrderedDict)
+    _totals: "OrderedDict[int, _Reading[int]]" = field(default_factory=OrderedDict)
 
     async def lines(self, deploy_id: int, start: int, host: str, since: float) -> Lines:
         """Frames from `n = start` on; no frames: at `since` there were no more."""
@@ -84,11 +85,11 @@ class Shared:
 
     async def snapshot(self, deploy_id: int, since: float) -> Snapshot | None:
         """The status as it was at `since` or later; None when the deploy is gone."""
-        reading = self._snapshots.get(deploy_id)
-        if reading is None or reading.failed or reading.begun < since:
-            reading = _Reading(_read_snapshot(deploy_id))
-            _keep(self._snapshots, deploy_id, reading, KEPT_SNAPSHOTS)
-        return await reading.answer()
+        return await _fresh(self._snapshots, deploy_id, since, _read_snapshot)
+
+    async def total(self, deploy_id: int, since: float) -> int:
+        """How many lines were stored at `since` or later."""
+        return await _fresh(self._totals, deploy_id, since, read_total)
 
 
 class _Reading(Generic[Answer]):
@@ -104,6 +105,20 @@ class _Reading(Generic[Answer]):
 
     async def answer(self) -> Answer:
         return await asyncio.shield(self._task)
+
+
+async def _fresh(
+    readings: "OrderedDict[int, _Reading[Answer]]",
+    deploy_id: int,
+    since: float,
+    read: Callable[[int], Coroutine[Any, Any, Answer]],
+) -> Answer:
+    """The answer of a read that began at `since` or later."""
+    reading = readings.get(deploy_id)
+    if reading is None or reading.failed or reading.begun < since:
+        reading = _Reading(read(deploy_id))
+        _keep(readings, deploy_id, reading, KEPT_SNAPSHOTS)
+    return await reading.answer()
 
 
 def _keep(readings: OrderedDict[Key, Any], key: Key, reading: Any, most: int) -> None:

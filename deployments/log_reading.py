@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from channels.db import database_sync_to_async
 
-from deployments import log
+from deployments import log, log_windows
 from deployments.log import Line
 
 PIECE_CHUNKS = 8
@@ -18,6 +18,13 @@ async def read_piece(deploy_id: int, start: int, host: str = "") -> list[Line]:
     read = database_sync_to_async(log.read, thread_sensitive=False, executor=READERS)
     lines: list[Line] = await read(deploy_id, start, host=host, most=PIECE_CHUNKS)
     return lines
+
+
+async def read_total(deploy_id: int) -> int:
+    """How many lines are stored."""
+    count = database_sync_to_async(log_windows.count_lines, thread_sensitive=False, executor=READERS)
+    total: int = await count(deploy_id)
+    return total
 
 
 async def pieces(deploy_id: int, *, start: int = 1, host: str = "") -> AsyncIterator[list[Line]]:

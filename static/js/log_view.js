@@ -1,225 +1,256 @@
-// A window of rows over any number of lines. Rows have one height, so a line's place follows from its index; only the
-// rows that can be seen exist. Colours by ansi_up, whose inline styles our policy forbids: they are set as properties.
-const ROW = 20, SPARE = 20, TALLEST = 560;
-const { AnsiUp } = await import(document.querySelector("script[data-ansi]").dataset.ansi);
-const TROUBLE = /\b(failed|refused|unreachable|timed out|lost|nobody knows)\b/i;
+// A window of rows over any number of lines; only the rows that can be seen exist. What is true is the anchor: the row
+// at the top edge, and how much of it is scrolled past. The scroll bar stands in for it: browsers know no element as tall
+// as a million rows, and of wrapped rows nobody knows the height before they are drawn.
+import { mark, show } from "./log_text.js";
 
-function colour(text) {
-  const ansi = new AnsiUp();
-  ansi.use_classes = true;
-  ansi.url_allowlist = {};
-  return ansi.ansi_to_html(text + "\u001b[0m").replace(/<span style="([^"]*)"/g, '<span data-style="$1"');
-}
+const ROW = 20, SPARE = 20, EDGES = 12, TALLEST_BOX = 560, TALLEST = 8_000_000, SETTLED = 200, NEAR = 4;
+const TROUBLE = /\b(failed|refused|unreachable|timed out|lost|nobody knows)\b/i;
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 export class LogView {
-  constructor(panel) {
+  constructor(panel, { followed, missing }) {
     this.panel = panel;
+    this.followed = followed; // told when following ends because someone scrolls
+    this.missing = missing; // asked for lines that are to be seen
     this.box = panel.querySelector(".dp-log");
     this.all = panel.querySelector(".dp-log-all");
     this.seen = panel.querySelector(".dp-log-seen");
-    this.lines = [];
-    this.shown = null; // indices of the lines of one host; null: all
-    this.host = "";
-    this.last = 0;
-    this.hits = [];
-    this.hit = -1;
-    this.words = "";
+    this.store = null;
+    this.place = 0;
+    this.past = 0; // pixels of the anchor's row above the edge
     this.follow = true;
-    this.linked = Number((location.hash.match(/^#L(\d+)$/) || [])[1] || 0);
-    if (this.linked) this.setFollow(false);
+    this.wrap = false;
+    this.linked = 0;
+    this.words = "";
+    this.hit = 0;
+    this.top = 0; // scrollTop as we last knew it
+    this.mean = ROW;
+    this.heights = new Map();
+    this.rows = new Map();
     this.drawing = false;
-    this.listen();
-    this.startSearch(new URLSearchParams(location.search).get("find") || "");
+    this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(this.box);
+    addEventListener("resize", () => this.draw());
   }
 
-  get length() {
-    return this.shown ? this.shown.length : this.lines.length;
+  get total() {
+    return this.store.total;
   }
 
-  line(position) {
-    return this.lines[this.shown ? this.shown[position] : position];
+  // What is to be seen at once, without the box's padding.
+  get room() {
+    return this.box.clientHeight - EDGES;
   }
 
-  append(lines) {
-    if (!lines.length) return;
-    const before = this.last;
-    for (const line of lines) {
-      this.lines.push(line);
-      if (this.shown && line.host === this.host) this.shown.push(this.lines.length - 1);
-      if (this.words && this.matches(line)) this.hits.push(line.n);
-    }
-    this.last = lines[lines.length - 1].n;
-    this.tellCount(`${this.last.toLocaleString()} lines so far, none lost`);
-    this.tellHits();
-    if (this.linked > before && this.linked <= this.last) this.goTo(this.linked);
+  get height() {
+    return Math.min(this.total * this.mean, TALLEST);
+  }
+
+  get exact() {
+    return !this.wrap && this.total * ROW <= TALLEST;
+  }
+
+  use(store) {
+    this.store = store;
+    this.place = this.past = 0;
+    this.forget();
+  }
+
+  // Rows look different now: draw them anew.
+  forget() {
+    this.rows.clear();
+    this.heights.clear();
+    this.mean = ROW;
+    this.seen.replaceChildren();
     this.draw();
   }
 
-  finish(end) {
-    this.panel.querySelector("[data-cursor]").hidden = true;
-    this.tellCount(`${end.lines.toLocaleString()} lines, sha256 ${end.sha256}`);
-    if (end.lines === 0) this.tellCount("No lines. Nothing was printed before it ended.");
-  }
-
-  tellCount(words) {
-    const count = this.panel.querySelector("[data-count]");
-    count.textContent = words;
-    count.title = words;
-  }
-
-  showHost(name) {
-    this.host = name;
-    this.shown = name ? this.lines.flatMap((line, index) => (line.host === name ? [index] : [])) : null;
-    if (!this.follow) this.box.scrollTop = 0;
-    this.draw();
+  setWrap(on) {
+    this.wrap = on;
+    this.panel.classList.toggle("dp-wrapped", on);
+    this.past = 0;
+    this.forget();
+    this.settle(true);
   }
 
   setFollow(on) {
     this.follow = on;
-    this.panel.querySelector("[data-follow]").setAttribute("aria-pressed", String(on));
-    if (on) this.draw();
-  }
-
-  positionOf(n) {
-    if (!this.shown) return n - this.lines[0].n;
-    return this.shown.findIndex((index) => this.lines[index].n >= n);
-  }
-
-  goTo(n) {
-    if (!this.lines.length) return;
-    this.setFollow(false);
-    this.resize();
-    this.box.scrollTop = Math.max(0, this.positionOf(n) * ROW - this.box.clientHeight / 2);
     this.draw();
   }
 
+  // Show a place in the middle.
+  goTo(place) {
+    this.follow = false;
+    this.followed(false);
+    this.place = Math.max(0, place);
+    this.past = 0;
+    this.moveBy(-Math.max(0, (this.room - ROW) / 2));
+    this.settle(true);
+    this.draw();
+  }
+
+  heightOf(place) {
+    return this.wrap ? this.heights.get(place) ?? this.mean : ROW;
+  }
+
+  moveBy(pixels) {
+    if (!this.wrap) {
+      const at = Math.max(0, this.place * ROW + this.past + pixels);
+      this.place = Math.floor(at / ROW);
+      this.past = at - this.place * ROW;
+    } else {
+      this.past += pixels;
+      while (this.past < 0 && this.place > 0) this.past += this.heightOf(--this.place);
+      while (this.past >= this.heightOf(this.place) && this.place < this.total - 1) this.past -= this.heightOf(this.place++);
+      this.past = Math.max(0, this.past);
+    }
+  }
+
+  toEnd() {
+    this.place = Math.max(0, this.total - 1);
+    this.past = this.heightOf(this.place);
+    this.moveBy(-this.room);
+  }
+
+  scrolled() {
+    const top = this.box.scrollTop, by = top - this.top, most = this.box.scrollHeight - this.box.clientHeight;
+    if (Math.abs(by) < 1) return;
+    this.top = top;
+    if (by < -2 && this.follow) {
+      this.follow = false;
+      this.followed(false);
+    }
+    if (top <= 0) this.place = this.past = 0;
+    else if (top >= most - 1) this.toEnd();
+    else if (this.exact) {
+      this.place = Math.floor(top / ROW);
+      this.past = top - this.place * ROW;
+    } else if (Math.abs(by) < NEAR * this.box.clientHeight) this.moveBy(by);
+    else {
+      const at = (top / most) * Math.max(0, this.total - this.room / this.mean);
+      this.place = Math.floor(at);
+      this.past = (at - this.place) * this.heightOf(this.place);
+    }
+    clearTimeout(this.settling);
+    if (!this.exact) this.settling = setTimeout(() => this.settle(), SETTLED);
+    this.draw();
+  }
+
+  // Put the scroll bar where the anchor says that it should be.
+  settle(now = false) {
+    this.resize();
+    const most = this.box.scrollHeight - this.box.clientHeight, past = this.place + this.past / this.heightOf(this.place);
+    const all = Math.max(1, this.total - this.room / this.mean);
+    const top = this.exact ? this.place * ROW + this.past : Math.min(most - 2, (past / all) * most);
+    if (now || Math.abs(top - this.box.scrollTop) > 1) this.scrollTo(Math.max(top, this.place || this.past ? 1 : 0));
+    this.draw();
+  }
+
+  scrollTo(top) {
+    this.box.scrollTop = top;
+    this.top = this.box.scrollTop;
+  }
+
   resize() {
-    const height = this.length * ROW;
-    this.all.style.height = height + "px";
-    this.box.style.height = Math.min(Math.max(height, 3 * ROW) + 12, Math.max(TALLEST, innerHeight * 0.6)) + "px";
+    const height = this.height + "px", box = Math.min(Math.max(this.height, 3 * ROW) + EDGES, Math.max(TALLEST_BOX, innerHeight * 0.6)) + "px";
+    if (this.all.style.height !== height) this.all.style.height = height;
+    if (this.box.style.height !== box) this.box.style.height = box;
   }
 
   draw() {
-    if (this.drawing) return;
+    if (this.drawing || !this.store) return;
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      this.resize();
-      if (this.follow) this.box.scrollTop = this.box.scrollHeight;
-      const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - SPARE);
-      const end = Math.min(this.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + SPARE);
-      const rows = [];
-      for (let position = first; position < end; position += 1) rows.push(this.row(this.line(position)));
-      this.seen.replaceChildren(...rows);
-      this.seen.style.transform = `translateY(${first * ROW}px)`;
+      this.drawNow();
     });
+  }
+
+  drawNow() {
+    this.resize();
+        if (this.follow) this.toEnd();
+    this.place = Math.min(this.place, Math.max(0, this.total - 1));
+    const first = Math.max(0, this.place - SPARE);
+    let end = this.place, filled = -this.past;
+    while (filled < this.room && end < this.total) filled += this.heightOf(end++);
+    end = Math.min(this.total, end + SPARE);
+    this.fill(first, end);
+    if (this.wrap && this.measure(first) && this.follow) this.toEnd();
+    if (this.follow) this.scrollTo(this.box.scrollHeight);
+    let above = 0;
+    for (let place = first; place < this.place; place += 1) above += this.heightOf(place);
+    this.seen.style.transform = `translateY(${this.box.scrollTop - this.past - above}px)`;
+    this.missing(Math.max(0, this.place - 1), end);
+  }
+
+  // Rows of these places and no others; those that are there already stay.
+  fill(first, end) {
+    const rows = [];
+    for (let place = first; place < end; place += 1) {
+      const line = this.store.line(place);
+      let row = this.rows.get(place);
+      if (!row || (line && row.dataset.void)) row = line ? this.row(line) : this.voidRow(place);
+      row.dataset.place = place;
+      rows.push([place, row]);
+    }
+    this.rows = new Map(rows);
+    const keep = new Set(this.rows.values());
+    for (const old of [...this.seen.children]) if (!keep.has(old)) old.remove();
+    let next = this.seen.firstElementChild;
+    for (const row of this.rows.values()) {
+      if (row === next) next = next.nextElementSibling;
+      else this.seen.insertBefore(row, next);
+    }
+  }
+
+  // Heights of wrapped rows as they are drawn; whether any is new.
+  measure(first) {
+    let fresh = false, sum = 0;
+    for (const [place, row] of this.rows) {
+      const height = row.offsetHeight;
+      sum += height;
+      if (this.heights.get(place) !== height) fresh = true;
+      this.heights.set(place, height);
+    }
+    if (this.heights.size > 5000) this.heights = new Map([...this.heights].filter(([place]) => this.rows.has(place)));
+    if (fresh && this.rows.size) {
+      this.mean = this.total === this.rows.size ? sum / this.rows.size : Math.max(ROW, 0.9 * this.mean + (0.1 * sum) / this.rows.size);
+      this.resize();
+    }
+    return fresh && first >= 0;
   }
 
   row(line) {
     const row = document.createElement("li"), own = line.stream === "deployer";
     row.id = "L" + line.n;
     row.className = (own ? "dp-c" : "") + (own && TROUBLE.test(line.text) ? " dp-e" : "") + (line.n === this.linked ? " dp-x" : "");
-    const number = document.createElement("i"), time = document.createElement("time"), host = document.createElement("b");
+    const number = document.createElement("i"), time = document.createElement("time"), host = document.createElement("b"), text = document.createElement("span");
     number.textContent = line.n.toLocaleString();
-    time.textContent = new Date(line.at).toLocaleTimeString(undefined, { hour12: false });
+    time.textContent = clock.format(new Date(line.at));
     time.title = line.at;
     host.textContent = line.host || "deployer";
     host.title = host.textContent;
-    const text = document.createElement("span");
-    text.innerHTML = colour(line.text); // escaped by ansi_up
-    for (const part of text.querySelectorAll("[data-style]")) part.style.cssText = part.dataset.style;
-    if (this.words) this.mark(text, line.n === this.hits[this.hit]);
+    if (line.host) host.dataset.of = line.host;
+    show(text, line.text);
+    if (this.words) mark(text, this.words, line.n === this.hit);
     row.append(number, time, host, text);
     return row;
   }
 
-  mark(text, current) {
-    const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT), nodes = [];
-    while (walker.nextNode()) nodes.push(walker.currentNode);
-    for (let node of nodes) {
-      for (;;) {
-        const at = node.data.toLowerCase().indexOf(this.words);
-        if (at < 0) break;
-        const found = node.splitText(at), rest = found.splitText(this.words.length), mark = document.createElement("mark");
-        if (current) mark.className = "dp-now-hit";
-        found.replaceWith(mark);
-        mark.append(found);
-        node = rest;
-      }
-    }
+  voidRow(place) {
+    const row = document.createElement("li"), number = document.createElement("i");
+    row.dataset.void = "yes";
+    number.textContent = this.store.host ? "" : (place + 1).toLocaleString();
+    row.append(number, document.createElement("time"), document.createElement("b"), document.createElement("span"));
+    row.lastElementChild.textContent = "…";
+    return row;
   }
 
-  matches(line) {
-    return line.text.toLowerCase().includes(this.words);
-  }
-
-  startSearch(words) {
-    const field = this.panel.querySelector("[data-search]");
-    if (field.value !== words) field.value = words;
-    this.words = words.toLowerCase();
-    this.hits = this.words ? this.lines.filter((line) => this.matches(line)).map((line) => line.n) : [];
-    this.hit = -1;
-    const address = new URL(location.href);
-    if (words) address.searchParams.set("find", words);
-    else address.searchParams.delete("find");
-    if (address.href !== location.href) history.replaceState(null, "", address);
-    this.tellHits();
+  // Rows whose look depends on what is linked or found.
+  change(facts) {
+    Object.assign(this, facts);
+    this.rows.clear();
+    this.seen.replaceChildren();
     this.draw();
-  }
-
-  tellHits() {
-    this.panel.querySelector(".dp-cnt").hidden = !this.words;
-    const place = this.hit >= 0 ? `${this.hit + 1} of ${this.hits.length}` : `${this.hits.length} found`;
-    this.panel.querySelector("[data-hits]").textContent = place;
-  }
-
-  step(by) {
-    if (!this.hits.length) return;
-    this.hit = this.hit < 0 ? (by > 0 ? 0 : this.hits.length - 1) : (this.hit + by + this.hits.length) % this.hits.length;
-    this.tellHits();
-    this.goTo(this.hits[this.hit]);
-  }
-
-  link(n) {
-    this.linked = n;
-    history.replaceState(null, "", "#L" + n);
-    this.panel.querySelector("[data-linked]").textContent = `Line ${n.toLocaleString()} is linked`;
-    this.panel.querySelector("[data-copy]").hidden = false;
-    this.setFollow(false);
-    this.draw();
-  }
-
-  listen() {
-    this.box.addEventListener("scroll", () => this.draw(), { passive: true });
-    for (const kind of ["wheel", "touchmove"]) {
-      this.box.addEventListener(kind, (event) => (event.deltaY ?? -1) < 0 && this.setFollow(false), { passive: true });
-    }
-    this.box.addEventListener("keydown", (event) => this.key(event));
-    this.seen.addEventListener("click", (event) => event.target.localName === "i" && this.link(Number(event.target.parentElement.id.slice(1))));
-    this.panel.querySelector("[data-follow]").addEventListener("click", () => this.setFollow(!this.follow));
-    this.panel.querySelector("[data-copy]").addEventListener("click", () => navigator.clipboard?.writeText(location.href));
-    const field = this.panel.querySelector("[data-search]");
-    field.addEventListener("input", () => this.startSearch(field.value));
-    field.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), this.step(event.shiftKey ? -1 : 1)));
-    for (const button of this.panel.querySelectorAll("[data-hit]")) button.addEventListener("click", () => this.step(Number(button.dataset.hit)));
-    addEventListener("hashchange", () => {
-      const n = Number((location.hash.match(/^#L(\d+)$/) || [])[1] || 0);
-      if (n) this.link(n), this.goTo(n);
-    });
-    addEventListener("resize", () => this.draw());
-  }
-
-  // Arrow keys choose a line, so that linking needs no mouse; Page up and Home leave the end.
-  key(event) {
-    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (by && this.linked && this.linked + by >= 1 && this.linked + by <= this.last) {
-      event.preventDefault();
-      this.link(this.linked + by);
-      this.goTo(this.linked);
-    } else if (["ArrowUp", "PageUp", "Home"].includes(event.key)) {
-      this.setFollow(false);
-    } else if (event.key === "End") {
-      this.setFollow(true);
-    }
   }
 }

@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.conftest import Wait
-from tests.deployer_site.copies import Copy
+from tests.deployer_site.copies import ROOT, Copy, environment
 
 MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -39,6 +41,13 @@ class Site:
         self.base = f"http://localhost:{copy.port}"
         rows = (line.split() for line in (copy.folder / "demo-users.txt").read_text().splitlines())
         self.people = {role: (name, password) for name, password, role in rows}
+
+    def seed(self, code: str) -> int:
+        """Run it within the installation; the number that it prints last."""
+        command = [sys.executable, str(ROOT / "manage.py"), "shell", "--verbosity", "0", "--command", code]
+        environ = environment(self._copy.folder, self._copy.port, DEMO="1")
+        said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd="/").stdout
+        return int(said.split()[-1])
 
     def sign_in(self, page: Page, role: str = "deployer", *, to: str = "/") -> None:
         name, password = self.people[role]

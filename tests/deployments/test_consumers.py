@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels_redis.core import RedisChannelLayer
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.utils import timezone
 
-from deployments import consumers, lifecycle, live, log, words
+from deployments import consumers, lifecycle, live, log, watching, words
 from deployments.api.representation import deploys, represent
+from deployments.models import Deploy
 from deployments.states import DeployStatus
 from environments.models import Token, User
-from tests.builders import make_deploy, make_lines, make_run
+from tests.builders import make_deploy, make_lines, make_run, make_token, make_user
 from tests.deployments.readers import close_readers
 from tests.deployments.scene import Scene
 from tests.deployments.sockets import ORIGIN, Socket, opened
@@ -51,6 +55,9 @@ async def test_no_such_deploy(scene: Scene) -> None:
         "from=1.0",
         "host=a%20b",
         "host=..",
+        "last=0",
+        "last=1&last=2",
+        "page=2",
         "x=1",
     ],
 )
@@ -88,6 +95,76 @@ async def test_one_host_only(scene: Scene) -> None:
         lines = [line async for frame in socket.frames() for line in frame.get("lines", [])]
     assert {line["host"] for line in lines} == {"web1"}
     assert [line["n"] for line in lines] == [*range(400, 601), *range(901, 1201), *range(1501, 1801)]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [("last=1", 1701), ("last=640", 1101), ("last=2000", 1), ("last=100&from=1750", 1750), ("last=100&from=3", 1701)],
+)
+async def test_who_wants_the_last_lines_is_not_sent_the_others(query: str, first: int, scene: Scene) -> None:
+    async with opened(scene.deploy.pk, scene.token, "?" + query) as socket:
+        lines = [line async for frame in socket.frames() for line in frame.get("lines", [])]
+    assert [line["n"] for line in lines] == list(range(first, 1801))
+
+
+async def test_who_falls_behind_and_wants_the_last_lines_leaves_out_the_rest(scene: Scene) -> None:
+    deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+    await sync_to_async(log.say)(deploy, "first")
+    async with opened(deploy.pk, scene.token, "?last=500") as socket:
+        while "lines" not in await socket.frame():
+            pass
+        await sync_to_async(store_many)(deploy)
+        while "lines" not in (frame := await socket.frame()):
+            pass
+    assert frame["lines"][0]["n"] == 2501
+
+
+class TestWhoIsWatching:
+    async def watching(self, socket: Socket) -> list[str]:
+        while "watching" not in (frame := await socket.frame()):
+            pass
+        names: list[str] = frame["watching"]
+        return names
+
+    async def test_each_page_is_told_who_else_has_it_open(self, scene: Scene) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        ada = await sync_to_async(make_user)(username="ada", first_name="Ada", last_name="Nwosu")
+        token = await sync_to_async(make_token)(user=ada)
+        async with opened(deploy.pk, scene.token, "?page=1") as first:
+            assert await self.watching(first) == ["vera"]
+            async with opened(deploy.pk, token, "?page=1"), opened(deploy.pk, token, "?page=1") as third:
+                assert await self.watching(first) == ["Ada Nwosu", "vera"]
+                assert await self.watching(third) == ["Ada Nwosu", "vera"]
+            assert await self.watching(first) == ["vera"]
+
+    async def test_a_program_that_reads_the_log_is_nobody_who_watches(self, scene: Scene) -> None:
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        async with opened(deploy.pk, scene.token) as program:
+            assert "status" in await program.frame()
+            await sync_to_async(log.say)(deploy, "word")
+            assert "lines" in await program.frame()
+
+    async def test_those_of_another_process_are_shown_and_go_when_nothing_is_said_of_them(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watching, "GONE_SECONDS", 1.0)
+        deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+        layer = RedisChannelLayer([settings.REDIS_URL], prefix="deployer")  # as another process has one
+        there = {"type": "deploy.word", "from": "elsewhere", "people": {"bob": "Bob Ito"}, "ask": True}
+        async with opened(deploy.pk, scene.token, "?page=1") as socket:
+            assert await self.watching(socket) == ["vera"]
+            heard = await layer.new_channel()
+            await layer.group_add(live.group(deploy.pk), heard)
+            while True:
+                await layer.group_send(live.group(deploy.pk), there)
+                if await self.watching(socket) == ["Bob Ito", "vera"]:
+                    break
+            answer = await layer.receive(heard)
+            while answer["from"] == "elsewhere":
+                answer = await layer.receive(heard)
+            assert answer["people"] == {"vera": "vera"}
+            assert await self.watching(socket) == ["vera"]
+        await layer.close_pools()
 
 
 async def test_frames_are_bounded(scene: Scene) -> None:
@@ -138,6 +215,12 @@ async def test_the_status_is_told_a_few_times_a_second_and_the_last_always(scene
     statuses = [frame["status"] for frame in frames if "status" in frame]
     assert len(statuses) <= 2 + took / consumers.STATUS_SECONDS
     assert (statuses[-1]["status"], statuses[-1]["hosts"][0]["step"]) == ("failed", "step 59")
+
+
+def store_many(deploy: Deploy) -> None:
+    with transaction.atomic():  # as a recorder does
+        make_lines(deploy=deploy, texts=["more"] * 3000)
+    live.announce(deploy.pk, n=3001)
 
 
 def change(run: Any, step: str) -> None:

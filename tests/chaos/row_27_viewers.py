@@ -1,0 +1,92 @@
+"""R27: 200 viewers, 20 of which read nothing, beside a deploy that prints much: it is not slower, and they catch up."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from asgiref.sync import sync_to_async
+from websockets.asyncio.client import connect
+
+from deployments.models import Deploy
+from tests.builders import make_token
+from tests.chaos.cluster import Cluster, await_ends, over, runs_of
+from tests.deployments.ended import request
+from tests.deployments.fleet import step
+from tests.deployments.readers import close_readers
+from tests.deployments.test_live_log import shake_hands
+from tests.deployments.web import Web
+
+LINES, VIEWERS, STUCK = 60_000, 200, 20
+MORE_TIME, CATCH_UP_SECONDS = 1.05, 5.0
+ROUNDS = 3
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _readers() -> Iterator[None]:
+    yield
+    close_readers()
+
+
+async def _view(web: Web, deploy: Deploy, token: str) -> tuple[float, int]:
+    """As a page does: the last lines, and how many there are. When it knew the end, and how many lines it had got."""
+    got = 0
+    start = 1
+    headers = {"Authorization": f"Bearer {token}"}
+    while True:
+        address = web.address(f"/ws/deploys/{deploy.pk}/log?from={start}&last=100&page=1")
+        async with connect(address, additional_headers=headers, max_size=1 << 20, open_timeout=60) as reader:
+            async for said in reader:
+                frame = json.loads(said)
+                for line in frame.get("lines", []):
+                    assert line["n"] >= start
+                    start, got = line["n"] + 1, got + 1
+                if "end" in frame:
+                    return time.monotonic(), got
+
+
+async def _watched(web: Web, deploy: Deploy, token: str, viewers: int, stuck: int) -> tuple[float, list[float]]:
+    """Seconds that the deploy took, and how long after its end each viewer knew of it."""
+    path = f"/ws/deploys/{deploy.pk}/log?last=100&page=1"
+    silent = [await sync_to_async(shake_hands)(web, path, token) for _ in range(stuck)]
+    looking = [asyncio.create_task(_view(web, deploy, token)) for _ in range(viewers)]
+    while not await sync_to_async(over)(deploy):
+        await asyncio.sleep(0.05)
+    ended = time.monotonic()
+    late = [at - ended for at, _ in await asyncio.gather(*looking)]
+    for sock in silent:
+        sock.close()
+    assert deploy.finished_at
+    assert deploy.started_at
+    return (deploy.finished_at - deploy.started_at).total_seconds(), late
+
+
+def test_r27_viewers_do_not_slow_a_deploy(cluster: Cluster) -> None:
+    viewers, stuck = VIEWERS * runs_of(100) // 100, STUCK * runs_of(100) // 100
+    flood = f"[ \"$DEPLOYER_REF\" = v1 ] || {{ seq -f '%.0f {'x' * 60}' 1 {LINES}; sleep 5; }}"
+    (place,) = cluster.places(1, hosts=1, steps=[step("flood", flood, time_limit=600)])
+    cluster.start(1)
+    web = Web(cluster.processes)
+    token = make_token()
+    await_ends([request(place, "v1")], 120)
+    alone, beside, late = [], [], []
+    for _ in range(ROUNDS):  # by turns, so that what else runs meets both alike
+        deploy = request(place)
+        await_ends([deploy], 300)
+        assert deploy.finished_at
+        assert deploy.started_at
+        alone.append((deploy.finished_at - deploy.started_at).total_seconds())
+        took, after = asyncio.run(_watched(web, request(place), token, viewers, stuck))
+        beside.append(took)
+        late += after
+    web.stop()
+    slower = min(beside) / min(alone)
+    print(
+        f"R27: {viewers} viewers and {stuck} that read nothing: {min(alone):.1f} s without, {min(beside):.1f} s with "
+        f"them ({100 * (slower - 1):+.1f} %); the last viewer knew the end after {max(late):.1f} s"
+    )
+    assert max(late) <= CATCH_UP_SECONDS
+    assert slower <= MORE_TIME
