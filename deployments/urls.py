@@ -4,6 +4,7 @@ from django.urls import path
 
 from deployments import (
     activity_pages,
+    application_page,
     home_page,
     host_pages,
     log_pages,
@@ -48,6 +49,8 @@ urlpatterns = [
     path("hosts/<slug:name>/keys", host_pages.scan_keys, name="scan-keys"),
     path("hosts/<slug:name>/keys/accept", host_pages.accept_key, name="accept-key"),
     path("hosts/<slug:name>/keys/<int:key_id>/distrust", host_pages.distrust_key, name="distrust-key"),
+    path("<slug:name>/", application_page.application, name="application"),
+    path("<slug:name>/commits", application_page.application_commits, name="application-commits"),
     path("<slug:application>/<slug:environment>/", pages.target, name="target"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>", task_pages.task, name="task"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>/run", task_pages.run_task, name="run-task"),

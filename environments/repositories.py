@@ -43,6 +43,7 @@ __all__ = [
     "check_address",
     "commits",
     "commits_between",
+    "commits_beyond",
     "count_between",
     "credentials",
     "ensure_revision",
@@ -181,6 +182,11 @@ def commits(application: Application, revision: str, limit: int = 50) -> list[Co
 def commits_between(application: Application, old: str, new: str, limit: int = 100) -> list[Commit]:
     """The commits in `new` that are not in `old` (both 40 hex digits), newest first."""
     return _log(application, [new, f"^{old}"], limit)
+
+
+def commits_beyond(application: Application, base: str, tips: Sequence[str], limit: int = 100) -> list[Commit]:
+    """The commits in any of `tips` that are not in `base`, newest first; all of 40 hex digits, `base` may be empty."""
+    return _log(application, [*tips, *([f"^{base}"] if base else [])], limit)
 
 
 def count_between(application: Application, old: str, new: str) -> int:

@@ -11,7 +11,8 @@ from deployments.blockers import Blocker, blockers, members
 from deployments.models import Deploy, Drift, HeldRelease, Kind, Placement
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.matrix import Progress
-from deployments.page_queries.words import PREPARED, Mark, mark_of_deploy
+from deployments.page_queries.stages import Stage, mark_of, read_stages
+from deployments.page_queries.words import Mark
 from deployments.states import WENT_LIVE, DeployStatus
 from environments.models import Membership, Target, Task
 
@@ -37,18 +38,6 @@ class RegionNow:
 
     name: str
     hosts: list[HostNow]
-
-
-@dataclass(slots=True)
-class Stage:
-    """One environment of the application, as a station of its way to production."""
-
-    target: Target
-    live: Deploy | None
-    latest: Deploy | None
-    mark: Mark | None
-    current: bool
-    same: bool
 
 
 @dataclass(slots=True)
@@ -104,7 +93,7 @@ def read_target(*, target: Target, before: int | None = None) -> TargetPage:
         headline=_tell_live(hosts),
         drift=drift,
         blockers=blockers(target),
-        stages=_read_stages(target),
+        stages=read_stages(target.application, current=target),
         regions=_by_region(hosts, member_list),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
@@ -170,23 +159,6 @@ def _tell_live(hosts: Sequence[HostNow]) -> str:
     return f"on {live} of {len(hosts)} hosts"
 
 
-def _read_stages(target: Target) -> list[Stage]:
-    """The same application in every environment, in order, each compared with the one before it."""
-    siblings = Target.objects.filter(application_id=target.application_id, name="")
-    siblings = siblings.select_related("application", "environment", "standing__live", "standing__latest")
-    found: list[Stage] = []
-    before = ""
-    for sibling in siblings.order_by("environment__position", "environment__name"):
-        standing = getattr(sibling, "standing", None)
-        live, latest = (standing.live, standing.latest) if standing else (None, None)
-        revision = live.revision if live else ""
-        loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)
-        mark = _mark_of(latest) if latest is not None and loud else None
-        found.append(Stage(sibling, live, latest, mark, sibling.pk == target.pk, bool(revision) and revision == before))
-        before = revision
-    return found
-
-
 def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, hosts: int) -> list[Past]:
     progress = read_progress([deploy.pk for deploy in found if deploy.status == DeployStatus.PARTIAL])
     releases = [deploy.release_id for deploy in found if deploy.release_id]
@@ -194,16 +166,12 @@ def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, 
     held = {row["release_id"]: row["number"] for row in counted.annotate(number=Count("id"))}
     rows = []
     for deploy in found:
-        mark = _mark_of(deploy)
+        mark = mark_of(deploy)
         on_hosts = held.get(deploy.release_id or 0, 0)
         action = _choose_action(deploy, live=live, held=on_hosts > 0)
         words = _tell_result(deploy, mark=mark, live=live, progress=progress[deploy.pk])
         rows.append(Past(deploy, mark, words, action, on_hosts))
     return rows
-
-
-def _mark_of(deploy: Deploy) -> Mark:
-    return PREPARED if deploy.rests else mark_of_deploy(deploy.status)
 
 
 def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:

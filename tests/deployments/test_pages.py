@@ -99,7 +99,7 @@ class TestReading:
         run.save()
         assert client.get(path, headers={"X-Known": tag}).status_code == 200
 
-    @pytest.mark.parametrize("path", ["/nope/nope/", "/nope/nope/deploy", "/deploys/4711", "/nothing"])
+    @pytest.mark.parametrize("path", ["/nope/nope/", "/nope/nope/deploy", "/deploys/4711", "/nothing/"])
     def test_a_wrong_address_is_told_kindly(self, path: str, deployer: User) -> None:
         response = sign_in(deployer).get(path)
         assert response.status_code == 404
@@ -118,7 +118,7 @@ class TestReading:
         builders.make_run(deploy=deploy, status=R.FAILED, error="no")
         client = sign_in(deployer)
         pages = [client.get(path) for path in ("/", "/shop/staging/", f"/deploys/{deploy.pk}", address("new-deploy"))]
-        for page in [*pages, Client().get("/signin"), client.get("/nothing")]:
+        for page in [*pages, Client().get("/signin"), client.get("/nothing/")]:
             html = page.content.decode()
             assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", html)
             policy = page.headers["Content-Security-Policy"]

@@ -1,0 +1,53 @@
+"""The page of an application, and its commits, which git is asked for once the page is there."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from deployments.answers import answer, tag_of
+from deployments.page_queries.application import read_application, read_travelled
+from deployments.page_queries.stages import read_stages
+from environments import repositories
+from environments.access import DEPLOY, VIEW, allows, needs
+from environments.models import Application
+
+
+def _application_or_404(name: str) -> Application:
+    found = Application.objects.filter(name=name).first()
+    if found is None:
+        raise Http404(f"No application {name}.")
+    return found
+
+
+@require_safe
+@needs(VIEW)
+def application(request: HttpRequest, name: str) -> HttpResponse:
+    """Its environments side by side, with how far each is behind, and its deploys."""
+    page = read_application(_application_or_404(name))
+    may = allows(request.user, DEPLOY)
+    context = {"page": page, "application": page.application, "may_deploy": may, "web": web_of(page.application)}
+    return answer(request, "deployments/application.html", context, tag=tag_of(page, may))
+
+
+@require_safe
+@needs(VIEW)
+def application_commits(request: HttpRequest, name: str) -> HttpResponse:
+    """Commits on their way: who wrote them and how far they have come."""
+    found = _application_or_404(name)
+    context: dict[str, object] = {"application": found}
+    try:
+        context["travelled"], context["more"] = read_travelled(read_stages(found), found)
+    except (repositories.RepositoryError, FileNotFoundError):  # the latter: no mirror on this machine yet
+        context["unknown"] = True
+    return render(request, "deployments/_travelled.html", context)
+
+
+def web_of(application: Application) -> str:
+    """The address of the repository for a browser, where it has one; "" for any other."""
+    address = application.repository.removesuffix(".git")
+    if address.startswith("https://"):
+        return address
+    if address.startswith("git@") and ":" in address:
+        host, _, path = address.removeprefix("git@").partition(":")
+        return f"https://{host}/{path}"
+    return ""

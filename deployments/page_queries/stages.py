@@ -1,0 +1,59 @@
+"""The environments of an application in their order, as stations of a change on its way to production."""
+
+from dataclasses import dataclass
+
+from deployments.distances import key_of
+from deployments.models import Deploy
+from deployments.page_queries.matrix import Gap
+from deployments.page_queries.words import PREPARED, Mark, mark_of_deploy
+from deployments.states import DeployStatus
+from environments.models import Application, Target
+
+
+@dataclass(slots=True)
+class Stage:
+    """One of them. `gap`: how it differs from the one before, if anybody knows; `brings`: a promotion to it would."""
+
+    target: Target
+    live: Deploy | None
+    latest: Deploy | None
+    mark: Mark | None
+    current: bool
+    gap: Gap | None
+    brings: Deploy | None = None
+
+
+def read_stages(application: Application, *, current: Target | None = None) -> list[Stage]:
+    """One query."""
+    targets = Target.objects.filter(application=application, name="")
+    targets = targets.select_related("application", "environment", "standing__live", "standing__latest")
+    found: list[Stage] = []
+    before: Deploy | None = None
+    for target in targets.order_by("environment__position", "environment__name"):
+        standing = getattr(target, "standing", None)
+        live, latest = (standing.live, standing.latest) if standing else (None, None)
+        loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)
+        mark = mark_of(latest) if latest is not None and loud else None
+        stage = Stage(target, live, latest, mark, current is not None and target.pk == current.pk, None)
+        if before is not None:
+            stage.gap = _gap_of(target, live, before)
+            stage.brings = before if live is None or live.revision != before.revision else None
+        found.append(stage)
+        before = live or before
+    return found
+
+
+def mark_of(deploy: Deploy) -> Mark:
+    """Of its status; a held deploy that could go live is prepared."""
+    return PREPARED if deploy.rests else mark_of_deploy(deploy.status)
+
+
+def _gap_of(target: Target, live: Deploy | None, before: Deploy) -> Gap | None:
+    if live is None:
+        return None
+    if live.revision == before.revision:
+        return Gap(same=True)
+    standing = target.standing
+    if standing.compared != key_of(live.revision, before.revision) or not (standing.behind or standing.ahead):
+        return None
+    return Gap(behind=standing.behind or 0, ahead=standing.ahead or 0)
