@@ -12,12 +12,15 @@ from deployments import (
     page_actions,
     pages,
     rehearsal_pages,
+    search_pages,
     task_pages,
     waiting_pages,
 )
 
 urlpatterns = [
     path("", home_page.home, name="home"),
+    path("palette", search_pages.palette, name="palette"),
+    path("search", search_pages.search, name="search"),
     path("rows", home_page.home_rows, name="home-rows"),
     path("deploys/<int:deploy_id>", pages.deploy, name="deploy"),
     path("deploys/<int:deploy_id>/log.txt", log_text.log_text, name="log-text"),

@@ -52,10 +52,10 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
     request = context.get("request")
     path = request.path if request else ""
     if path == address:
-        return format_html('<a href="{}" aria-current="page">{}</a>', address, words)
+        return format_html('<a href="{}" data-place="{}" aria-current="page">{}</a>', address, name, words)
     if address != "/" and path.startswith(address.rstrip("/") + "/"):
-        return format_html('<a href="{}" aria-current="true">{}</a>', address, words)
-    return format_html('<a href="{}">{}</a>', address, words)
+        return format_html('<a href="{}" data-place="{}" aria-current="true">{}</a>', address, name, words)
+    return format_html('<a href="{}" data-place="{}">{}</a>', address, name, words)
 
 
 @register.filter

@@ -7,7 +7,7 @@
   const one = (selector) => document.querySelector(selector);
 
   function fields() {
-    return document.querySelectorAll(".dp-find input, [data-filter]");
+    return document.querySelectorAll("[data-filter]");
   }
 
   function rows() {
@@ -79,8 +79,8 @@
   }
 
   document.addEventListener("input", (event) => [...fields()].includes(event.target) && one("[data-rows]") && search(event.target.value));
-  document.addEventListener("submit", function (event) {
-    if (!event.target.matches(".dp-find")) return;
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Enter" || ![...fields()].includes(event.target)) return;
     event.preventDefault();
     one("tr[data-name] td a")?.focus();
   });

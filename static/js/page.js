@@ -1,4 +1,4 @@
-// On every page: times in the viewer's zone, "/" for the search field, forms that cannot be sent twice.
+// On every page: times in the viewer's zone, menus that close, forms that cannot be sent twice.
 (function () {
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
@@ -74,13 +74,6 @@
   }
 
   document.addEventListener("keydown", function (event) {
-    const find = document.querySelector(".dp-find input");
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-    if (event.key === "/" && find && !typing && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault();
-      find.focus();
-      find.select();
-    }
     if (event.key === "Escape") for (const open of document.querySelectorAll("details.dp-menu[open]")) open.open = false;
   });
   document.addEventListener("click", function (event) {

@@ -113,3 +113,109 @@ def test_signing_out_elsewhere_ends_the_open_page(site: Site, open_page: OpenPag
     second.get_by_role("button", name="Sign out").click()
     second.wait_for_url(re.compile("/signin"))
     page.wait_for_url(re.compile("/signin"), timeout=8 * SECOND)
+
+
+class TestPalette:
+    def test_one_jumps_by_keyboard_alone(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page, to="/activity")
+        page.keyboard.press("Control+k")
+        dialog = page.get_by_role("dialog", name="Jump to")
+        field = dialog.get_by_role("combobox")
+        expect(field).to_be_focused()
+        expect(dialog.get_by_role("option", name="Home")).to_be_visible()
+        page.keyboard.type("store prod")
+        option = dialog.get_by_role("option", name=re.compile("^storefront / production"))
+        expect(option).to_have_attribute("aria-selected", "true")
+        expect(field).to_have_attribute("aria-activedescendant", option.get_attribute("id") or "none")
+        page.keyboard.press("Enter")
+        page.wait_for_url(site.base + "/storefront/production/")
+
+    def test_arrows_choose_and_a_deed_is_done(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("deploy storefront")
+        dialog = page.get_by_role("dialog", name="Jump to")
+        second = dialog.get_by_role("option", name="Deploy storefront to production")
+        expect(second).to_be_visible()
+        page.keyboard.press("ArrowDown")
+        expect(second).to_have_attribute("aria-selected", "true")
+        page.keyboard.press("Enter")
+        page.wait_for_url(site.base + "/storefront/production/deploy")
+
+    def test_it_keeps_the_focus_and_gives_it_back(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        opener = page.locator(".dp-find")
+        opener.focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Jump to")
+        expect(dialog.get_by_role("combobox")).to_be_focused()
+        for _ in range(4):
+            page.keyboard.press("Tab")
+            assert page.evaluate(
+                "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+            )
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(opener).to_be_focused()
+
+    def test_the_theme_is_a_choice_too(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("dark")
+        expect(page.get_by_role("option", name="Light or dark")).to_have_attribute("aria-selected", "true")
+        page.keyboard.press("Enter")
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+    def test_on_a_phone_it_opens_by_a_touch(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page(width=390)
+        site.sign_in(page)
+        page.get_by_role("link", name="Find or do anything").click()
+        expect(page.get_by_role("dialog", name="Jump to").get_by_role("combobox")).to_be_focused()
+
+
+class TestShortcuts:
+    def test_they_lead_around(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        for key, path in (("w", "/waiting"), ("e", "/environments"), ("o", "/hosts"), ("a", "/activity"), ("h", "/")):
+            page.keyboard.press("g")
+            page.keyboard.press(key)
+            page.wait_for_url(site.base + path)
+
+    def test_rows_and_the_deploy_button(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        expect(page.locator('tr[data-name="storefront"] td a').first).to_be_focused()
+        page.keyboard.press("k")
+        page.keyboard.press("Enter")
+        page.wait_for_url(site.base + "/pricing-api/staging/")
+        page.keyboard.press("d")
+        page.wait_for_url(site.base + "/pricing-api/staging/deploy")
+
+    def test_the_sheet_tells_them_and_switches_them_off(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        page.keyboard.press("?")
+        sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+        expect(sheet).to_be_visible()
+        sheet.get_by_role("button", name="Shortcuts of a single key").click()
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        expect(sheet).to_be_hidden()
+        page.keyboard.press("Control+k")
+        expect(page.get_by_role("dialog", name="Jump to")).to_be_visible()
+
+    def test_whoever_types_types(self, site: Site, open_page: OpenPage) -> None:
+        page = open_page()
+        site.sign_in(page)
+        page.keyboard.press("/")
+        expect(page.locator("#filter")).to_be_focused()
+        page.keyboard.type("g?dj/")
+        expect(page.locator("#filter")).to_have_value("g?dj/")
+        expect(page.locator("dialog[open]")).to_have_count(0)
