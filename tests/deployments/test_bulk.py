@@ -3,6 +3,7 @@
 import pytest
 from django.db.models import F, Value
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from deployments.models import HeldRelease, HostRun, Placement, Program, bulk
 from deployments.models.bulk import ids_of
@@ -51,3 +52,23 @@ def test_what_exists_stays_as_it_is(place: FleetTarget) -> None:
         bulk.insert_from(HeldRelease, Placement.objects.filter(target=place.target), facts)
     assert HeldRelease.objects.count() == 3
     assert HeldRelease.objects.filter(pk=kept.pk).exists()
+
+
+def test_rows_are_read_as_django_reads_them(
+    place: FleetTarget, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    deploy = request(place)
+    runs = HostRun.objects.filter(deploy=deploy)
+    with django_assert_num_queries(1):
+        made = bulk.read(runs, without=("finished_at",), deploy=deploy)
+        assert [run.deploy for run in made] == [deploy] * 3
+    columns = [field.attname for field in HostRun._meta.concrete_fields]
+    for one, other in zip(made, runs.order_by("id"), strict=True):
+        assert one == other
+        assert one.get_deferred_fields() == {"finished_at"}
+        with django_assert_num_queries(1):
+            assert [getattr(one, name) for name in columns] == [getattr(other, name) for name in columns]
+        one.step = "changed"
+        one.save()
+        other.refresh_from_db()
+        assert other.step == "changed"

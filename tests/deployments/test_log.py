@@ -8,11 +8,14 @@ from contextlib import contextmanager
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from deployments import claims, log
+from deployments import claims, log, wishes
 from deployments import recorder as recorder_module
 from deployments.models import Deploy, HostRun, LogChunk, Program
 from deployments.models.logs import Stream
+from deployments.moves import Move, move_all
 from deployments.recorder import Recorder
+from deployments.runs import Note
+from deployments.states import RunStatus
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 
@@ -128,6 +131,49 @@ def test_who_has_lost_the_claim_stores_nothing_and_hears_of_it(deploy: Deploy, t
             to.add(piece(lost, programs[1], ["more"], 10))
     assert not LogChunk.objects.filter(program=programs[1]).exists()
     assert [line.text for line in log.read_all(deploy.pk, host=mine.host_name)] == ["line"]
+    numbered(deploy)
+
+
+def test_an_end_is_written_with_its_last_words_and_the_move_or_not_at_all(deploy: Deploy, taken: list[HostRun]) -> None:
+    mine, lost = taken[:2]
+    programs = [program_of(run) for run in (mine, lost)]
+    move_all([Move(run, RunStatus.PREPARING) for run in (mine, lost)])
+    HostRun.objects.filter(pk=lost.pk).update(fence=lost.fence + 50)
+    with recorder(deploy) as to:
+        for run, program in zip((mine, lost), programs, strict=True):
+            to.begin(program, 0)
+            goal = Move(run, RunStatus.PREPARED, {"step": "prepared"})
+            said: list[log.Piece | Note] = [Note(run, "build"), piece(run, program, ["last"], 5)]
+            if run is mine:
+                to.finish(run, program, "ok", said, goal)
+            else:
+                with pytest.raises(claims.ClaimLost):
+                    to.finish(run, program, "ok", said, goal)
+    rows = HostRun.objects.filter(pk__in=[mine.pk, lost.pk]).order_by("pk").values_list("status", "step")
+    assert list(rows) == [("prepared", "prepared"), ("preparing", "")]
+    ends = Program.objects.filter(run__in=[mine, lost]).order_by("run").values_list("result", "chunks__text")
+    assert list(ends) == [("ok", "last"), ("", None)]
+    numbered(deploy)
+
+
+def test_a_result_and_its_move_are_one_transaction(
+    deploy: Deploy, taken: list[HostRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies in between would leave a host run whose program has ended, and which stands still."""
+
+    def fail(moves: object) -> None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(wishes, "move_all", fail)
+    run = taken[0]
+    program = program_of(run)
+    to = Recorder(deploy.pk)
+    to.begin(program, 0)
+    with pytest.raises(DatabaseError, match="the disk is full"):
+        to.finish(run, program, "ok", [piece(run, program, ["last"], 5)], Move(run, RunStatus.PREPARED))
+    to.close()
+    program.refresh_from_db()
+    assert (program.result, program.chunks.count()) == ("", 0)
     numbered(deploy)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.redaction import MASK, Redactor, forms
+from deployments.redaction import MASK, Redactor, forms, masked
 
 PEM = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -122,6 +122,7 @@ def test_whatever_the_pieces_no_form_comes_out(
         at, turn = at + cuts[turn % len(cuts)], turn + 1
     out = redact(known, pieces)
     assert out == redact(known, [text]), "how it was cut makes no difference"
+    assert out == masked(text, frozenset(known)), "nor that it is one text"
     for part in out.split(MASK):  # a mask between two pieces may by chance complete a form: look at each piece
         assert not [form for secret in known for form in forms(secret) if form in part]
 
