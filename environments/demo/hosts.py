@@ -78,13 +78,12 @@ def make_home(demo: DemoFolder, host: DemoHost) -> Path:
 def make_programs(demo: DemoFolder) -> None:
     """The commands that every host has besides its system's own: `python3` and the service manager."""
     demo.programs.mkdir(parents=True, exist_ok=True)
-    python = os.path.realpath(sys.executable)
-    link = demo.programs / f".python3.{os.getpid()}"
-    link.symlink_to(python)
-    os.replace(link, demo.programs / "python3")
-    client = Path(__file__).with_name("service_client.py")
-    script = f'#!/bin/sh\nexec {shlex.quote(python)} -IS {shlex.quote(str(client))} "$@"\n'
-    write_text(demo.programs / SERVICE_COMMAND, script, mode=0o755)
+    python = shlex.quote(os.path.realpath(sys.executable))
+    # A host has the standard library alone. Looking for more takes four times as long as all else of a start, and each
+    # step of twelve hosts on one machine would wait for that.
+    write_text(demo.programs / "python3", f'#!/bin/sh\nexec {python} -S "$@"\n', mode=0o755)
+    client = shlex.quote(str(Path(__file__).with_name("service_client.py")))
+    write_text(demo.programs / SERVICE_COMMAND, f'#!/bin/sh\nexec {python} -IS {client} "$@"\n', mode=0o755)
 
 
 def host_environment(demo: DemoFolder, host: DemoHost, service_socket: Path) -> dict[str, str]:

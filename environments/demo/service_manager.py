@@ -25,12 +25,15 @@ class ServiceManager:
         self._changes: dict[Key, asyncio.Lock] = {}
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one request: a line of JSON in, a line of JSON out."""
+        """Serve one request, in the form that `service_client` tells."""
         try:
             line = await reader.readline()
             if line:
-                done, text = await self._do(json.loads(line))
-                writer.write(json.dumps({"ok": done, "text": text}).encode() + b"\n")
+                action, host, application, root, port = line.decode().rstrip("\n").split("\0")
+                done, text = await self._do(
+                    action, Unit(host=host, application=application, root=Path(root), port=int(port))
+                )
+                writer.write(f"{'ok' if done else 'no'} {text}".encode())
                 await writer.drain()
         except ConnectionError:
             return  # who asked has gone; the change is made all the same
@@ -55,17 +58,15 @@ class ServiceManager:
             service.let_go()
         await asyncio.gather(*(service.ended() for service in self._services.values()))
 
-    async def _do(self, request: Mapping[str, str | int]) -> tuple[bool, str]:
-        host, application = str(request["host"]), str(request["application"])
-        if host not in self._environments:
-            return False, f"The demo has no host {host!r}."
-        key = (host, application)
-        if request["action"] == "status":
+    async def _do(self, action: str, unit: Unit) -> tuple[bool, str]:
+        if unit.host not in self._environments:
+            return False, f"The demo has no host {unit.host!r}."
+        key = (unit.host, unit.application)
+        if action == "status":
             return self._status(key)
-        if request["action"] == "stop":
+        if action == "stop":
             return await self._stop(key)
-        unit = Unit(host=host, application=application, root=Path(str(request["root"])), port=int(request["port"]))
-        if not request["root"]:
+        if unit.root == Path():
             return False, "No folder is given: set DEPLOYER_ROOT or --root to the folder that holds `current`."
         if not 1024 <= unit.port <= 65535:
             return False, f"{unit.port} is no port for a service: set PORT or --port to one from 1024 to 65535."
