@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 from deployments.pieces import Page, read_page
+from deployments.unheard import unheard
 
 
 def facts_of(value: object) -> object:
@@ -32,7 +33,12 @@ def tag_of(*parts: object) -> str:
 
 
 def answer(request: HttpRequest, template: str, context: dict[str, Any], *, tag: str) -> HttpResponse:
-    """The page; for a browser that has it: 204 when it has exactly this, else the pieces that it lacks, as JSON."""
+    """The page, which says what is not heard now; for a browser that has it only what differs.
+
+    That is 204 when it has exactly this, else the pieces that it lacks, as JSON.
+    """
+    if silent := unheard():
+        context, tag = {**context, "unheard": silent}, tag_of(tag, silent)
     if request.headers.get("X-Known") == tag:
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     if "X-Shape" not in request.headers:

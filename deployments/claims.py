@@ -73,13 +73,14 @@ def retire(worker: Worker) -> None:
     Worker.objects.filter(pk=worker.pk).delete()
 
 
-def live_workers() -> QuerySet[Worker]:
-    return Worker.objects.filter(boot=boot(), renewed_at__gt=now() - LAPSE_SECONDS)
+def live_workers(at: float | None = None) -> QuerySet[Worker]:
+    return Worker.objects.filter(boot=boot(), renewed_at__gt=(now() if at is None else at) - LAPSE_SECONDS)
 
 
-def deaf_workers() -> QuerySet[Worker]:
+def deaf_workers(at: float | None = None) -> QuerySet[Worker]:
     """Alive, and without a word from the broker for too long."""
-    return live_workers().filter(heard_at__gt=0, heard_at__lte=now() - DEAF_SECONDS)
+    at = now() if at is None else at
+    return live_workers(at).filter(heard_at__gt=0, heard_at__lte=at - DEAF_SECONDS)
 
 
 def lapsed_workers() -> QuerySet[Worker]:

@@ -6,6 +6,7 @@ seconds anyway, so that nothing depends on a word; all watchers wake together an
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -33,6 +34,7 @@ class Ear:
     def __init__(self, group: str) -> None:
         self.watchers: set[Watcher] = set()
         self._group = group
+        self.silent_since: float | None = None  # on the monotonic clock; None while the layer answers
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._look())]
         for task in self._tasks:
             task.add_done_callback(self._tell_failure)
@@ -57,6 +59,7 @@ class Ear:
                 await self._hear_words(layer)
             except TROUBLE as trouble:
                 log.info("No words to %s for now: %s", self._group, trouble)
+                self.silent_since = self.silent_since or time.monotonic()
             await asyncio.sleep(RETRY_SECONDS)
             self._say(None)
 
@@ -66,6 +69,7 @@ class Ear:
         try:
             async with asyncio.timeout(LAYER_SECONDS):
                 await layer.group_add(group, channel)
+            self.silent_since = None
             self._say(None)  # what was said before we listened
             while True:
                 word = await layer.receive(channel)
@@ -81,6 +85,12 @@ class Ear:
 
 
 _ears: dict[tuple[asyncio.AbstractEventLoop, str], Ear] = {}
+
+
+def silent_since() -> float | None:
+    """For how many seconds the layer has not answered who listens in this process; None when it does or nobody does."""
+    silent = [ear.silent_since for ear in tuple(_ears.values()) if ear.silent_since is not None]
+    return time.monotonic() - min(silent) if silent else None
 
 
 @contextmanager
