@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,10 +125,20 @@ def look(targets: Sequence[Target], only: Container[int] | None = None) -> dict[
     found: dict[int, dict[int, Seen]] = {target.pk: {} for target in targets}
     with ThreadPoolExecutor(min(THREADS, max(1, len(errands))), thread_name_prefix="look") as pool:
         asked = {key: pool.submit(_ask, hosts[key[0]], key[1], key[2], there) for key, there in errands.items()}
+    heard = set()
     for (host_id, _, _), answer in asked.items():
         for target_id, seen in answer.result().items():
             found[target_id][host_id] = seen
+            heard.add(host_id)
+    _note_hosts(hosts, heard)
     return found
+
+
+def _note_hosts(asked: Collection[int], heard: Collection[int]) -> None:
+    """When each host was last asked, and last answered: what pages show of a thousand hosts, without their targets."""
+    now = timezone.now()
+    Host.objects.filter(pk__among=frozenset(asked)).update(asked_at=now)
+    Host.objects.filter(pk__among=frozenset(heard)).update(heard_at=now)
 
 
 def _ask(host: Host, user: str, path_prepend: tuple[str, ...], targets: Sequence[Target]) -> dict[int, Seen]:

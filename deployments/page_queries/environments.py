@@ -14,6 +14,7 @@ from deployments.page_queries.hosts import (
     build_map,
     mark_of,
     read_marks,
+    read_standings,
     size_of,
     tell_squares,
     tell_trouble,
@@ -21,10 +22,10 @@ from deployments.page_queries.hosts import (
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import ALARMS, PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus
-from environments.models import Environment, Membership, Target, Transport
+from environments.models import Environment, Host, Membership, Target, Transport
 
 SQUARES = 60
-PAGE = 100
+PAGE = 50
 
 
 @dataclass(slots=True)
@@ -105,11 +106,12 @@ def read_environments() -> EnvironmentsPage:
     regions: dict[int, set[str]] = defaultdict(set)
     every: set[str] = set()
     marks = read_marks()
-    members = Membership.objects.select_related("host__zone__region").order_by("host__name")
-    for member in members:
-        host = member.host
-        squares[member.environment_id].append(Square(host.name, mark_of(host, marks)))
-        regions[member.environment_id].add(host.zone.region.name if host.zone else "")
+    hosts = {host.pk: host for host in read_standings(Host.objects.all())}
+    members = Membership.objects.order_by("host__name").values_list("environment_id", "host_id")
+    for environment_id, host_id in members:
+        host = hosts[host_id]
+        squares[environment_id].append(Square(host.name, mark_of(host, marks)))
+        regions[environment_id].add(host.region)
         every.add(host.name)
     states = _count_states()
     places = [
@@ -145,13 +147,12 @@ def _count_states() -> dict[int, dict[str, int]]:
 
 def read_environment(environment: Environment, *, after: str = "", q: str = "") -> EnvironmentPage:
     """A fixed number of queries; targets come a page at a time, by the names of their applications."""
-    members = list(Membership.objects.filter(environment=environment).select_related("host__zone__region"))
     marks = read_marks()
-    pairs = [(member.host, mark_of(member.host, marks)) for member in members]
+    hosts = read_standings(Host.objects.filter(memberships__environment=environment))
+    pairs = [(host, mark_of(host, marks)) for host in hosts]
     squares = [Square(host.name, mark) for host, mark in pairs]
-    sources: dict[str, int] = defaultdict(int)
-    for member in members:
-        sources[member.source] += 1
+    members = Membership.objects.filter(environment=environment).order_by("source").values("source")
+    sources = {row["source"]: row["number"] for row in members.annotate(number=Count("id"))}
     every = Target.objects.filter(environment=environment, name="")
     found = every.filter(application__name__icontains=q) if q else every
     page = found.filter(application__name__gt=after) if after else found
@@ -169,7 +170,7 @@ def read_environment(environment: Environment, *, after: str = "", q: str = "") 
         total=found.count(),
         after=rows[PAGE - 1].application.name if len(rows) > PAGE else "",
         regions=build_map(pairs),
-        hosts=len(members),
+        hosts=len(hosts),
         sentence=tell_squares(squares),
         sources=[Source(name, number) for name, number in sorted(sources.items())],
         drift=sum(drift.values()),

@@ -15,7 +15,7 @@ from notifications.sentences import Told, tell
 
 RUNS = 15
 EVENTS = 15
-MOST_PLACES = 200
+MOST_PLACES = 100
 
 _WORDS = {
     Drift.BEHIND: "an earlier release of ours",
@@ -88,8 +88,6 @@ def read_host(host: Host) -> HostPage:
     )
     ordered = list(rows.order_by("target__environment__position", "target__application__name")[: MOST_PLACES + 1])
     places = [_place_of(row, host) for row in ordered[:MOST_PLACES]]
-    answered = [row.seen_at for row in ordered if row.seen_at]
-    asked = [at for row in ordered if (at := _asked_at(row))]
     runs = HostRun.objects.filter(host=host).select_related(
         "deploy__target__application", "deploy__target__environment"
     )
@@ -103,8 +101,8 @@ def read_host(host: Host) -> HostPage:
         keys=[Key(row, ssh.fingerprint(row.key)) for row in host.keys.all()],
         runs=[(run, mark_of_run(run.status)) for run in runs.order_by("-id")[:RUNS]],
         events=[(event, tell(event)) for event in events],
-        answered_at=max(answered, default=None),
-        asked_at=max(asked, default=None),
+        answered_at=host.heard_at,
+        asked_at=host.asked_at,
     )
 
 

@@ -90,6 +90,11 @@ class Host(models.Model):
     aside_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
     aside_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    asked_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was last asked what it runs."
+    )
+    heard_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it last said so.")
+
     accepted_keys: "list[HostKey]"  # those of `keys`, where whoever read the host has read them along
 
     class Meta:

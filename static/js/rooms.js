@@ -5,6 +5,11 @@
     if (square) location.assign("/hosts/" + encodeURIComponent(square.dataset.host));
   });
 
+  // What the list is narrowed to stands in the address, so that a look in the background and a link say the same.
+  document.addEventListener("htmx:afterSwap", function (event) {
+    if (event.detail.target.id === "host-list") history.replaceState(null, "", event.detail.pathInfo.finalRequestPath);
+  });
+
   document.addEventListener("change", function (event) {
     const form = event.target.closest("form[data-filters]");
     if (!form) return;
