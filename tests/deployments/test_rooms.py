@@ -23,7 +23,7 @@ from deployments.page_queries.hosts import PAGE, Filter, read_hosts
 from deployments.page_queries.waiting import count_waiting, read_waiting
 from deployments.states import DeployStatus, RunStatus
 from environments import setting_aside
-from environments.models import Aside, Role, Target, User
+from environments.models import Aside, Host, Role, Target, User
 from notifications.events import record
 from notifications.models import Event
 from tests import builders
@@ -145,13 +145,15 @@ class TestHosts:
         for host in hosts:
             builders.make_placement(host=host, target=target, current=deploy.release, seen_at=now)
         Standing.objects.update(looked_at=now)
+        Host.objects.update(asked_at=now, heard_at=now)
         return hosts
 
     def test_each_host_is_in_the_state_that_matters_most(self, target: Target, ada: User) -> None:
         first, second, third = self.make(target)
         assert read_hosts(Filter()).headline == "3 hosts, all as intended."
         first.placements.update(drift=Drift.OUTSIDE)
-        second.placements.update(seen_at=timezone.now() - timedelta(hours=1), drift=Drift.BEHIND)
+        second.placements.update(drift=Drift.BEHIND)
+        Host.objects.filter(pk=second.pk).update(heard_at=timezone.now() - timedelta(hours=1))
         setting_aside.set_aside(third, how=Aside.QUARANTINED, why="smoke", by=ada)
         page = read_hosts(Filter())
         words = {square.name: square.mark.words for region in page.regions for square in region.squares}
@@ -199,8 +201,12 @@ class TestHosts:
 
     def test_asking_says_that_it_did_not_answer(self, target: Target, ada: User) -> None:
         host = self.make(target)[0]
+        Host.objects.update(heard_at=None)
         answered = sign_in(ada).post(reverse("ask-host", args=[host.name]), follow=True)
         assert f"{host.name} did not answer." in text_of(answered.content)
+        asked_at = host.asked_at
+        host.refresh_from_db()
+        assert (host.asked_at != asked_at, host.heard_at) == (True, None)
 
     def test_an_environment_is_asked_by_its_workers(self, target: Target, ada: User) -> None:
         self.make(target)
