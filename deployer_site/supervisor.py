@@ -16,8 +16,12 @@ from deployer_site.programs import Program
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 1.0, 30.0, 60.0
 STOP_SECONDS = 8.0
 CHUNK = 64 * 1024
-# glibc gives each of many threads a heap of its own otherwise, most of it empty
-MEMORY = {"MALLOC_ARENA_MAX": "2"}
+MEMORY = {
+    # glibc gives each of many threads a heap of its own otherwise, most of it empty
+    "MALLOC_ARENA_MAX": "2",
+    # Django's checks, of code that tests have checked, would load all pages and the API into each worker
+    "CELERY_SKIP_CHECKS": "1",
+}
 
 
 def next_pause(pause: float, *, ran: float) -> float:
