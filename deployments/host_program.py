@@ -398,8 +398,10 @@ def _lay_out(source: Source, release: Release) -> str:
     address = urlsplit(source.url)
     site = f"https://{address.netloc.rpartition('@')[2]}" if address.scheme == "https" and source.token else ""
     login = f"username={source.username or 'git'}\npassword={source.token}\n" if source.token else ""
-    access = _call("write_access", source.key, source.known_hosts, login)
-    return f"{access}\n{_call('lay_out_git', source.url, source.ref, site, str(source.total))}"
+    work = [_call("lay_out_git", source.url, source.ref, site, str(source.total))]
+    if address.scheme not in ("file", "https") or source.key or source.known_hosts or login:
+        work.insert(0, _call("write_access", source.key, source.known_hosts, login))
+    return "\n".join(work)
 
 
 def _linked(path: str) -> str:

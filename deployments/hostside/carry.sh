@@ -34,12 +34,25 @@ changed=$named'
         next
     }'
 
-# Copies into the current folder what has not changed. A name with a backslash means something else to tar.
+# Copies into the current folder what has not changed, small files by tar. A name with a backslash means something else to it.
 copy_unchanged() {
-    LC_ALL=C awk "$changed"'
-        FNR > 2 { path = named($0); if (!(path in changed)) { if (path ~ /\\/) exit 1; print path } }' \
-        "$record/manifest" "$base" >"$home/list" || return 1
-    tar -C "$root/releases/$live" -b 256 -cf - -T "$home/list" 2>/dev/null | tar -b 256 -xf -
+    LARGE=$home/sums LC_ALL=C awk "$changed"'
+        BEGIN { printf "" >(ENVIRON["LARGE"]) }
+        FNR > 2 && !((path = named($0)) in changed) {
+            if (path ~ /\\/) exit 1
+            if ($2 >= 262144 && $5 == "f") print path >(ENVIRON["LARGE"])
+            else print path
+        }' "$record/manifest" "$base" >"$home/list" || return 1
+    copy_by_tar "$home/list" || return 1
+    [ ! -s "$home/sums" ] || copy_by_cp "$home/sums" 2>/dev/null || copy_by_tar "$home/sums"
+}
+
+copy_by_tar() { tar -C "$root/releases/$live" -b 256 -cf - -T "$1" 2>/dev/null | tar -b 256 -xof -; }
+
+# Where the file system can, two files share their blocks until one is written to: no other file ever sees it.
+copy_by_cp() {
+    sed 's,/[^/]*$,,' "$1" | xargs -d '\n' mkdir -p &&
+        (cd "$root/releases/$live" && xargs -d '\n' cp -d --preserve=mode,timestamps --parents --reflink=auto -t "$path" <"$1")
 }
 
 # is_carried KIND SHA: every file is there once, as large as the one that it was copied from, and nothing besides; and
@@ -49,18 +62,17 @@ is_carried() {
         FILENAME == ARGV[2] {
             if (FNR == 1) print ENVIRON["HEAD"]
             if (FNR == 2) print
-            if (FNR > 2 && !((path = named($0)) in changed)) { wanted[path] = $0; left++ }
+            if (FNR > 2 && !((path = named($0)) in changed)) { wanted[$0]; kind[path] = $2 $5; left++ }
             next
         }
         {
-            path = named($0)
             line = substr($0, index($0, " ") + 1)
-            if ($1 != ".") { if (path in wanted && wanted[path] == line) same++; next }
+            if ($1 != ".") { same += (line in wanted); next }
             print line
+            path = named($0)
             if ((path in changed) && changed[path] == "here") { delete changed[path]; next }
-            if (!(path in wanted)) { bad = 1; exit }
-            split(wanted[path], old, " ")
-            if (old[2] != $3 || old[5] != $6) { bad = 1; exit }
+            if (!(path in kind)) { bad = 1; exit }
+            if (kind[path] != $3 $6) { bad = 1; exit }
             found++
         }
         END {

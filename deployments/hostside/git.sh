@@ -9,7 +9,7 @@ mirror_git() {
     git --git-dir="$root/repo" -c core.hooksPath=/dev/null -c core.autocrlf=false -c core.fsmonitor=false "$@"
 }
 
-forget_keys() { rm -rf "$home/git"; }
+forget_keys() { [ ! -d "$home/git" ] || rm -rf "$home/git"; }
 
 # Relative names, for ssh splits the option's value at spaces.
 write_access() {
@@ -26,11 +26,24 @@ write_access() {
         } >ssh) || fail disk "$home/git cannot be written"
 }
 
+# Sets $care: whether git is to look after its store, which it would otherwise do, in processes, at every fetch. Its own
+# measure: loose objects by one of 256 folders, and packs.
+look_after_store() {
+    care=false
+    set +f
+    set -- "$root/repo/objects/17"/*
+    [ "$#" -le 26 ] || care=true
+    set -- "$root/repo/objects/pack"/*.pack
+    [ "$#" -le 50 ] || care=true
+    set -f
+}
+
 # fetch URL REFSPEC SITE
 fetch() {
     set -- "$1" "$2" "${3:+credential.$3.helper=!sh \"\$DEPLOYER_GIT/credential\"}"
+    look_after_store
     bounded 3600 0 git_environment git --git-dir="$root/repo" -c core.hooksPath=/dev/null -c credential.helper= \
-        -c "${3:-credential.useHttpPath=false}" -c gc.autoDetach=false -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=60 \
+        -c "${3:-credential.useHttpPath=false}" -c gc.autoDetach=false -c "maintenance.auto=$care" -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=60 \
         fetch --quiet --no-tags --no-recurse-submodules --force -- "$1" "$2"
     if [ "$reason" = stopped ]; then
         forget_keys
@@ -39,10 +52,27 @@ fetch() {
     [ "$code" -eq 0 ]
 }
 
+# Has this revision been fetched, with all that belongs to it? Read where git keeps refs, which needs no git.
+has_revision() {
+    if IFS= read -r there 2>/dev/null <"$root/repo/refs/deployer/$revision"; then
+        [ "$there" = "$revision" ]
+    elif [ -d "$root/repo/reftable" ]; then
+        [ "$(mirror_git rev-parse -q --verify "refs/deployer/$revision")" = "$revision" ]
+    else
+        [ -f "$root/repo/packed-refs" ] && grep -qs "^$revision refs/deployer/$revision\$" "$root/repo/packed-refs"
+    fi
+}
+
+# Nobody but us is at work here, so a lock file is what a killed git left. True if there was one.
+remove_locks() {
+    [ "$(find "$root/repo" -path '*/objects/??' -prune -o -name '*.lock' -type f -print -exec rm -f {} +)" ]
+}
+
 # update_mirror URL REF SITE: by the commit itself, or by its ref where the server gives out no single commits.
 update_mirror() {
-    [ "$(mirror_git rev-parse -q --verify "refs/deployer/$revision")" != "$revision" ] || return 0
+    has_revision && return 0
     fetch "$1" "+$revision:refs/deployer/$revision" "$3" && return 0
+    remove_locks && fetch "$1" "+$revision:refs/deployer/$revision" "$3" && return 0
     [ "$2" ] || return 1
     say "the repository gives out no single commit; fetching $2 instead"
     fetch "$1" "+$2:refs/deployer/ref" "$3" || return 1
@@ -106,8 +136,6 @@ lay_out_git() {
     new_release
     on_failure=undo_fetch
     [ -f "$root/repo/HEAD" ] || git init --quiet --bare "$root/repo" || fail_layout fetch "$root/repo cannot be made"
-    # Nobody but us is at work here, so a lock file is what a killed git left.
-    find "$root/repo" -path '*/objects/??' -prune -o -name '*.lock' -type f -exec rm -f {} +
     update_mirror "$1" "$2" "$3" || fail_layout fetch "revision $revision could not be fetched from $1"
     forget_keys
     room "$4"

@@ -107,16 +107,17 @@ verify_tree() {
     [ "$found" -eq $((files + links)) ] || { echo "$found files are there, the manifest has $((files + links))" && return 1; }
 }
 
-# unpack NAME PACKING BYTES: into the current folder; the manifest comes along. What is small needs no watching.
+# unpack NAME PACKING BYTES: into the current folder, as files of the user who deploys; the manifest comes along. What is
+# small needs no watching.
 unpack() {
     packed=$home/archive
     [ -f "$packed" ] || packed=$state/archives/$1
     if [ "$2" = zst ]; then
-        bounded 3600 0 : sh -c 'zstd -dcq <"$1" | tar -xf -' deployer "$packed"
+        bounded 3600 0 : sh -c 'zstd -dcq <"$1" | tar -xof -' deployer "$packed"
     elif [ "$3" -gt 1000000 ]; then
-        bounded 3600 0 : tar -xzf "$packed"
+        bounded 3600 0 : tar -xzof "$packed"
     else
-        tar -xzf "$packed"
+        tar -xzof "$packed"
         code=$? reason=
     fi
     [ "$reason" != stopped ] || { undo_layout && finish stopped; }

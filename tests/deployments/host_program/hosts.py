@@ -124,7 +124,7 @@ def entries_of(files: dict[str, str]) -> list[Entry]:
     ]
 
 
-def packed(files: dict[str, str], manifest: str) -> bytes:
+def packed(files: dict[str, str], manifest: str, *, owner: int = 0) -> bytes:
     """A tar.gz of files and their manifest."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
@@ -133,7 +133,7 @@ def packed(files: dict[str, str], manifest: str) -> bytes:
             info.mode = 0o755 if name.endswith(".sh") else 0o644
             if text.startswith("-> "):
                 info.type, info.linkname, data = tarfile.SYMTYPE, text[3:], b""
-            info.size = len(data)
+            info.size, info.uid, info.gid = len(data), owner, owner
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
 

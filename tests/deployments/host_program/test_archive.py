@@ -23,7 +23,18 @@ from deployments.host_program import (
     wanted,
 )
 from tests.deployments.host_program.conftest import MakeHost
-from tests.deployments.host_program.hosts import NONCE, Host, Tree, answer, facts_of, prepare, release, tree
+from tests.deployments.host_program.hosts import (
+    NONCE,
+    Host,
+    Tree,
+    answer,
+    entries_of,
+    facts_of,
+    packed,
+    prepare,
+    release,
+    tree,
+)
 
 
 def archives(host: Host) -> set[str]:
@@ -46,6 +57,16 @@ def test_files_links_and_modes_are_laid_out(any_host: Host, first: Release) -> N
     assert os.access(path / "run.sh", os.X_OK)
     assert (path / "REVISION").read_text() == first.revision + "\n"
     assert (any_host.state / "releases" / first.name / "prepared").exists()
+
+
+def test_all_files_belong_to_the_user_who_deploys(any_host: Host, first: Release) -> None:
+    """Root's tar would give them to whoever packed them."""
+    names = {"x": "1", "y/z": "2"}
+    data = packed(names, manifest_of(entries_of(names)), owner=12345)
+    held = Tree(ArchiveSource(facts_of(data), 2), {("archive", "gz"): data}, names)
+    assert any_host.run_program(prepare(any_host, first, held), archive=held).marks()[-1] == Mark("end", "ok")
+    found = (any_host.root / "releases" / first.name / name for name in names)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in found} == {(os.getuid(), os.getgid())}
 
 
 def test_a_revision_file_of_the_tree_stays(host: Host, first: Release) -> None:

@@ -173,3 +173,40 @@ def test_a_file_emptied_by_a_full_disk_is_noticed(host: Host, old: Tree, new: Tr
     channel = host.run_program(prepare(host, release(2), new, ": >run.sh"), name="d2-prepare-1", archive=new)
     assert channel.marks()[-1] == Mark("end", "failed manifest")
     assert any("./run.sh has become empty" in mark.args for mark in channel.marks())
+
+
+LARGE = {"assets/a b'c.bin": "a" * 300_000, "assets/run.sh": "#!/bin/sh\n" + "#" * 300_000, "x": "1"}
+
+
+def serve_large(host: Host, cp: str) -> Tree:
+    """A release with two large files serves; `cp` is what the host has under that name."""
+    held = tree(LARGE)
+    serve(host, held)
+    tool = host.root.parent / "tools" / "cp"
+    tool.unlink(missing_ok=True)
+    tool.write_text(f'#!/bin/sh\necho "$*" >>"{host.root.parent}/cp.log"\n{cp}\n')
+    tool.chmod(0o755)
+    return held
+
+
+@pytest.mark.parametrize("cp", ['exec /bin/cp "$@"', "exit 1", '/bin/cp "$@"; exit 1'])
+def test_large_files_are_copied_as_blocks_where_cp_can_do_that(host: Host, cp: str) -> None:
+    old = serve_large(host, cp)
+    new = tree({**LARGE, "x": "2"}, base=old)
+    assert asked(host, release(2), new) == ("changes", "ok")
+    assert laid_out(host, release(2)) == new.files
+    told = (host.root.parent / "cp.log").read_text()
+    assert "--reflink=auto" in told
+    assert "./assets/run.sh" in told
+    assert "./x" not in told
+    for name in LARGE:
+        before, after = ((host.root / "releases" / release(n).name / name).stat() for n in (1, 2))
+        assert (before.st_mode, before.st_ino == after.st_ino) == (after.st_mode, False)
+        assert name == "x" or before.st_mtime == after.st_mtime
+
+
+def test_a_large_file_that_cp_cut_short_is_noticed(host: Host) -> None:
+    old = serve_large(host, '/bin/cp "$@" || exit; while [ "$1" != -t ]; do shift; done; echo short >"$2/$3"')
+    new = tree({**LARGE, "x": "2"}, base=old)
+    assert asked(host, release(2), new, "touch ../../../ran") == ("changes", "failed base")
+    assert not (host.root.parent / "ran").exists()

@@ -70,7 +70,10 @@ def test_a_commit_is_fetched_and_laid_out(host: Host, repository: Path) -> None:
     assert os.readlink(path / "log") == "../../shared/log"
 
 
-def test_the_next_commit_needs_only_what_is_new_and_an_old_one_no_repository(host: Host, repository: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_next_commit_needs_only_what_is_new_and_an_old_one_no_repository(
+    host: Host, repository: Path, packed: bool
+) -> None:
     one = release(1, head(repository))
     host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision)))
     (repository / "new").write_text("two")
@@ -81,6 +84,8 @@ def test_the_next_commit_needs_only_what_is_new_and_an_old_one_no_repository(hos
     assert channel.marks()[-1] == Mark("end", "ok")
     assert (host.root / "releases" / two.name / "new").read_text() == "two"
     repository.rename(repository.with_name("gone"))
+    if packed:
+        git(host.root / "repo", "pack-refs", "--all")
     back = release(3, one.revision)
     channel = host.run_program(
         program(host, back, GitSource(f"file://{repository}", one.revision)), name="d3-prepare-1"
@@ -97,6 +102,15 @@ def change(repository: Path, *commands: str) -> str:
     return head(repository)
 
 
+def log_git(host: Host) -> Path:
+    """Where this host's git tells its command lines from now on."""
+    log = host.root.parent / "git.log"
+    fake = host.root.parent / "tools" / "git"
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>"{log}"\nexec /usr/bin/git "$@"\n')
+    fake.chmod(0o755)
+    return log
+
+
 def laid_out_anew(host: Host, repository: Path, *steps: str) -> tuple[dict[str, str], list[str]]:
     """Serve the head, change it, lay the new head out; what lies there, and what git did for it."""
     one = release(1, head(repository))
@@ -105,10 +119,7 @@ def laid_out_anew(host: Host, repository: Path, *steps: str) -> tuple[dict[str, 
     revision = change(
         repository, "echo 2 >dos.txt; git rm -q run.sh; mkdir run.sh; echo x >run.sh/x; ln -sf empty link"
     )
-    log = host.root.parent / "git.log"
-    fake = host.root.parent / "tools" / "git"
-    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>"{log}"\nexec /usr/bin/git "$@"\n')
-    fake.chmod(0o755)
+    log = log_git(host)
     two = release(2, revision)
     channel = host.run_program(program(host, two, GitSource(f"file://{repository}", revision)), name="d2-prepare-1")
     assert channel.marks()[-1] == Mark("end", "ok"), channel.data.decode()
@@ -198,14 +209,31 @@ def test_a_checkout_that_went_wrong_is_noticed(host: Host, repository: Path, har
 def test_locks_of_a_killed_git_do_not_stay(host: Host, repository: Path) -> None:
     one = release(1, head(repository))
     host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision)))
-    (host.root / "repo" / "refs" / "deployer" / "ref.lock").touch()
-    (host.root / "repo" / "config.lock").touch()
     (repository / "new").write_text("two")
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "two")
     two = release(2, head(repository))
+    locks = [host.root / "repo" / name for name in (f"refs/deployer/{two.revision}.lock", "config.lock")]
+    for lock in locks:
+        lock.touch()
     channel = host.run_program(program(host, two, GitSource(f"file://{repository}", two.revision)), name="d2-prepare-1")
     assert channel.marks()[-1] == Mark("end", "ok")
+    assert not any(lock.exists() for lock in locks)
+
+
+@pytest.mark.parametrize("loose", [3, 30])
+def test_git_looks_after_its_store_where_there_is_something_to_do(host: Host, repository: Path, loose: int) -> None:
+    log = log_git(host)
+    one = release(1, head(repository))
+    host.run_program(program(host, one, GitSource(f"file://{repository}", one.revision)))
+    folder = host.root / "repo" / "objects" / "17"
+    folder.mkdir(exist_ok=True)
+    for number in range(loose):
+        (folder / f"{number:038x}").touch()
+    two = release(2, change(repository, "echo new >new"))
+    host.run_program(program(host, two, GitSource(f"file://{repository}", two.revision)), name="d2-prepare-1")
+    fetches = [line for line in log.read_text().splitlines() if " fetch " in line]
+    assert [f"maintenance.auto={word}" in fetches[-1] for word in ("true", "false")] == [loose > 27, loose <= 27]
 
 
 def test_steps_find_no_keys(host: Host, repository: Path) -> None:
