@@ -6,8 +6,8 @@ from deployments import log
 from deployments.host_program import parse_mark
 from deployments.models import Deploy, HostRun, Kind, LogChunk, Placement, Program
 from deployments.models.logs import Stream
-from deployments.states import ACTIVE, FINAL, RUN_OPEN, RunStatus
-from environments.models import Target
+from deployments.states import ACTIVE, FINAL, RUN_OPEN, DeployStatus, RunStatus
+from environments.models import OnFailure, Target
 from tests.deployments.model_hosts import ModelHost
 from tests.deployments.model_world import World
 
@@ -24,12 +24,16 @@ class Truths:
         self._hosts_fences: dict[str, int] = {}
         self._final: dict[int, Any] = {}
         self._doubtful: set[str] = set()
+        self._waited: set[int] = set()
+        self._turned: set[int] = set()
 
     def check(self) -> None:
         deploys = list(Deploy.objects.filter(target=self.world.target).select_related("release").order_by("pk"))
         active = [deploy for deploy in deploys if deploy.status in ACTIVE]
         assert len(active) <= 1, f"two deploys at once: {active}"
+        assert self.world.wrong is None, self.world.wrong
         self._check_numbers(deploys)
+        self._check_turns(deploys)
         self._check_fences()
         for deploy in deploys:
             self._check_log_numbers(deploy)
@@ -46,6 +50,20 @@ class Truths:
         last = Target.objects.values_list("last_number", flat=True).get(pk=self.world.target.pk)
         assert last == max(numbers, default=0) >= self._number
         self._number = last
+
+    def _check_turns(self, deploys: list[Deploy]) -> None:
+        """Of those that waited, a rollback is first, then the lower number; nobody has started before his turn."""
+        waiting = [deploy for deploy in deploys if deploy.status == DeployStatus.WAITING]
+        started = [deploy for deploy in deploys if deploy.pk in self._waited and deploy.started_at]
+        for one in started:
+            passed = [
+                other
+                for other in waiting
+                if _turn(other) < _turn(one) and one.started_at and other.requested_at < one.started_at
+            ]
+            assert one.pk in self._turned or not passed, f"{one} started while {passed} waited"
+        self._turned |= {deploy.pk for deploy in started}
+        self._waited |= {deploy.pk for deploy in waiting}
 
     def _check_fences(self) -> None:
         fence = Target.objects.values_list("fence", flat=True).get(pk=self.world.target.pk)
@@ -96,6 +114,8 @@ class Truths:
         self._check_once(deploy)
         if deploy.kind != Kind.TASK:
             self._check_switches(deploy, rows)
+        if deploy.kind == Kind.DEPLOY:
+            self._check_enough(deploy, len(rows))
 
     def _check_switches(self, deploy: Deploy, rows: list[HostRun]) -> None:
         """What the host runs say of the switch is what happened; what nobody could know is said to be unknown."""
@@ -112,6 +132,14 @@ class Truths:
                 self._doubtful.discard(row.host_name)
             if row.status == RunStatus.LIVE:
                 assert row.switched_at is not None, f"{row} is live and was never switched"
+
+    def _check_enough(self, deploy: Deploy, hosts: int) -> None:
+        """Who switched at all did so after enough, or where the target wants it all, had been prepared."""
+        there = self.world.hosts.values()
+        sealed = [host for host in there if any((e.key, e.what) == (deploy.key, "seal") for e in host.journal)]
+        needed = 100 if self.world.target.on_failure == OnFailure.ABORT else self.world.target.needed
+        if any(deploy.key in host.flipped for host in there):
+            assert len(sealed) * 100 >= needed * hosts, f"{deploy} switched with {len(sealed)} of {hosts} prepared"
 
     def _check_printed(self, deploy: Deploy) -> None:
         """Every line that a host has printed is stored once and in order; of a program with no known end, a part."""
@@ -133,6 +161,9 @@ class Truths:
             if effect.key == deploy.key and (effect.what, effect.detail) == ("done", "migrate")
         ]
         assert len(done) <= 1, f"what runs once has run on {done}"
+        failed = Program.objects.filter(run__deploy=deploy, phase="once", result__startswith="failed").count()
+        assert failed <= 1, f"what runs once has failed, and ran again in {deploy}"
+        assert not failed or deploy.status != DeployStatus.SUCCEEDED, f"{deploy} succeeded without what runs once"
 
     def _check_placements(self) -> None:
         """When nothing is under way, what is said to serve is what serves."""
@@ -150,6 +181,10 @@ def _check_order(host: ModelHost) -> None:
     keys = [effect.key for effect in host.journal]
     changes = [key for n, key in enumerate(keys) if n == 0 or keys[n - 1] != key]
     assert len(changes) == len(set(changes)), f"{host.name}: deploys overlap: {host.journal}"
+
+
+def _turn(deploy: Deploy) -> tuple[bool, int]:
+    return deploy.kind != Kind.ROLLBACK, deploy.number
 
 
 def _output(printed: bytes, nonce: str) -> list[str]:

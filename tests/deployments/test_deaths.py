@@ -7,7 +7,8 @@ import pytest
 
 from deployments import lifecycle
 from deployments.models import Deploy, HostRun
-from tests.deployments.model_hosts import FLEET, ModelHost
+from tests.deployments.model_hosts import ModelHost
+from tests.deployments.model_links import FLEET
 from tests.deployments.model_truths import Truths
 from tests.deployments.model_world import REFUSALS, Trap, World
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from deployments import lifecycle
+from tests.deployments import model_choices
 from tests.deployments.model_truths import Truths
 from tests.deployments.model_world import REFUSALS, Trap, World
 
@@ -102,18 +103,57 @@ class Deployments(RuleBasedStateMachine):
     def say(self, word: str) -> None:
         self.there.do(word)
 
-    @rule(verb=st.sampled_from(("retry", "roll back", "converge", "task")))
+    @rule(verb=st.sampled_from(("roll back", "converge", "task")))
     def begin_again(self, verb: str) -> None:
-        world, newest = self.there, self.there.newest()
+        world = self.there
+        if verb == "roll back":
+            model_choices.roll_back(world)
         with suppress(*REFUSALS):
-            if verb == "retry" and newest is not None:
-                lifecycle.retry(newest, by=world.by)
-            elif verb == "roll back":
-                lifecycle.roll_back(world.target, by=world.by)
-            elif verb == "converge":
+            if verb == "converge":
                 world.converge()
             elif verb == "task":
                 lifecycle.run_task(world.task, by=world.by, wait=True)
+
+    @rule(verb=st.sampled_from(("retry", "roll back", "cancel")), back=st.integers(0, 3))
+    def return_to(self, verb: str, back: int) -> None:
+        """To any deploy that is over."""
+        acts = {"retry": model_choices.retry, "roll back": model_choices.roll_back_to, "cancel": model_choices.cancel}
+        deploy = model_choices.final(self.there, back)
+        if deploy is not None:
+            acts[verb](self.there, deploy)
+
+    @rule(fail=st.lists(st.booleans(), min_size=2, max_size=3), verb=st.sampled_from(("retry", "roll back")))
+    def go_back_past_what_failed(self, fail: list[bool], verb: str) -> None:
+        """Some come to their ends, well or not; then it is chosen among them."""
+        world = self.there
+        for fails in fail:
+            list(world.hosts.values())[-1].failing = int(fails)
+            world.do("request")
+            world.work(12)
+        oldest = model_choices.final(world, len(fail) - 1)
+        if verb == "roll back":
+            model_choices.roll_back(world)
+        elif oldest is not None:
+            model_choices.retry(world, oldest)
+
+    @rule(after=st.integers(0, 40), seconds=st.sampled_from((1, 4, 7, 9)))
+    def a_worker_dies(self, after: int, seconds: int) -> None:
+        """Another looks so many seconds later."""
+        with self.there.trapped(Trap("kill", after)):
+            self.there.work(6)
+        self.there.pass_time(seconds)
+        with self.there.trapped(None):
+            self.there.work(2)
+
+    @rule(requests=st.integers(2, 3), back=st.booleans())
+    def many_want_to(self, requests: int, back: bool) -> None:
+        """They wait for their turns."""
+        world = self.there
+        for _ in range(requests):
+            with suppress(*REFUSALS):
+                lifecycle.request_deploy(target=world.target, ref="main", by=world.by, wait=True)
+        if back:
+            world.do("stop and roll back")
 
     @rule(which=st.integers(0, 2), what=st.sampled_from(("down", "up", "fails", "reboots", "goes on")))
     def host(self, which: int, what: str) -> None:
