@@ -6,7 +6,8 @@ from django.views.decorators.http import require_safe
 
 from deployments.answers import answer, tag_of
 from deployments.page_queries.application import read_application, read_travelled
-from deployments.page_queries.stages import read_stages
+from deployments.page_queries.stages import Stage, read_stages
+from deployments.pages import target_or_404
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Application
@@ -32,11 +33,26 @@ def application(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 @needs(VIEW)
 def application_commits(request: HttpRequest, name: str) -> HttpResponse:
-    """Commits on their way: who wrote them and how far they have come."""
+    """Commits on their way to the last environment: who wrote them and how far they have come."""
     found = _application_or_404(name)
-    context: dict[str, object] = {"application": found}
+    stages = read_stages(found)
+    return _tell_commits(request, found, stages, stages[-1] if stages else None)
+
+
+@require_safe
+@needs(VIEW)
+def target_commits(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """Commits that are not live in this environment yet."""
+    target = target_or_404(application=application, environment=environment)
+    stages = read_stages(target.application, current=target)
+    return _tell_commits(request, target.application, stages, next(stage for stage in stages if stage.current))
+
+
+def _tell_commits(request: HttpRequest, found: Application, stages: list[Stage], goal: Stage | None) -> HttpResponse:
+    context: dict[str, object] = {"application": found, "goal": goal, "alone": len(stages) < 2}
     try:
-        context["travelled"], context["more"] = read_travelled(read_stages(found), found)
+        if goal is not None:
+            context["travelled"], context["more"] = read_travelled(stages, found, goal=goal)
     except (repositories.RepositoryError, FileNotFoundError):  # the latter: no mirror on this machine yet
         context["unknown"] = True
     return render(request, "deployments/_travelled.html", context)

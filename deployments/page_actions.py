@@ -9,13 +9,13 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from deployments import lifecycle
+from deployments import lifecycle, stars
 from deployments.blockers import Blocked
 from deployments.models import Deploy, Trigger
 from deployments.pages import deploy_or_404, target_or_404
 from deployments.refusals import WrongTime
 from environments import repositories
-from environments.access import DEPLOY, NotAllowed, needs
+from environments.access import DEPLOY, VIEW, NotAllowed, needs
 from environments.models import Target, User
 from environments.preset import PresetError
 
@@ -148,3 +148,13 @@ def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
         )
 
     return do(request, back=_page_of(deploy.target), verb=again)
+
+
+@require_POST
+@needs(VIEW)
+def star(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    """See this target first, or no longer: as the form says."""
+    target = target_or_404(application=application, environment=environment)
+    act = stars.star if request.POST.get("star") == "yes" else stars.unstar
+    act(target, by=person(request))
+    return redirect(_page_of(target))

@@ -18,7 +18,7 @@ from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
-from environments.models import Target
+from environments.models import Target, User
 
 REFS_SHOWN = 12
 
@@ -45,7 +45,10 @@ def target(request: HttpRequest, application: str, environment: str) -> HttpResp
     """Where one application in one environment stands, and how it came there."""
     found = target_or_404(application=application, environment=environment)
     before = request.GET.get("before", "")
-    page = read_target(target=found, before=int(before) if before.isdecimal() and len(before) < 10 else None)
+    assert isinstance(request.user, User)
+    page = read_target(
+        target=found, user=request.user, before=int(before) if before.isdecimal() and len(before) < 10 else None
+    )
     may = allows(request.user, DEPLOY, found)
     context = {"page": page, "target": found, "may_deploy": may, "before": before}
     return answer(request, "deployments/target.html", context, tag=tag_of(page, may))

@@ -86,19 +86,19 @@ def _commits(number: int) -> str:
     return "one commit" if number == 1 else f"{number} commits"
 
 
-def read_travelled(stages: list[Stage], application: Application) -> tuple[list[Travelled], bool]:
-    """Commits that are not live in the last environment, newest first, and whether there are more.
+def read_travelled(stages: list[Stage], application: Application, *, goal: Stage) -> tuple[list[Travelled], bool]:
+    """Commits that are not live at the goal, newest first, and whether there are more; stages tell how far each came.
 
     Read from the cached mirror. Raises RepositoryError, FileNotFoundError (no mirror here yet).
     """
     live = [(stage.target.environment.name, stage.live.revision) for stage in stages if stage.live]
     newest = [ref.commit.revision for ref in repositories.refs(application, application.default_branch, limit=20)
               if ref.kind == "branch" and ref.name == application.default_branch]  # fmt: skip
-    last = stages[-1].live.revision if stages and stages[-1].live else ""
     tips = list(dict.fromkeys([*newest, *(revision for _, revision in live)]))
     if not tips:
         return [], False
-    commits = repositories.commits_beyond(application, last, tips, SHOWN_COMMITS + 1)
+    base = goal.live.revision if goal.live else ""
+    commits = repositories.commits_beyond(application, base, tips, SHOWN_COMMITS + 1)
     lacking = {
         revision: {it.revision for it in repositories.commits_beyond(application, revision, tips, MOST_TRAVELLED)}
         for _, revision in live

@@ -1,43 +1,20 @@
 """The page of a target: where it stands, what each host runs, the history, the environments around it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
 
 from django.db.models import Count
 
-from deployments.blockers import Blocker, blockers, members
-from deployments.models import Deploy, Drift, HeldRelease, Kind, Placement
+from deployments.blockers import Blocker, blockers
+from deployments.models import Deploy, HeldRelease, Kind, Star
 from deployments.page_queries.home import read_progress
+from deployments.page_queries.hosts_now import RegionNow, build_regions, read_hosts, tell_live
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark
 from deployments.states import WENT_LIVE, DeployStatus
-from environments.models import Membership, Target, Task
+from environments.models import Target, Task, User
 
 PAGE = 25
-
-
-@dataclass(slots=True)
-class HostNow:
-    """A host and what it runs for this target."""
-
-    name: str
-    zone: str
-    mark: Mark
-    revision: str
-    seen: str
-    seen_at: datetime | None
-    since: datetime | None
-
-
-@dataclass(slots=True)
-class RegionNow:
-    """The hosts of one region."""
-
-    name: str
-    hosts: list[HostNow]
 
 
 @dataclass(slots=True)
@@ -66,6 +43,7 @@ class TargetPage:
     hosts: int
     history: list[Past]
     tasks: list[Task]
+    starred: bool
     older: int | None
 
 
@@ -75,12 +53,11 @@ def find_target(*, application: str, environment: str) -> Target:
     return found.get(application__name=application, environment__name=environment, name="")
 
 
-def read_target(*, target: Target, before: int | None = None) -> TargetPage:
+def read_target(*, target: Target, user: User | None = None, before: int | None = None) -> TargetPage:
     """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`."""
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
-    member_list = list(members(target, aside=True))
-    hosts = _read_hosts(target=target, member_list=member_list, live=live)
+    hosts = read_hosts(target, live)
     past = Deploy.objects.filter(target=target).select_related("release").order_by("-number")
     if before is not None:
         past = past.filter(number__lt=before)
@@ -90,73 +67,17 @@ def read_target(*, target: Target, before: int | None = None) -> TargetPage:
         target=target,
         live=live,
         latest=latest,
-        headline=_tell_live(hosts),
+        headline=tell_live(hosts),
         drift=drift,
         blockers=blockers(target),
         stages=read_stages(target.application, current=target),
-        regions=_by_region(hosts, member_list),
+        regions=build_regions(hosts),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
         tasks=list(target.tasks.all()),
+        starred=user is not None and Star.objects.filter(person=user, target=target).exists(),
         older=found[PAGE - 1].number if len(found) > PAGE else None,
     )
-
-
-def _read_hosts(*, target: Target, member_list: Sequence[Membership], live: Deploy | None) -> list[HostNow]:
-    """What every host really runs: what it said when it was last asked, not what history says."""
-    placements = Placement.objects.filter(target=target, colour="").select_related("current")
-    placed = {placement.host_id: placement for placement in placements}
-    found = []
-    for member in member_list:
-        placement = placed.get(member.host_id)
-        zone = member.host.zone
-        mark = _mark_of_host(placement, live)
-        if member.host.aside:
-            mark = Mark("h-skipped", "idle", f"{member.host.aside}: {member.host.aside_why}")
-        current = placement.current if placement else None
-        found.append(
-            HostNow(
-                name=member.host.name,
-                zone=zone.name if zone else "",
-                mark=mark,
-                revision=current.revision if current else "",
-                seen=_tell_seen(placement),
-                seen_at=placement.seen_at if placement else None,
-                since=placement.switched_at if placement else None,
-            )
-        )
-    return found
-
-
-def _mark_of_host(placement: Placement | None, live: Deploy | None) -> Mark:
-    if placement is not None and placement.drift:
-        return Mark("h-drift", "warn", placement.get_drift_display())
-    if placement is None or placement.current is None:
-        return Mark("h-waiting", "idle", "nothing yet")
-    if live is None or placement.current.revision == live.revision:
-        return Mark("h-live", "ok", "live")
-    return Mark("h-drift", "warn", "differs")
-
-
-def _tell_seen(placement: Placement | None) -> str:
-    """What a host runs that differs from what we put there: the release's name as the host says it."""
-    if placement is None or not placement.drift or placement.drift == Drift.BEHIND:
-        return ""
-    return {Drift.NOTHING: "nothing", Drift.BROKEN: "broken link"}.get(Drift(placement.drift), placement.seen)
-
-
-def _by_region(hosts: Sequence[HostNow], member_list: Sequence[Membership]) -> list[RegionNow]:
-    named = {member.host.name: member.host.zone.region.name if member.host.zone else "" for member in member_list}
-    ordered = sorted(hosts, key=lambda host: (named[host.name], host.zone, host.name))
-    return [RegionNow(name, list(group)) for name, group in groupby(ordered, key=lambda host: named[host.name])]
-
-
-def _tell_live(hosts: Sequence[HostNow]) -> str:
-    """`on 5 of 6 hosts` or `on all 6 hosts`."""
-    live = sum(host.mark.shape == "h-live" for host in hosts)
-    if live == len(hosts):
-        return "on its only host" if live == 1 else f"on all {live} hosts"
-    return f"on {live} of {len(hosts)} hosts"
 
 
 def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, hosts: int) -> list[Past]:

@@ -65,13 +65,16 @@ def test_a_viewer_gets_no_promotion(shop: Application) -> None:
 
 
 def test_a_commit_shows_where_it_has_come(shop: Application, commits: list[str]) -> None:
-    travelled, more = read_travelled(read_stages(shop), shop)
+    stages = read_stages(shop)
+    travelled, more = read_travelled(stages, shop, goal=stages[-1])
     assert [(it.change.revision, it.words) for it in travelled] == [
         (commits[4], "nowhere yet"),
         (commits[3], "on dev"),
         (commits[2], "on dev and staging"),
     ]
     assert not more
+    of_dev, _ = read_travelled(stages, shop, goal=stages[0])
+    assert [it.change.revision for it in of_dev] == [commits[4]]
 
 
 def test_commits_come_after_the_page(shop: Application, commits: list[str]) -> None:

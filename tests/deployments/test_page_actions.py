@@ -192,3 +192,17 @@ class TestButtons:
         assert "Converge 1 host to" in page
         client.post(address("converge"))
         assert [run.host for run in Deploy.objects.get(kind=Kind.CONVERGE).runs.all()] == [other]
+
+
+class TestStar:
+    def test_a_star_is_given_and_taken_back(self, target: Target, deployer: User) -> None:
+        client = sign_in(deployer)
+        for word, starred in (("yes", True), ("yes", True), ("no", False), ("no", False)):
+            assert client.post("/shop/staging/star", {"star": word}).headers["Location"] == "/shop/staging/"
+            assert deployer.stars.exists() is starred
+            assert (">Starred<" in client.get("/shop/staging/").content.decode().replace("</svg>", ">")) is starred
+
+    def test_a_viewer_has_stars_too(self, target: Target) -> None:
+        vera = builders.make_user(username="vera", role="viewer")
+        sign_in(vera).post("/shop/staging/star", {"star": "yes"})
+        assert vera.stars.get().target == target

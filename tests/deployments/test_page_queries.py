@@ -13,6 +13,7 @@ from deployments.distances import key_of
 from deployments.models import Deploy, HeldRelease, Standing, Star
 from deployments.page_queries.commits import read_preview
 from deployments.page_queries.home import SHOWN_ROWS, open_deploys_of, read_home, read_rows
+from deployments.page_queries.hosts_now import NAMED
 from deployments.page_queries.matrix import Gap
 from deployments.page_queries.target import PAGE, find_target, read_target
 from deployments.page_queries.words import mark_of_deploy, mark_of_run, tell_deploy, tell_hosts
@@ -256,6 +257,18 @@ class TestTarget:
         page = read_target(target=find_target(application="shop", environment="staging"))
         assert (page.headline, page.drift) == ("on 1 of 2 hosts", 1)
         assert [host.mark.words for host in page.regions[0].hosts] == ["live", "differs"]
+
+    def test_of_very_many_hosts_those_that_differ_are_named_and_all_are_drawn(self) -> None:
+        target = builders.make_target(hosts=NAMED + 5)
+        old = builders.make_release(target=target, revision="c" * 40)
+        live = builders.make_deploy(target=target)
+        for n, membership in enumerate(target.environment.memberships.order_by("host__name")):
+            builders.make_placement(host=membership.host, target=target, current=old if n == 7 else live.release)
+        page = read_target(target=find_target(application=target.application.name, environment=target.environment.name))
+        region = page.regions[0]
+        assert (region.number, region.sentence) == (45, "44 live, 1 differ")
+        assert [host.mark.words for host in region.hosts] == ["differs"]
+        assert {mark.shape: path.count("M") for mark, path in region.drawn} == {"h-live": 44, "h-drift": 1}
 
     def test_the_button_knows_what_blocks_it(self) -> None:
         target, _ = make_shop()
