@@ -8,10 +8,10 @@ The switch waits after `armed` for the one word `flip`. `docs/host.md` tells wha
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from urllib.parse import urlsplit
 
+from deployments.host_commands import RUNNER, command, host_words, quick_command, text_of
 from deployments.host_values import (
     OWN_RELEASE,
     ArchiveSource,
@@ -59,7 +59,6 @@ __all__ = [
     "quote",
 ]
 
-_FOLDER = Path(__file__).parent / "hostside"
 _OWN_FACTS = ("ROOT", "RELEASE", "RELEASE_PATH", "CURRENT_PATH", "SHARED_PATH", "REVISION")
 _RESERVED = {"PATH", "IFS", "ENV", "BASH_ENV", "PS4", "SHELLOPTS"} | {f"DEPLOYER_{name}" for name in _OWN_FACTS}
 
@@ -101,44 +100,13 @@ def _one_name(text: str) -> str:
     return text.removeprefix("./")
 
 
-@cache
-def _text(*names: str, suffix: str = "sh") -> str:
-    """Our shell files without their comments: hosts read a program byte by byte."""
-    lines = (line for name in names for line in (_FOLDER / f"{name}.{suffix}").read_text().splitlines())
-    return "".join(f"{line}\n" for line in lines if line.strip() and not line.lstrip().startswith("#"))
-
-
-_LOADER = _text("tools", "gate", "sessions", "loader")
-_RUNNER = _text("tools", "sessions", "runner")
-_SWITCH = f"flipper={quote(_text('flip', suffix='pl'))}\n{_text('tools', 'gate', 'adopt', 'switch')}"
-_OBSERVE = _text("tools", "observe") + "observe_live\nobserve_releases\nobserve_programs\nobserve_tools\n"
-_LOOK = _text("tools", "look")
-_PROBE = _text("tools", "observe", "probe")
-_CAPISTRANO = _text("tools", "observe", "capistrano")
-_LEAVE = _text("tools", "gate", "leave")
-
-
-def _words(*values: str) -> str:
-    return " ".join(quote(value) for value in values)
-
-
-def _command(text: str, *arguments: str) -> str:
-    return f"exec sh -c {_quoted(text)} {_words('deployer', *arguments)}"
-
-
-@cache
-def _quoted(text: str) -> str:
-    """One of the few texts above, which are the same for all hosts."""
-    return quote(text)
-
-
 def start_command(call: Call) -> str:
     """Starts the program that follows on standard input, once; attaches to it if it was started before."""
     place = call.place
     whole, zst, base, changes = _bulk(call.archive)
-    return _command(
-        _LOADER, place.root, place.target, call.name, str(call.fence), str(call.offset), call.nonce, *whole,
-        place.path_words, place.umask, *zst, base, *changes,
+    return quick_command(
+        place.path_words, "start", place.root, place.target, call.name, str(call.fence), str(call.offset), call.nonce,
+        *whole, place.umask, *zst, base, *changes,
     )  # fmt: skip
 
 
@@ -182,15 +150,15 @@ def switch_command(
 ) -> str:
     """Arms a host and waits `seconds` for the word `flip`; the answer to it may come `quiet` milliseconds later."""
     check_call(name, nonce, fence)
-    return _command(
-        _SWITCH, place.root, place.target, name, str(fence), nonce, release.name, release.revision,
-        str(release.number), one_line(release.by), str(seconds), place.path_words, str(quiet),
+    return quick_command(
+        place.path_words, "switch", place.root, place.target, name, str(fence), nonce, release.name, release.revision,
+        str(release.number), one_line(release.by), str(seconds), str(quiet),
     )  # fmt: skip
 
 
 def observe_command(place: Place, *, nonce: str = "observation") -> str:
     """What is there: marks `current`, `revision`, `fence`, `release`, `program`, `tools`. Writes nothing."""
-    return _command(_OBSERVE, place.root, nonce, place.path_words)
+    return command("observe", place.root, nonce, place.path_words)
 
 
 def look_command(roots: Iterable[str], path_prepend: Iterable[str], *, nonce: str) -> str:
@@ -200,12 +168,12 @@ def look_command(roots: Iterable[str], path_prepend: Iterable[str], *, nonce: st
     """
     for root in roots:
         Place(root, "look")
-    return _command(_LOOK, nonce, ":".join(path_prepend), *roots)
+    return command("look", nonce, ":".join(path_prepend), *roots)
 
 
 def probe_command(place: Place, *, nonce: str = "observation") -> str:
     """May this folder hold a target? Marks `tools`, `missing`, `root`, `disk` (kB free, kB in all), `system`."""
-    return _command(_PROBE, place.root, nonce, place.path_words)
+    return command("probe", place.root, nonce, place.path_words)
 
 
 def capistrano_command(place: Place, *, nonce: str = "observation") -> str:
@@ -214,7 +182,7 @@ def capistrano_command(place: Place, *, nonce: str = "observation") -> str:
     Marks `nothing`; or `owner` (a target of ours), `current` (name, epoch seconds) or `outside` (path), `release`
     (name, revision), `strange` (how many other entries), `lines` (of the log in all), `log` (its newest lines), `told`.
     """
-    return _command(_CAPISTRANO, place.root, nonce, place.path_words)
+    return command("capistrano", place.root, nonce, place.path_words)
 
 
 def leave_command(place: Place, *, fence: int, nonce: str) -> str:
@@ -224,7 +192,7 @@ def leave_command(place: Place, *, fence: int, nonce: str) -> str:
     `left` (what serves). Refused like a program.
     """
     check_call("leave", nonce, fence)
-    return _command(_LEAVE, place.root, place.target, str(fence), nonce, place.path_words)
+    return command("leave", place.root, place.target, str(fence), nonce, place.path_words)
 
 
 @dataclass(frozen=True)
@@ -343,7 +311,7 @@ def finish_outline(
 def _outline(place: Place, release: Release | None, work: Iterable[str], *parts: str) -> Outline:
     name, revision = (release.name, release.revision) if release else ("", "")
     return Outline(
-        f"{_RUNNER}{_text(*parts)}release={name} revision={revision} mask={place.umask}\nfacts=",
+        f"{RUNNER}{text_of(*parts)}release={name} revision={revision} mask={place.umask}\nfacts=",
         "\nwork() {\n" + "\n".join(work) + "\n}\nbegin\n",
     )
 
@@ -414,4 +382,4 @@ def _to_shared(path: str) -> str:
 
 
 def _call(function: str, *arguments: str) -> str:
-    return f"{function} {_words(*arguments)}"
+    return f"{function} {host_words(*arguments)}"

@@ -1,16 +1,42 @@
-# What switch.sh does after arming, in one process that starts no other: a hundred hosts on one machine switch at once.
+# What switch.sh does, in one process that starts no other: a hundred hosts on one machine switch at once.
 
-my ($root, $next, $release, $live, $fence, $seconds, $nonce, $name, $revision, $number, $by, $quiet) = @ARGV;
-my $state = "$root/.deployer";
+my ($release, $revision, $number, $by, $seconds, $quiet, $live, $armed);
+($root, $target, $name, $fence, $nonce, $release, $revision, $number, $by, $seconds, $quiet, $live, $armed) = @given;
+my $next = "";
 my $fine = eval { require Time::HiRes };
-$| = 1;
 
-sub mark { print "\x1e$nonce @_\n" }
+END { unlink $next if $next ne "" && -l $next }
 
 sub stay {
-    unlink $next;
     mark "not-switched", @_;
     exit 1;
+}
+
+sub check_release {
+    my $record = "$state/releases/$release";
+    my $prepared = first_line "$record/prepared";
+    refuse "release", "release $release is not prepared on this host"
+        unless defined $prepared && -d "$root/releases/$release";
+    refuse "release", "release $release was prepared for revision $prepared, not $revision" if $prepared ne $revision;
+    refuse "root", "$root/current is not a link; move it away first" if -e "$root/current" && !-l "$root/current";
+}
+
+# What another tool laid out is the shell's to take up. The holder of the lock sees the newer claim, and ends before its
+# next step.
+sub arm {
+    decline @given, $quick if $release =~ /^[0-9]*$/;
+    open LOCK, ">>", "$state/lock" or decline @given, $quick;
+    unless (lock_within *LOCK, 0) {
+        pass_gate;
+        lock_within *LOCK, 100 or refuse "lock", "another program is at work in this folder";
+    }
+    pass_gate;
+    check_release;
+    $live = live_release;
+    decline @given, $quick unless defined $live;
+    unlink grep { -l } map { "$state/$_" } grep { /^next-/ } names_in $state;
+    $next = "$state/next-$name";
+    symlink "releases/$release", $next or refuse "disk", "cannot make $next";
 }
 
 # Sleeping in select(2) takes no notice of a clock that is set meanwhile.
@@ -22,23 +48,6 @@ sub await_word {
         $left = 1;
     }
     return $word;
-}
-
-sub enter_gate {
-    open GATE, ">>", "$state/gate" or stay "$state/gate cannot be opened";
-    for (1 .. 200) {
-        return if flock GATE, 6;
-        select undef, undef, undef, 0.05;
-    }
-    stay "another program has held the short lock in $state for 10 seconds";
-}
-
-sub newest_claim {
-    open FENCE, "<", "$state/fence" or stay "$state/fence cannot be read";
-    my $seen = <FENCE>;
-    stay "$state/fence is damaged; it must hold one number" unless $seen =~ /^[0-9]+$/;
-    chomp $seen;
-    return $seen;
 }
 
 sub add_line {
@@ -62,18 +71,22 @@ sub record {
     return $epoch;
 }
 
+open_state "022", @given, $quick;
+$armed ? ($next = "$state/next-$name") : arm;
+open STDERR, ">", "/dev/null";
 mark "armed", $live || "-";
 stay "the word did not come" unless await_word eq "flip\n";
-enter_gate;
-my $seen = newest_claim;
+my $problem = enter_gate;
+stay $problem if $problem;
+highest_fence or stay damage;
 stay "a newer deploy (fence $seen) has taken over this folder" if $fence < $seen;
 if ($live ne $release) {
     rename $next, "$root/current" or stay "the link $root/current could not be replaced";
     stay "the link $root/current did not change" unless readlink "$root/current" eq "releases/$release";
 }
 unlink $next;
-close GATE;
+leave_gate;
 my $at = record;
 # Who gives the word is not to hear of the first hosts while others still wait for theirs.
-select undef, undef, undef, $quiet / 1000;
+nap $quiet / 1000;
 mark "switched", $live || "-", $at;

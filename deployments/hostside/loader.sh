@@ -2,11 +2,9 @@
 
 set -f
 umask 077
-root=$1 target=$2 name=$3 fence=$4 offset=$5 nonce=$6 archive=$7 size=$8 mask=${10}
-zst=${11} zst_size=${12} base=${13} changes=${14} changes_size=${15}
+root=$1 target=$2 name=$3 fence=$4 offset=$5 nonce=$6 archive=$7 size=$8 mask=$9
+zst=${10} zst_size=${11} base=${12} changes=${13} changes_size=${14} begun=${15-}
 expand_root
-[ -z "$9" ] || PATH=$9:$PATH
-export PATH
 state=$root/.deployer
 home=$state/programs/$name
 fresh=$state/programs/.new.$$
@@ -216,12 +214,23 @@ start() {
     follow
 }
 
+# For whoever has followed it up to here, and found its runner dead.
+bury() {
+    reap "$name"
+    tail -c "+$((offset + 1))" "$home/spool" 2>/dev/null
+    mark lost
+    exit 0
+}
+
 trap let_go EXIT
+[ "$begun" != lost ] || bury
 need_tools
 open_state
 # Before an archive travels for nothing.
 check_claim
-if [ -d "$home" ]; then
+if [ "$begun" ]; then
+    : # it has been read
+elif [ -d "$home" ]; then
     read_program /dev/null
 else
     choose_archive

@@ -1,7 +1,7 @@
 # Runs the work of one program under the long lock, detached from every connection. Its output is the spool.
 
 set -f
-root=$1 target=$2 name=$3 nonce=$4
+root=$1 target=$2 name=$3 nonce=$4 locked=${5-}
 state=$root/.deployer
 home=$state/programs/$name
 spool=$home/spool
@@ -37,8 +37,9 @@ checkpoint() {
     [ "$mine" -ge "$seen" ] || fail fence "a newer deploy (fence $seen) has taken over this folder; this one had $mine"
 }
 
-# Waits for the long lock. Its holder's runner may have been killed: then its step is ended, and the lock comes free.
+# Waits for the long lock, unless it was started with it. Its holder's runner may have been killed: then its step is ended, and the lock comes free.
 take_lock() {
+    [ -z "$locked" ] || return 0
     exec 8>>"$home/step" 9>>"$state/lock"
     try_lock 8
     lock 9 4 && return 0

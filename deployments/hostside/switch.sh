@@ -1,12 +1,11 @@
-# Arms a host, waits for one word, and renames the link. Attached: no word means no switch. After arming, flip.pl goes on
-# where the host has perl.
+# Arms a host, waits for one word, and renames the link. Attached: no word means no switch. What flip.pl has declined, it
+# goes on with once the host is armed.
 
 set -f
 umask 077
-root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10} quiet=${12}
+root=$1 target=$2 name=$3 fence=$4 nonce=$5 release=$6 revision=$7 number=$8 by=$9 seconds=${10} quiet=${11}
+flipper=${12-}
 expand_root
-[ -z "${11}" ] || PATH=${11}:$PATH
-export PATH
 mask=022 home=
 state=$root/.deployer
 next= reader= timer=
@@ -92,8 +91,8 @@ set -f
 next=$state/next-$name
 ln -s "releases/$release" "$next" 2>/dev/null || refuse disk "cannot make $next"
 exec 2>/dev/null
-if has perl; then
-    exec perl -e "$flipper" "$root" "$next" "$release" "$live" "$fence" "$seconds" "$nonce" "$name" "$revision" "$number" "$by" "$quiet"
+if [ "$flipper" ]; then
+    exec perl -C0 -e "$flipper" "$flipper" '' "$root" "$target" "$name" "$fence" "$nonce" "$release" "$revision" "$number" "$by" "$seconds" "$quiet" "$live" armed
 fi
 mark armed "${live:--}"
 await_word || stay "the word did not come"

@@ -54,8 +54,17 @@ link_text() {
     fi
 }
 
-# serves RELEASE: by the link itself, and without starting a process.
-serves() { [ -L "$root/current" ] && [ "$root/current" -ef "$root/releases/$1" ]; }
+# serves RELEASE: by the link itself, and without starting a process. Not every shell's test knows -ef: that is its 2.
+serves() {
+    [ -L "$root/current" ] || return 1
+    [ "$root/current" -ef "$root/releases/$1" ] 2>/dev/null
+    case $? in
+    0) return 0 ;;
+    1) return 1 ;;
+    esac
+    served=$(cd -P "$root/current" 2>/dev/null && pwd -P) || return 1
+    [ "$served" = "$(cd -P "$root/releases/$1" 2>/dev/null && pwd -P)" ]
+}
 
 # Sets $live, the name of the release that serves; or nothing. What leads straight into `releases` needs no process.
 live_release() {

@@ -37,7 +37,19 @@ Socket = socket.socket | paramiko.Channel
 # Whoever does not even answer the call waits outside.
 _handshakes = threading.BoundedSemaphore(48)
 _config_lock = threading.Lock()
-shared_config = Config(overrides={"load_ssh_configs": False})
+
+
+class _Config(Config):  # type: ignore[misc]
+    """Reads each value once: looking up those that Fabric asks for costs a millisecond for every connection."""
+
+    def _get(self, key: str) -> Any:
+        known = self.__dict__.setdefault("_known", {})
+        if key not in known:
+            known[key] = super()._get(key)
+        return known[key]
+
+
+shared_config = _Config(overrides={"load_ssh_configs": False})
 
 
 class _OwnKey:

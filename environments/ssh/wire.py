@@ -2,12 +2,13 @@
 
 import base64
 import hashlib
+import logging
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer, SSHException
@@ -16,6 +17,7 @@ from environments.ssh.errors import HostUnreachable
 
 CONNECT_SECONDS = 6
 HANDSHAKE_SECONDS = 12
+BLOCK = 1 << 16
 _CURVES = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521")
 
 
@@ -35,10 +37,18 @@ class Transport(paramiko.Transport):
     )
     _preferred_kex = (*_CURVES, "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256")
 
+    def _log(self, level: int, msg: str | list[str], *args: object) -> None:
+        """Each connection has fifty things to say of itself that nobody asked for."""
+        if level >= logging.WARNING:
+            super()._log(level, msg, *args)  # type: ignore[misc]
+
     def stop_thread(self) -> None:
         with suppress(OSError, EOFError):
             self.sock.shutdown(socket.SHUT_RDWR)
         super().stop_thread()
+
+    def __init__(self, sock: Any, *arguments: Any, **facts: Any) -> None:
+        super().__init__(cast("socket.socket", Wire(sock)), *arguments, **facts)
 
     def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
         super().start_client(event=event, timeout=timeout)
@@ -49,6 +59,23 @@ class Transport(paramiko.Transport):
         if not self.agreed_on_strict_kex:  # type: ignore[attr-defined]
             self.close()
             raise IncompatiblePeer("it does not know strict key exchange")
+
+
+class Wire:
+    """A socket that is read in large pieces: paramiko asks for each packet in two, and each time gives way to another
+    of hundreds of threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._read = b""
+
+    def recv(self, most: int) -> bytes:
+        data = self._read or self._sock.recv(BLOCK)
+        self._read = data[most:]
+        return data[:most]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 @dataclass(frozen=True)

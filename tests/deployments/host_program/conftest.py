@@ -41,9 +41,9 @@ def host(make_host: MakeHost) -> Host:
     return make_host()
 
 
-@pytest.fixture(params=["dash", "busybox", "perl"])
+@pytest.fixture(params=["dash", "plain", "busybox", "perl"])
 def any_host(request: pytest.FixtureRequest, make_host: MakeHost) -> Host:
-    """dash with flock, setsid and mv -T; nothing but busybox; POSIX tools and perl."""
+    """dash with perl, flock, setsid and mv -T; without perl; nothing but busybox; nothing but POSIX tools and perl."""
     return make_host(request.param)
 
 

@@ -65,12 +65,14 @@ def make_tools(folder: Path, kind: str) -> str:
         if not (folder / "flock").exists():
             (folder / "flock").symlink_to("/usr/bin/flock")
         return str(folder)
-    assert kind == "perl"
+    own = {"perl": ["perl"], "plain": ["flock", "setsid", "sha256sum", "readlink"]}[kind]
     (folder / "sh").symlink_to("/bin/dash")
-    for tool in [*_POSIX.split(), "perl"]:
+    for tool in [*_POSIX.split(), *own]:
         found = shutil.which(tool)
         assert found, f"{tool} is not installed"
         (folder / tool).symlink_to(found)
+    if kind == "plain":
+        return str(folder)
     (folder / "mv").unlink()
     (folder / "mv").write_text(_MV)
     (folder / "mv").chmod(0o755)

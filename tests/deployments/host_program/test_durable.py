@@ -4,8 +4,17 @@ import hashlib
 import os
 import signal
 import stat
+from pathlib import Path
 
-from deployments.host_program import Call, HostStep, Mark, Release, once_program, start_command
+from deployments.host_program import (
+    Call,
+    HostStep,
+    Mark,
+    Release,
+    finish_program,
+    once_program,
+    start_command,
+)
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare
 from tests.deployments.host_program.looking import processes_with, runner_of
@@ -28,6 +37,20 @@ def test_it_runs_streams_and_forgets(any_host: Host, shop: Tree, first: Release)
     assert b"\ntwo\x1e" in channel.data
     again = any_host.start(program, archive=shop)
     assert again.to_end() == [Mark("done", "ok")]
+
+
+def test_where_there_is_perl_it_does_the_work_of_many_processes(host: Host, shop: Tree, first: Release) -> None:
+    calls = host.root.parent / "calls"
+    for tool in ("flock", "head", "ls", "tail"):
+        stand_in = Path(host.path.split(":")[0]) / tool
+        stand_in.write_text(f'#!/bin/sh\necho {tool} >>"{calls}"\nexec /usr/bin/{tool} "$@"\n')
+        stand_in.chmod(0o755)
+    host.run_program(prepare(host, first, shop, "true"), archive=shop)
+    host.switch(first, fence=2)
+    finish = finish_program(host.place, first, [HostStep("restart", "true")], [], 5, [], {})
+    host.run_program(finish, name="d1-finish-1", fence=3)
+    assert not calls.exists()
+    assert (host.state / "releases" / first.name / "good").exists()
 
 
 def test_a_second_start_attaches(any_host: Host, shop: Tree, first: Release) -> None:

@@ -3,11 +3,14 @@
 import os
 import re
 import signal
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
-from deployments.host_program import Mark
+from deployments import host_program
+from deployments.host_program import Mark, quote
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import Host, Tree, prepare, release
 from tests.deployments.host_program.looking import content_of, processes_with
@@ -121,8 +124,22 @@ def test_a_killed_switch_leaves_the_lock_and_the_link(ready: Host, eventually: W
     assert not list(ready.state.glob("next-*"))
 
 
+@pytest.mark.parametrize("operator", ["-ef", "-unknown"])
+def test_what_serves_is_known_where_test_knows_no_ef(ready: Host, operator: str) -> None:
+    ready.switch(release(1))
+    tools = (Path(host_program.__file__).parent / "hostside" / "tools.sh").read_text().replace("-ef", operator)
+    each = "for name; do if serves $name; then echo yes; else echo no; fi; done"
+    asked = f"root={quote(str(ready.root))}\n{tools}\n{each}"
+    names = [release(1).name, release(2).name, "none"]
+    said = subprocess.run(["sh", "-c", asked, "sh", *names], capture_output=True, text=True, check=True)
+    assert (said.stdout.split(), said.stderr) == (["yes", "no", "no"], "")
+    (ready.root / "current").unlink()
+    (ready.root / "current").mkdir()
+    assert subprocess.check_output(["sh", "-c", asked, "sh", *names], text=True).split() == ["no"] * 3
+
+
 def test_current_is_never_missing(any_ready: Host) -> None:
-    """100 switches on each of three kinds of hosts, under a reader that never rests."""
+    """100 switches on each of four kinds of hosts, under a reader that never rests."""
     any_ready.switch(release(1))
     misses, reads, over = [], [0], threading.Event()
 
