@@ -13,10 +13,10 @@ from environments.models import Host
 
 SECONDS = float(os.environ.get("SIMULATED_SECONDS", "0"))
 LINES = 3  # of output per program
-# root target name fence offset nonce sha256 size path umask, and other archives: sha256 size base sha256 size
-_START_ARGUMENTS = 15
+# root target name fence offset nonce sha256 size umask, and other archives: sha256 size base sha256 size
+_START_ARGUMENTS = 14
 _FROM_THE_START = 2  # the line that says from which byte on the archive comes
-_SWITCH_ARGUMENTS = 12  # root target name fence nonce release revision number by seconds path quiet
+_SWITCH_ARGUMENTS = 11  # root target name fence nonce release revision number by seconds quiet
 
 
 class Channel:

@@ -9,9 +9,9 @@ from environments.models import Host
 from tests.deployments.model_hosts import Detached, ModelHost, Refused
 from tests.deployments.model_programs import RunningProgram
 
-# root target name fence offset nonce sha256 size path umask, and other archives: sha256 size base sha256 size
-_START_ARGUMENTS = 15
-_SWITCH_ARGUMENTS = 12  # root target name fence nonce release revision number by seconds path quiet
+# root target name fence offset nonce sha256 size umask, and other archives: sha256 size base sha256 size
+_START_ARGUMENTS = 14
+_SWITCH_ARGUMENTS = 11  # root target name fence nonce release revision number by seconds quiet
 
 
 class Link:
