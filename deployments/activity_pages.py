@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from deployments.answers import answer, tag_of
+from deployments.log_reading import READERS
 from deployments.page_queries.activity import (
     EXPORTED,
     EXPORTED_MOST,
@@ -74,9 +75,11 @@ def activity_csv(request: HttpRequest) -> HttpResponseBase:
 async def _lines(wanted: Wanted) -> AsyncIterator[str]:
     """A page of events at a time, so that neither memory nor a database connection is held for long."""
     yield _line(EXPORTED)
+    # in a thread of its own: the one of the request is gone once its answer has begun
+    read = database_sync_to_async(export_some, thread_sensitive=False, executor=READERS)
     now, left = timezone.now(), EXPORTED_MOST
     while left > 0:
-        rows, before = await database_sync_to_async(export_some)(wanted, now=now, most=left)
+        rows, before = await read(wanted, now=now, most=left)
         yield "".join(map(_line, rows))
         if not before:
             return

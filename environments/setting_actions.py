@@ -137,7 +137,7 @@ def join(request: HttpRequest, key: str, token: str) -> HttpResponse:
     except people.LinkSpent as spent:
         invited, problems, status = None, [str(spent)], 410
     answer = render(request, "environments/join.html", {"invited": invited, "problems": problems}, status=status)
-    answer["Cache-Control"], answer["Referrer-Policy"] = "no-store", "no-referrer"
+    answer["Cache-Control"] = "no-store"
     return answer
 
 

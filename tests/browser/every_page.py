@@ -6,6 +6,8 @@ LONG = 90.0
 
 PAGES = {
     "home": "/",
+    "application": "/storefront/",
+    "search": "/search?q=store",
     "waiting": "/waiting",
     "environments": "/environments",
     "environment": "/environments/production",

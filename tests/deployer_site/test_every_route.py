@@ -63,6 +63,7 @@ class World:
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
             "zone": names["zone"],
+            "name": "shop",
             "key": "MQ",
             "token": "spent",
         }

@@ -1,0 +1,114 @@
+"""`make screenshots`: every page of a living demo as a picture, in both themes, on a desk and on a phone.
+
+They go to docs/screenshots/ as WebP, made by the browser itself, so that nothing else has to be installed. Names are
+the routes' (tests/browser/every_page.py), the width and the theme.
+"""
+
+import base64
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import django
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()  # what tests share imports models
+
+from tests.browser.conftest import NAMES, QUIET, Site  # noqa: E402
+from tests.browser.every_page import DOORS, PAGES  # noqa: E402
+from tests.deployer_site.copies import Copy  # noqa: E402
+
+FOLDER = ROOT / "docs" / "screenshots"
+SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+TALLEST = {1440: 1400, 390: 1600}
+QUALITY = 0.6
+DEPLOY_SECONDS = 180.0
+TO_WEBP = """async ([data, quality]) => {
+    const picture = new Image();
+    picture.src = "data:image/png;base64," + data;
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
+    canvas.getContext("2d").drawImage(picture, 0, 0);
+    return canvas.toDataURL("image/webp", quality).split(",")[1];
+}"""
+
+
+def until(condition: Callable[[], object], seconds: float = DEPLOY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"This did not come true within {seconds:.0f} s.")
+        time.sleep(0.2)
+
+
+def act(site: Site, page: Page) -> None:
+    """Something to see: a host is drained, a release is prepared and held, another waits behind it, one runs."""
+    page.goto(f"{site.base}/hosts/us-east-b-01")
+    page.get_by_label("Why").fill("New disk, back at noon")
+    page.get_by_role("button", name="Drain").click()
+    for application, ref, when in (("pricing-api", "main", "held"), ("pricing-api", "v1.1", "now")):
+        page.goto(f"{site.base}/{application}/production/deploy?ref={ref}")
+        page.locator(f'input[name="when"][value="{when}"]').check()
+        page.locator("form button.dp-btn-go").click()
+        page.wait_for_url(re.compile(r"/deploys/\d+$"))
+    page.goto(f"{site.base}/waiting")
+    until(lambda: "Go live now" in page.inner_text("main"))
+    page.goto(f"{site.base}/storefront/production/deploy?ref=main")
+    page.locator("form button.dp-btn-go").click()
+    page.wait_for_url(re.compile(r"/deploys/\d+$"))
+
+
+def take(browser: Browser, developing: Page, site: Site, pages: dict[str, str], *, signed_in: bool) -> None:
+    for width, theme in SIZES:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+        page = context.new_page()
+        if signed_in:
+            site.sign_in(page, "administrator")
+        for name, path in pages.items():
+            page.goto(site.base + path)
+            page.wait_for_load_state("networkidle")
+            page.evaluate("document.fonts.ready")
+            height = min(TALLEST[width], page.evaluate("document.documentElement.scrollHeight"))
+            png = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
+            text = developing.evaluate(TO_WEBP, [base64.b64encode(png).decode(), QUALITY])
+            (FOLDER / f"{name}-{width}-{theme}.webp").write_bytes(base64.b64decode(text))
+        context.close()
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.webp"):
+        old.unlink()
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    with tempfile.TemporaryDirectory(prefix="deployer-pictures-") as folder:
+        copy = Copy(Path(folder) / "var", eventually=until, DEMO="1")
+        try:
+            copy.wait_until_ready()
+            until(lambda: copy.get("/readyz")[0] == 200)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+                page, site = browser.new_page(), Site(copy)
+                take(browser, page, site, {"signin": DOORS["signin"]}, signed_in=False)
+                actor = browser.new_page()
+                site.sign_in(actor)
+                act(site, actor)
+                deploy = {"running": "/" + actor.url.split("/", 3)[3]}
+                take(browser, page, site, deploy | PAGES, signed_in=True)
+                browser.close()
+        finally:
+            copy.stop()
+    size = sum(picture.stat().st_size for picture in FOLDER.glob("*.webp"))
+    print(f"{len(list(FOLDER.glob('*.webp')))} pictures, {size / 1e6:.1f} MB in {os.path.relpath(FOLDER)}")
+
+
+if __name__ == "__main__":
+    main()
