@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection
+
+from environments import signin_links
 
 
 def welcome(missing: Sequence[str]) -> list[str]:
@@ -34,10 +35,10 @@ def _demo_people() -> list[str]:
 
 
 def _first_person() -> list[str]:
-    if get_user_model().objects.exists():
+    if signin_links.is_anybody_there():
         return []
     return [
-        "Nobody can sign in yet. Create the first person, who may do everything:",
-        f"  VAR={settings.VAR} .venv/bin/python manage.py createsuperuser",
+        "Nobody can sign in yet. This link makes the first administrator; it works once, within 24 hours:",
+        f"  {signin_links.make()}",
         "",
     ]

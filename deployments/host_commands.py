@@ -23,6 +23,7 @@ _TEXTS = {
     "observe": text_of("tools", "observe") + _OBSERVING,
     "look": text_of("tools", "look"),
     "probe": text_of("tools", "observe", "probe"),
+    "examine": text_of("tools", "observe", "probe", "examine"),
     "capistrano": text_of("tools", "observe", "capistrano"),
     "leave": text_of("tools", "gate", "leave"),
 }
@@ -33,7 +34,7 @@ _QUICK_TEXTS = {
 }
 
 
-def command(what: Literal["observe", "look", "probe", "capistrano", "leave"], *arguments: str) -> str:
+def command(what: Literal["observe", "look", "probe", "examine", "capistrano", "leave"], *arguments: str) -> str:
     return f"exec sh -c {_quoted(_TEXTS[what])} {host_words('deployer', *arguments)}"
 
 

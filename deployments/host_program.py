@@ -176,6 +176,15 @@ def probe_command(place: Place, *, nonce: str = "observation") -> str:
     return command("probe", place.root, nonce, place.path_words)
 
 
+def examine_command(place: Place, *, nonce: str) -> str:
+    """The same, and what one wants to know before the first deploy. Writes nothing.
+
+    Marks also `current`, `revision`, `fence`, `layout` (ours, capistrano, other or nothing; releases; whose), `sudo`
+    (all, some, asks, none), `who`, and at the end `examined`.
+    """
+    return command("examine", place.root, nonce, place.path_words)
+
+
 def capistrano_command(place: Place, *, nonce: str = "observation") -> str:
     """What Capistrano left there. Writes nothing.
 

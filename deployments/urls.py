@@ -1,6 +1,6 @@
 """Addresses of the pages. Those of targets take any two words, so they come last."""
 
-from django.urls import path
+from django.urls import include, path
 
 from deployments import (
     activity_pages,
@@ -18,6 +18,7 @@ from deployments import (
 )
 
 urlpatterns = [
+    path("", include("deployments.setup_pages.urls")),
     path("", home_page.home, name="home"),
     path("palette", search_pages.palette, name="palette"),
     path("search", search_pages.search, name="search"),

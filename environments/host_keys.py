@@ -100,6 +100,20 @@ def accept_git(*, host: GitHost, key: ScannedKey, by: str, replace: str = "") ->
         return GitHostKey.objects.create(host=host.name, algorithm=key.algorithm, key=key.key, accepted_by=by)
 
 
+def in_the_way(host: Host, key: ScannedKey) -> str:
+    """The fingerprint of another trusted key of that kind; "" if there is none."""
+    return _other(HostKey.objects.filter(host=host, algorithm=key.algorithm), key)
+
+
+def in_the_way_git(host: GitHost, key: ScannedKey) -> str:
+    """The same for a git host."""
+    return _other(GitHostKey.objects.filter(host=host.name, algorithm=key.algorithm), key)
+
+
+def _other(rows: Iterable[HostKey | GitHostKey], key: ScannedKey) -> str:
+    return next((ssh.fingerprint(row.key) for row in rows if row.key != key.key), "")
+
+
 def distrust(key: HostKey, *, by: str) -> None:
     """The key opens nothing any more; a host without a trusted key is not spoken to."""
     host = key.host

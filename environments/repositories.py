@@ -50,14 +50,17 @@ __all__ = [
     "fetch",
     "files_between",
     "is_hex",
+    "is_mirrored",
     "mirror_folder",
     "refs",
     "resolve",
+    "resolve_known",
     "size_of",
     "tar_of",
 ]
 
 FETCH_SECONDS = 20
+FIRST_FETCH_SECONDS = 900  # all of the history, instead of what is new
 # When the last fetch of a mirror that succeeded began; as large as there are applications.
 _fetched: dict[tuple[Path, str], float] = {}
 _HEX = re.compile(r"[0-9a-f]{7,40}")
@@ -108,6 +111,12 @@ def resolve(application: Application, ref: str) -> str:
     return found
 
 
+def resolve_known(application: Application, ref: str) -> str:
+    """The same from the mirror as it is; only one that was never fetched is fetched. Raises RepositoryError."""
+    found = _lookup(application, ref) if is_mirrored(application) else ""
+    return found or resolve(application, ref)
+
+
 def ensure_revision(application: Application, revision: str) -> Path:
     """The mirror, holding `revision`. Raises RepositoryError."""
     if not _lookup(application, revision):
@@ -134,12 +143,13 @@ def fetch(application: Application) -> None:
         if not (folder / "HEAD").exists():
             run(["init", "--quiet", "--bare", str(folder)], environ=environ)
         refspecs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        seconds = FETCH_SECONDS if _has_refs(folder) else FIRST_FETCH_SECONDS
         command = [*options, "fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--end-of-options"]
         try:
-            run([*command, application.repository, *refspecs], folder=folder, environ=environ, seconds=FETCH_SECONDS)
+            run([*command, application.repository, *refspecs], folder=folder, environ=environ, seconds=seconds)
         except subprocess.TimeoutExpired:
             raise RepositoryUnreachable(
-                f"The repository of {application.name} did not answer within {FETCH_SECONDS} s. "
+                f"The repository of {application.name} did not answer within {seconds} s. "
                 "Nothing was changed; try again."
             ) from None
         except subprocess.CalledProcessError as error:
@@ -150,6 +160,16 @@ def fetch(application: Application) -> None:
                 "Check its address and its key or token."
             ) from None
         _fetched[source] = began
+
+
+def is_mirrored(application: Application) -> bool:
+    """Whether this machine has fetched it once."""
+    folder = mirror_folder(application)
+    return (folder / "HEAD").exists() and _has_refs(folder)
+
+
+def _has_refs(folder: Path) -> bool:
+    return (folder / "packed-refs").exists() or any((folder / "refs" / "heads").iterdir())
 
 
 def refs(application: Application, query: str = "", limit: int = 20) -> list[Ref]:

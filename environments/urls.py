@@ -1,4 +1,4 @@
-"""Addresses of signing in and out, and of the settings."""
+"""Addresses of signing in and out, of coming in for the first time, and of the settings."""
 
 from django.urls import path
 
@@ -6,6 +6,7 @@ from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
 from environments.pages import SignIn, SignOut
+from environments.welcome_pages import welcome
 
 urlpatterns = [
     path("signin", needs(ANYONE)(SignIn.as_view()), name="signin"),
@@ -35,4 +36,5 @@ urlpatterns = [
     path("settings/regions/<slug:name>/zones/add", actions.add_zone, name="add-zone"),
     path("settings/regions/<slug:name>/zones/<slug:zone>/remove", actions.remove_zone, name="remove-zone"),
     path("settings/steps", pages.steps, name="settings-steps"),
+    path("welcome/<str:secret>", welcome, name="welcome"),
 ]

@@ -35,7 +35,7 @@ PAGES = frozenset(
     {
         *("activity", "add", "admin", "api", "applications", "changes", "deploys", "environments", "events", "healthz"),
         *("hooks", "hosts", "insights", "join", "metrics", "readyz", "search", "settings", "signin", "signout"),
-        *("start", "static", "targets", "traffic", "waiting", "where", "ws"),
+        *("start", "static", "targets", "traffic", "waiting", "welcome", "where", "ws"),
     }
 )
 

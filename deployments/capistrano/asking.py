@@ -28,7 +28,7 @@ def ask_all(hosts: Iterable[Host], user: str, command: Command, *, last: set[str
 
     def one(host: Host) -> tuple[str, list[Mark] | str]:
         try:
-            return host.name, _ask(host, user, command, last)
+            return host.name, ask(host, user, command, last)
         except (ssh.SSHError, NoAnswer) as error:
             return host.name, str(error)
         finally:
@@ -41,7 +41,8 @@ def ask_all(hosts: Iterable[Host], user: str, command: Command, *, last: set[str
         return dict(pool.map(one, chosen))
 
 
-def _ask(host: Host, user: str, command: Command, last: set[str]) -> list[Mark]:
+def ask(host: Host, user: str, command: Command, last: set[str]) -> list[Mark]:
+    """The marks of one host up to one of the words in `last`. Raises SSHError, NoAnswer."""
     nonce = secrets.token_hex(8)
     give_up = time.monotonic() + ANSWER_SECONDS
     marks: list[Mark] = []

@@ -1,6 +1,6 @@
 """What our templates say in one way everywhere: icons, state shapes, revisions, times, durations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,6 +153,41 @@ def sign(status: str) -> str:
 def zone(name: str, region: str) -> str:
     """What a zone's name adds to its region's: `a` of `eu-west-1a` in `eu-west-1`."""
     return name.removeprefix(region).lstrip("-") or name or NOTHING
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """A sentence in which what stands between backticks is code."""
+    pieces = str(text).split("`")
+    if len(pieces) % 2 == 0:
+        return format_html("{}", text)
+    marked = ((format_html("<code>{}</code>", piece) if number % 2 else piece,) for number, piece in enumerate(pieces))
+    return format_html_join("", "{}", marked)
+
+
+@register.filter
+def kilobytes(number: int) -> str:
+    """A size as people read it: 840 MB, 41 GB."""
+    megabytes = number / 1024
+    return (
+        f"{megabytes / 1024:,.0f} GB"
+        if megabytes >= 10_000
+        else f"{megabytes / 1024:.1f} GB"
+        if megabytes >= 1000
+        else f"{megabytes:.0f} MB"
+    )
+
+
+@register.filter
+def lines(values: Iterable[str]) -> str:
+    """One to a line, for a field of several lines."""
+    return "\n".join(values)
+
+
+@register.filter
+def lookup(mapping: Mapping[str, str], name: str) -> str:
+    """What a mapping holds under a name that has dots, or comes from elsewhere."""
+    return mapping.get(name, "")
 
 
 @register.filter

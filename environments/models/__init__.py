@@ -1,5 +1,5 @@
 from environments.models.applications import Application, GitHostKey
-from environments.models.people import Role, Token, User
+from environments.models.people import Role, SignInLink, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.phases import Phase
@@ -17,6 +17,7 @@ __all__ = [
     "Phase",
     "Region",
     "Role",
+    "SignInLink",
     "Step",
     "Target",
     "Task",

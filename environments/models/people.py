@@ -36,3 +36,14 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.pk} of {self.user}"
+
+
+class SignInLink(models.Model):
+    """A link by which somebody becomes an administrator; only its hash is kept."""
+
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the link's secret, in hex.")
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"sign-in link {self.pk}"

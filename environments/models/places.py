@@ -76,6 +76,14 @@ class Host(models.Model):
     port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     zone = models.ForeignKey(Zone, on_delete=models.PROTECT, null=True, blank=True, related_name="hosts")
     transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.SSH)
+    user = models.CharField(
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_user],
+        help_text="Whom one signs in as here, as it was said when the host was added: proposed to new targets.",
+    )
 
     aside = models.CharField(
         max_length=11,

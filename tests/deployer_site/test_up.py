@@ -63,7 +63,10 @@ def states(copy: Copy) -> tuple[int, dict[str, dict[str, object]]]:
 
 def test_it_says_where_to_go_and_how_to_sign_in(copy: Copy) -> None:
     assert f"The Deployer is ready: http://localhost:{copy.port}" in copy.printed
-    assert "manage.py createsuperuser" in copy.printed
+    assert "This link makes the first administrator" in copy.printed
+    link = re.search(rf"http://localhost:{copy.port}(/welcome/\S+)", copy.printed)
+    assert link
+    assert copy.get(link[1])[0] == 200
 
 
 def test_it_is_alive_and_ready(copy: Copy, eventually: Wait) -> None:

@@ -95,3 +95,27 @@ def test_a_key_that_cannot_be_used_changes_nothing(text: str) -> None:
         keys.upload_key_pair(text, by="ada")
     assert keys.active_key_pair() == before
     assert KeyPair.objects.count() == 1
+
+
+def test_a_passphrase_opens_it_and_is_not_kept() -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    text = private_text(key, b"seven words")
+    with pytest.raises(KeyNotUsable, match="passphrase"):
+        keys.upload_key_pair(text, by="ada", passphrase="another")
+    pair = keys.upload_key_pair(text, by="ada", passphrase="seven words")
+    opened = serialization.load_ssh_private_key(keys.private_text(pair).encode(), password=None)
+    assert private_numbers(opened) == private_numbers(key)
+
+
+def test_a_key_in_pem_is_taken_and_kept_as_openssh_writes_it() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    pair = keys.upload_key_pair(pem.decode(), by="ada")
+    assert keys.private_text(pair).startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+def test_a_public_key_is_told_apart() -> None:
+    with pytest.raises(KeyNotUsable, match="public key"):
+        keys.upload_key_pair(keys.ensure_key_pair().public, by="ada")
