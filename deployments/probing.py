@@ -11,7 +11,7 @@ from deployments import host_program
 from deployments.capistrano import asking
 from deployments.host_program import Mark, Place
 from environments import ssh
-from environments.models import Host
+from environments.models import Host, Region
 from environments.ssh import ScannedKey
 
 LITTLE_KB = 1_000_000
@@ -74,6 +74,8 @@ def examine(host: Host, *, user: str, root: str, git: bool = False, slug: str = 
         if not seen.trusted:
             seen.shown = ssh.scan_host(host)
             return seen
+        if not Region.objects.filter(gateway=host).exists():
+            ssh.forget(host)  # a warm connection would hide that we are no longer let in, or that it is another machine
         _read(seen, _ask(host, user, root))
         judge(seen, user, git=git, slug=slug)
     except ssh.HostKeyChanged:

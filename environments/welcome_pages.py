@@ -67,5 +67,7 @@ def welcome(request: HttpRequest, secret: str) -> HttpResponse:
         answer = render(request, "environments/welcome.html", {"form": form}, status=422 if form.is_bound else 200)
     except signin_links.LinkUnusable as error:
         answer = render(request, "environments/welcome_gone.html", {"error": str(error)}, status=410)
-    answer["Cache-Control"], answer["Referrer-Policy"] = "no-store", "no-referrer"
+    # no site learns the link from a Referer: "same-origin" is set for all pages, and with "no-referrer" a browser would
+    # send the form with the origin "null", which no form of ours may have
+    answer["Cache-Control"] = "no-store"
     return answer

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page, StorageState
 
 from tests.deployer_site.copies import Copy
 from tests.deployments.openssh import OpenSSH
@@ -19,7 +19,7 @@ class EmptySite:
     hosts: list[OpenSSH]
     git_host: OpenSSH
     repository: Repository
-    contexts: list[BrowserContext] = field(default_factory=list)
+    session: StorageState | None = None
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -43,14 +43,18 @@ class EmptySite:
         return f"{host.user}@127.0.0.1:{host.port}"
 
     def open(self, browser: Browser, *, width: int = 1440, theme: Literal["light", "dark"] = "light") -> Page:
-        """A page, signed in if the first one is; its script errors and requests to elsewhere are collected."""
-        state = self.contexts[0].storage_state() if self.contexts else None
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, storage_state=state)
-        self.contexts.append(context)
+        """A page, signed in as the one before; its script errors and requests to elsewhere are collected."""
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, storage_state=self.session
+        )
         page = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(self.base) else self.wrong.append(asked.url))
         return page
+
+    def keep_session(self, page: Page) -> None:
+        """Who is signed in on this page is so on those that are opened later."""
+        self.session = page.context.storage_state()
 
 
 def let_in(host: OpenSSH, line: str) -> None:

@@ -92,6 +92,24 @@ class OpenSSH:
         return (self.folder / "host_key.pub").read_text().split()
 
 
+def _listen(processes: Processes, server: OpenSSH) -> None:
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    assert sshd, "OpenSSH's server is not installed"
+    child = server.child = processes.start(
+        [sshd, "-D", "-E", str(server.folder / "log"), "-f", str(server.folder / "sshd_config")]
+    )
+
+    def answers() -> bool:
+        assert child.poll() is None, "sshd has ended."
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    eventually(answers, 30, "the answer of sshd")
+
+
 @contextmanager
 def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed25519",)) -> Iterator[OpenSSH]:
     """`kinds` of host keys; the first one's file is `host_key`."""
@@ -106,20 +124,17 @@ def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed
     (folder / "sshd_config").write_text(text)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert sshd, "OpenSSH's server is not installed"
-    child = server.child = processes.start([sshd, "-D", "-E", str(folder / "log"), "-f", str(folder / "sshd_config")])
-
-    def answers() -> bool:
-        assert child.poll() is None, "sshd has ended."
-        try:
-            socket.create_connection(("127.0.0.1", server.port), 1).close()
-        except OSError:
-            return False
-        return True
-
-    eventually(answers, 30, "the answer of sshd")
+    _listen(processes, server)
     yield server
     ssh.close_idle(-1)
-    child.terminate()
-    child.wait(10)
+    server.stop()
+
+
+def restart_with_new_key(processes: Processes, server: OpenSSH) -> None:
+    """The machine is made anew: the same address, another host key."""
+    server.stop()
+    key = server.folder / "host_key"
+    for file in (key, key.with_suffix(".pub")):
+        file.unlink()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    _listen(processes, server)
