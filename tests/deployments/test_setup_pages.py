@@ -324,3 +324,28 @@ class TestTarget:
         html = client.get(reverse("check-folder"), facts).content.decode()
         assert html.count('data-state="asking"') == 2
         assert "root=%2Fsrv%2Fshop" in html
+
+
+class TestEmptyStates:
+    """Where something is missing, its page leads an administrator to where it is added, and nobody else."""
+
+    def links(self, user: User, address: str) -> set[str]:
+        answer = sign_in(user).get(address)
+        assert answer.status_code == 200
+        return set(
+            re.findall(r'href="(/(?:targets|hosts|applications)/add[^"]*|/[^"]*/edit)"', answer.content.decode())
+        )
+
+    def test_each_says_what_to_do_first(self, ada: User) -> None:
+        viewer = builders.make_user(role=Role.VIEWER)
+        shop = builders.make_application(name="shop")
+        place = builders.make_environment(name="production")
+        assert self.links(ada, "/hosts") >= {"/hosts/add"}
+        assert self.links(ada, "/environments/production") == {
+            "/hosts/add?environment=production",
+            "/targets/add?environment=production",
+        }
+        builders.make_target(application=shop, environment=place)
+        assert self.links(ada, "/shop/production/") >= {"/hosts/add?environment=production", "/shop/production/edit"}
+        for address in ("/hosts", "/environments/production", "/shop/production/"):
+            assert self.links(viewer, address) == set()
