@@ -77,6 +77,12 @@ class Deploy(models.Model):
             models.Index(fields=["status", "target"], name="deploy_by_status"),
             models.Index(fields=["target", "-id"], name="deploy_by_target"),
             models.Index(fields=["by", "-id"], name="deploy_by_person"),
+            # the last good release of a target, which may lie far behind
+            models.Index(
+                fields=["target", "-release", "-id"],
+                condition=models.Q(status=DeployStatus.SUCCEEDED),
+                name="deploy_that_was_good",
+            ),
         ]
 
     def __str__(self) -> str:

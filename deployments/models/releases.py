@@ -70,6 +70,10 @@ class Placement(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "target", "colour"], name="placement_once")]
+        # few differ of very many
+        indexes = [
+            models.Index(fields=["target", "host"], condition=~models.Q(drift=""), name="placement_that_differs")
+        ]
 
     def __str__(self) -> str:
         return f"{self.target} on {self.host}"

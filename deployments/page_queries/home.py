@@ -14,6 +14,7 @@ from deployments.page_queries.matrix import (
     build_row,
     group_rows,
     open_by_target,
+    read_live_facts,
     read_targets,
 )
 from deployments.page_queries.words import (
@@ -139,16 +140,19 @@ def _choose_rows(fleet: Fleet, *, user: User, q: str, which: str, start: int, ro
     among = {"mine": own, "attention": alarming}.get(which, groups)
     found = [group for group in among if all(word in group[0].application.lower() for word in words)]
     opened = open_by_target(fleet.open_deploys)
+    chosen = found[start : start + rows]
+    facts = read_live_facts(row for members in chosen for row in members)
     built = [
         build_row(
             members,
             environments=fleet.environments,
             opened=opened,
             progress=fleet.progress,
+            facts=facts,
             mine=is_mine(members),
             starred=any(it.pk in starred for it in members),
         )
-        for members in found[start : start + rows]
+        for members in chosen
     ]
     return Rows(built, len(found), len(groups), len(own), len(alarming), start + len(built))
 

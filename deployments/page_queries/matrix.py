@@ -97,11 +97,8 @@ class TargetRow(NamedTuple):
     environment: int
     latest: int | None
     status: str | None
+    live: int | None
     revision: str | None
-    ref: str | None
-    who: str | None
-    finished_at: datetime | None
-    requested_at: datetime | None
     behind: int | None
     ahead: int | None
     compared: str | None
@@ -121,16 +118,30 @@ def read_targets() -> list[TargetRow]:
         "environment_id",
         "standing__latest_id",
         "standing__latest__status",
+        "standing__live_id",
         "standing__live__revision",
-        "standing__live__ref",
-        "standing__live__by_name",
-        "standing__live__finished_at",
-        "standing__live__requested_at",
         "standing__behind",
         "standing__ahead",
         "standing__compared",
     )
     return [TargetRow(*row) for row in rows]
+
+
+class LiveFacts(NamedTuple):
+    """What a cell tells of the deploy that put its revision there."""
+
+    ref: str
+    who: str
+    finished_at: datetime | None
+    requested_at: datetime
+
+
+def read_live_facts(rows: Iterable[TargetRow]) -> dict[int, LiveFacts]:
+    """Of those rows that are shown; times of all targets would cost more than everything else."""
+    shown = [row.live for row in rows if row.live]
+    found = Deploy.objects.filter(pk__in=shown).order_by()
+    rows_of = found.values_list("pk", "ref", "by_name", "finished_at", "requested_at")
+    return {row[0]: LiveFacts(*row[1:]) for row in rows_of}
 
 
 def group_rows(targets: Iterable[TargetRow], first: Callable[[Sequence[TargetRow]], bool]) -> list[list[TargetRow]]:
@@ -148,6 +159,7 @@ def build_row(
     environments: Sequence[Environment],
     opened: Mapping[int, Deploy],
     progress: Mapping[int, Progress],
+    facts: Mapping[int, LiveFacts],
     mine: bool = False,
     starred: bool = False,
 ) -> Row:
@@ -160,7 +172,7 @@ def build_row(
         if row is None:
             cells.append(Cell(void=True))
             continue
-        cell = _build_cell(row, environment.name, opened.get(row.pk), progress)
+        cell = _build_cell(row, environment.name, facts.get(row.live or 0), opened.get(row.pk), progress)
         cells.append(replace(cell, gap=gap_of(row, before)))
         before = cell.revision or before
     there = [cell for cell in cells if not cell.void]
@@ -199,14 +211,20 @@ def _is_calm(cells: Sequence[Cell]) -> bool:
     return len(cells) > 1 and len({cell.revision for cell in cells}) == 1 and not any(cell.mark for cell in cells)
 
 
-def _build_cell(row: TargetRow, environment: str, opened: Deploy | None, progress: Mapping[int, Progress]) -> Cell:
+def _build_cell(
+    row: TargetRow,
+    environment: str,
+    facts: LiveFacts | None,
+    opened: Deploy | None,
+    progress: Mapping[int, Progress],
+) -> Cell:
     cell = Cell(
         application=row.application,
         environment=environment,
         revision=row.revision or "",
-        ref=row.ref or "",
-        at=row.finished_at or row.requested_at,
-        who=row.who or "",
+        ref=facts.ref if facts else "",
+        at=(facts.finished_at or facts.requested_at) if facts else None,
+        who=facts.who if facts else "",
     )
     if opened is not None:
         mark = mark_of_deploy(opened.status)

@@ -33,7 +33,7 @@
   function step(by) {
     const all = rows(), at = all.findIndex((row) => row.contains(document.activeElement));
     const row = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
-    row?.querySelector("td a[href], a[href]").focus();
+    (row?.querySelector("td a[href]") || row?.querySelector("a[href]"))?.focus();
   }
 
   function find() {
