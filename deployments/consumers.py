@@ -187,7 +187,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         # thousands of hosts take long to read: never more than a part of the time is spent on that
         self._pause = max(STATUS_SECONDS, READING_SHARE * found.took)
         if self._told is None or found.frame != self._told.frame:
-            frame, self._told = found.since(self._told), found
+            frame, self._told = found.since(self._told, page=self._wanted.page), found
             await self.send(text_data=frame)
         return found.end
 

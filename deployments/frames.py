@@ -39,7 +39,7 @@ class Lines:
 class Snapshot:
     """A deploy's status as a frame; with `end`, the last frame of the socket, when the deploy is over.
 
-    `hosts`: of a deploy to very many, each host's own part of the frame. `took`: seconds that it took to read.
+    `hosts`: each host's own part of the frame. `took`: seconds that it took to read.
     """
 
     frame: str
@@ -47,9 +47,9 @@ class Snapshot:
     hosts: Mapping[str, str] = field(default_factory=dict)
     took: float = 0.0
 
-    def since(self, told: "Snapshot | None") -> str:
-        """The frame for a reader who was told that: of very many hosts only those that have changed."""
-        if told is None or not self.hosts or not told.hosts:
+    def since(self, told: "Snapshot | None", *, page: bool = False) -> str:
+        """The frame for a reader who was told that: of very many hosts, or for a page, only those that have changed."""
+        if told is None or len(self.hosts) != len(told.hosts) or (len(self.hosts) <= MANY_HOSTS and not page):
             return self.frame
         changed = [part for host, part in self.hosts.items() if told.hosts.get(host) != part]
         return _with_hosts(self.frame[: self.frame.rindex(_HOSTS)], changed)
@@ -192,4 +192,4 @@ def _snapshot_of(deploy_id: int) -> Snapshot | None:
     empty = json.dumps({"status": {**facts, "hosts": []}})
     frame = _with_hosts(empty.removesuffix(_HOSTS + "]}}"), list(parts.values()))
     last = json.dumps({"end": end}) if deploy.status in FINAL else ""
-    return Snapshot(frame, last, parts if len(parts) > MANY_HOSTS else {}, time.monotonic() - began)
+    return Snapshot(frame, last, parts, time.monotonic() - began)

@@ -1,26 +1,23 @@
 """The pages that are read. Each reads by page_queries; page_actions holds what changes something."""
 
-import re
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deployments import rollbacks
 from deployments.answers import answer, tag_of
-from deployments.blockers import Blocker, active_deploy, blockers, members, must_be_asked, of_revision
-from deployments.models import Deploy
-from deployments.page_queries.commits import Range, as_changes, read_preview, read_range
+from deployments.blockers import active_deploy
+from deployments.models import Deploy, Kind
+from deployments.page_queries.commits import Range, as_changes, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
 from deployments.page_queries.target import find_target, read_target
 from deployments.page_queries.words import mark_of_run
 from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
+from deployments.templatetags.deployer import SIGNS
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Target, User
-
-REFS_SHOWN = 12
 
 
 def target_or_404(*, application: str, environment: str) -> Target:
@@ -56,98 +53,6 @@ def target(request: HttpRequest, application: str, environment: str) -> HttpResp
 
 @require_safe
 @needs(VIEW)
-def new_deploy(request: HttpRequest, application: str, environment: str) -> HttpResponse:
-    """Choose what goes out, see what that brings, confirm."""
-    found = target_or_404(application=application, environment=environment)
-    ref = request.GET.get("ref", "").strip() or found.application.default_branch
-    standing = getattr(found, "standing", None)
-    context = {"target": found, "ref": ref, "live": standing.live if standing else None}
-    return render(request, "deployments/new_deploy.html", context)
-
-
-@require_safe
-@needs(VIEW)
-def new_deploy_refs(request: HttpRequest, application: str, environment: str) -> HttpResponse:
-    """The choices for what was typed, from the cached mirror."""
-    found = target_or_404(application=application, environment=environment)
-    query = request.GET.get("ref", "").strip()
-    error = ""
-    groups: dict[str, list[tuple[str, object]]] = {"commit": [], "branch": [], "tag": []}
-    try:
-        for ref in repositories.refs(found.application, query, limit=REFS_SHOWN):
-            groups[ref.kind].append((ref.name, as_changes([ref.commit])[0]))
-    except repositories.RepositoryError as problem:
-        error = str(problem)
-    named = [
-        (title, kind, groups[kind]) for title, kind in (("Commit", "commit"), ("Branches", "branch"), ("Tags", "tag"))
-    ]
-    return render(request, "deployments/_refs.html", {"groups": named, "query": query, "error": error})
-
-
-@require_safe
-@needs(VIEW)
-def new_deploy_plan(request: HttpRequest, application: str, environment: str) -> HttpResponse:
-    """What would go out, what would not, where to, and whether that is possible now."""
-    found = target_or_404(application=application, environment=environment)
-    standing = getattr(found, "standing", None)
-    live = standing.live if standing else None
-    ref = request.GET.get("ref", "").strip()
-    member_list = list(members(found))
-    regions: dict[str, int] = {}
-    for member in member_list:
-        name = member.host.zone.region.name if member.host.zone else "no region"
-        regions[name] = regions.get(name, 0) + 1
-    preview = read_preview(application=found.application, ref=ref, live=live.revision if live else "")
-    context = {
-        "live": live,
-        "preview": preview,
-        "hosts": len(member_list),
-        "host_names": [member.host.name for member in member_list],
-        "one_first": request.GET.get("to") == "one",
-        "regions": sorted(regions.items()),
-        "asks": bool(preview.revision) and must_be_asked(found, preview.revision),
-    }
-    start = _start_of(request, found, preview.ref, preview.revision, blockers(found))
-    return render(request, "deployments/_plan.html", start | context)
-
-
-def _start_of(
-    request: HttpRequest, found: Target, ref: str, revision: str, blocking: list[Blocker]
-) -> dict[str, object]:
-    """What `_start.html` shows: the button, or what stands in its way."""
-    return {
-        "target": found,
-        "ref": ref,
-        "revision": revision,
-        "blockers": blocking,
-        "can_wait": all(blocker.passes for blocker in blocking),
-        "lacks_build": any(blocker.kind == "artifact" for blocker in blocking),
-        "may_deploy": allows(request.user, DEPLOY, found),
-        "number": found.last_number + 1,
-        "tag": tag_of(blocking),
-    }
-
-
-@require_safe
-@needs(DEPLOY)
-def new_deploy_start(request: HttpRequest, application: str, environment: str) -> HttpResponse:
-    """The button alone, for a revision whose build another server has or has not: that one may be slow to say so.
-
-    204 when nothing has changed since `known`.
-    """
-    found = target_or_404(application=application, environment=environment)
-    revision = request.GET.get("revision", "")
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
-        raise Http404("A revision has 40 hex digits.")
-    blocking = [*blockers(found), *of_revision(found, revision, patient=True)]
-    start = _start_of(request, found, request.GET.get("ref", ""), revision, blocking)
-    if request.GET.get("known") == start["tag"]:
-        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-    return render(request, "deployments/_start.html", start)
-
-
-@require_safe
-@needs(VIEW)
 def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """One deploy, live: its phases, its hosts, its log."""
     found = deploy_or_404(deploy_id)
@@ -160,6 +65,8 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
         "may_deploy": may,
         "elapsed": elapsed(found),
         "shapes": [(status, mark_of_run(status)) for status in RunStatus.values],
+        "signs": list(SIGNS.items()),
+        "goal": "done" if found.kind == Kind.TASK else "live",
     }
     tag = tag_of(page, may)
     return answer(request, "deployments/deploy.html", context, tag=tag)

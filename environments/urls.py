@@ -5,6 +5,7 @@ from django.urls import path
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
+from environments.horn import horn
 from environments.pages import SignIn, SignOut
 from environments.welcome_pages import welcome
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("signout", needs(ANYONE)(SignOut.as_view()), name="signout"),
     path("join/<str:key>/<str:token>", actions.join, name="join"),
     path("settings", pages.mine, name="settings"),
+    path("settings/horn", horn, name="horn"),
     path("settings/password", actions.change_password, name="change-password"),
     path("settings/people", pages.people, name="settings-people"),
     path("settings/people/invite", actions.invite, name="invite"),

@@ -13,6 +13,7 @@ from deployments.models import Deploy, HostRun
 from deployments.states import DeployStatus
 
 HOST_FIELDS = ("host_name", "region", "zone", "status", "step", "revision", "error")
+HOST_TIMES = ("started_at", "switched_at", "finished_at")
 
 
 def deploys() -> QuerySet[Deploy]:
@@ -72,8 +73,17 @@ def absolute(path: str) -> str:
 
 
 def _represent_hosts(deploy: Deploy) -> list[dict[str, Any]]:
-    runs = HostRun.objects.filter(deploy=deploy).order_by("region", "zone", "host_name").values_list(*HOST_FIELDS)
-    return [dict(zip(("host", *HOST_FIELDS[1:]), run, strict=True)) for run in runs]
+    runs = (
+        HostRun.objects.filter(deploy=deploy)
+        .order_by("region", "zone", "host_name")
+        .values_list(*HOST_FIELDS, *HOST_TIMES)
+    )
+    names, facts = ("host", *HOST_FIELDS[1:]), len(HOST_FIELDS)
+    return [
+        dict(zip(names, run[:facts], strict=True))
+        | {name: represent_time(at) for name, at in zip(HOST_TIMES, run[facts:], strict=True)}
+        for run in runs
+    ]
 
 
 def _waits_for(deploy: Deploy) -> list[Blocker]:

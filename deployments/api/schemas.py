@@ -90,6 +90,9 @@ class HostRunOut(Schema):
     step: str
     revision: str
     error: str
+    started_at: str | None
+    switched_at: Annotated[str | None, Field(description="When `current` became this deploy's release.")]
+    finished_at: str | None
 
 
 class DeployOut(DeploySummary):

@@ -4,53 +4,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import accumulate
+from math import ceil
 from statistics import median
 from typing import NamedTuple
 
+from django.db.models import Q
 from django.utils import timezone
 
 from deployments import releases, unserved
 from deployments.blockers import of_waiting
 from deployments.models import Deploy, HostRun, Kind
+from deployments.page_queries.grid import Grid, build_grid
 from deployments.page_queries.troubles import Trouble, build_troubles
-from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, mark_of_run, tell_hosts
+from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, tell_hosts
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
+from environments.models import Target
 
 LOOK_BACK = 20
-SQUARES_MOST = 600  # a page with more squares is slow to make, to send and to show, and nobody looks at each
-BROKEN_MOST = 40  # in one zone
 _R = RunStatus
 _PREPARED = (_R.PREPARED, _R.SWITCHED, _R.LIVE)
-
-
-@dataclass(slots=True)
-class Square:
-    """One host's part, as the grid shows it."""
-
-    run: HostRun
-    mark: Mark
-    words: str
-    since: datetime | None
-
-
-@dataclass(slots=True)
-class ZoneGrid:
-    """The hosts of a zone."""
-
-    name: str
-    squares: list[Square]
-    rest: str  # of very many hosts only those that need someone have a square; where the others are, in a sentence
-
-
-@dataclass(slots=True)
-class RegionGrid:
-    """The zones of a region, and how its hosts are."""
-
-    name: str
-    zones: list[ZoneGrid]
-    sentence: str
-    bad: bool
 
 
 @dataclass(slots=True)
@@ -62,6 +35,15 @@ class PhaseBar:
     done: int
     failed: int
     total: int
+    waves: Sequence[int] = ()  # hosts up to the end of each wave but the last
+    note: str = ""
+
+
+class Expected(NamedTuple):
+    """How long the latest deploys that succeeded took: half of them no longer, nine of ten no longer."""
+
+    half: timedelta
+    most: timedelta
 
 
 class Earlier(NamedTuple):
@@ -86,16 +68,16 @@ class DeployPage:
     live: int
     total: int
     phases: list[PhaseBar]
-    regions: list[RegionGrid]
-    zones: int
+    grid: Grid
     troubles: list[Trouble]
     missed: int
-    expected: timedelta | None
+    expected: Expected | None
     replaces: Earlier | None
     answers: list[Deploy]
     final: bool
     cancellable: bool
     back_to: Deploy | None
+    goes_on: Target | None
 
 
 def find_deploy(deploy_id: int) -> Deploy:
@@ -105,13 +87,12 @@ def find_deploy(deploy_id: int) -> Deploy:
 
 
 def read_deploy(deploy: Deploy) -> DeployPage:
-    """Three queries: the host runs, the deploys before this one, those that answer it. A few more while it waits."""
+    """The host runs, the deploys before this one, those that answer it; where it goes on; more while it waits."""
     runs = list(deploy.runs.order_by("region", "zone", "host_name"))
     earlier = _read_earlier(deploy)
     counts = Counter(run.status for run in runs)
     final = deploy.status in FINAL
     goal = "done" if deploy.kind == Kind.TASK else "live"
-    regions = _build_grid(runs, goal)
     return DeployPage(
         deploy=deploy,
         mark=PREPARED if deploy.rests else mark_of_deploy(deploy.status),
@@ -119,17 +100,31 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         live=counts[_R.LIVE],
         total=len(runs),
         phases=_build_phases(deploy, runs),
-        regions=regions,
-        zones=sum(len(region.zones) for region in regions),
+        grid=build_grid(runs, goal),
         troubles=build_troubles(deploy, runs),
         missed=_count_missed(deploy, len(runs) - counts[_R.LIVE]) if final else 0,
-        expected=None if final else _expect(earlier),
+        expected=None if final else expect(earlier),
         replaces=_find_replaced(deploy, earlier),
         answers=list(deploy.answers.order_by("number")[:10]),
         final=final,
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
         back_to=_choose_back(deploy) if not final or any(run.switched_at for run in runs) else None,
+        goes_on=_find_next(deploy) if deploy.status == DeployStatus.SUCCEEDED and deploy.kind != Kind.TASK else None,
     )
+
+
+def _find_next(deploy: Deploy) -> Target | None:
+    """Where this revision goes next: the application's next environment, unless that serves it already."""
+    own = deploy.target
+    after = Q(environment__position__gt=own.environment.position) | Q(
+        environment__position=own.environment.position, environment__name__gt=own.environment.name
+    )
+    following = Target.objects.filter(after, application=own.application_id, name="")
+    following = following.select_related("environment", "application", "standing__live")
+    found = following.order_by("environment__position", "environment__name").first()
+    standing = getattr(found, "standing", None)
+    served = standing.live.revision if standing and standing.live else ""
+    return None if served == deploy.revision else found
 
 
 def _find_replaced(deploy: Deploy, earlier: Sequence[Earlier]) -> Earlier | None:
@@ -181,54 +176,16 @@ def _read_earlier(deploy: Deploy) -> list[Earlier]:
     return [Earlier(*row) for row in fields[:LOOK_BACK]]
 
 
-def _expect(earlier: Sequence[Earlier]) -> timedelta | None:
-    """Half of the latest deploys that succeeded took no longer than this; None without any."""
-    seconds = [
+def expect(earlier: Sequence[Earlier]) -> Expected | None:
+    """From those that succeeded; None without any."""
+    seconds = sorted(
         (past.finished_at - past.started_at).total_seconds()
         for past in earlier
         if past.status == DeployStatus.SUCCEEDED and past.started_at and past.finished_at
-    ]
-    return timedelta(seconds=median(seconds)) if seconds else None
-
-
-def _zone(name: str, runs: Sequence[HostRun], goal: str, *, many: bool) -> ZoneGrid:
-    if not many:
-        return ZoneGrid(name, [_square(run, goal) for run in runs], "")
-    shown = [run for run in runs if run.status in BROKEN][:BROKEN_MOST]
-    rest = tell_hosts(Counter(run.status for run in runs), goal=goal)
-    return ZoneGrid(name, [_square(run, goal) for run in shown], rest)
-
-
-def _build_grid(runs: Sequence[HostRun], goal: str) -> list[RegionGrid]:
-    """Regions and zones in the order of their names; a host without one stands under an empty name."""
-    grid = []
-    for region, in_region in groupby(runs, key=lambda run: run.region):
-        members = list(in_region)
-        counts = Counter(run.status for run in members)
-        zones = [
-            _zone(zone, list(in_zone), goal, many=len(runs) > SQUARES_MOST)
-            for zone, in_zone in groupby(members, key=lambda run: run.zone)
-        ]
-        bad = sum(counts[status] for status in BROKEN)
-        sentence = f"{counts[_R.LIVE]} of {len(members)} {goal}" + (f", {bad} failed" if bad else "")
-        grid.append(RegionGrid(region, zones, sentence, bool(bad)))
-    return grid
-
-
-def _square(run: HostRun, goal: str) -> Square:
-    mark = mark_of_run(run.status)
-    words = goal if run.status == _R.LIVE else mark.words
-    if run.status == _R.LIVE and run.started_at and run.finished_at:
-        seconds = round((run.finished_at - run.started_at).total_seconds())
-        words = f"{goal} after {seconds // 60}:{seconds % 60:02}"
-    elif run.step and run.status in (_R.PREPARING, _R.SWITCHED):
-        words = run.step
-    elif run.status == _R.CANCELLED and run.switched_at:
-        words = "cancelled, switched"
-    elif run.status == _R.FAILED and run.step:
-        words = f"failed at {run.step}"
-    since = run.started_at if run.status not in RUN_FINAL else None
-    return Square(run, mark, words, since)
+    )
+    if not seconds:
+        return None
+    return Expected(timedelta(seconds=median(seconds)), timedelta(seconds=seconds[ceil(0.9 * len(seconds)) - 1]))
 
 
 def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
@@ -248,10 +205,21 @@ def _build_phases(deploy: Deploy, runs: Sequence[HostRun]) -> list[PhaseBar]:
         ("Switch", switched, 0, switched > 0),
         ("Restart and check", live, len(after), switched > 0),
     ]
+    waves, note = _waves(deploy, runs)
     return [
-        PhaseBar(name, _phase_state(deploy, done, failed, total, on), done, failed, total)
+        PhaseBar(name, _phase_state(deploy, done, failed, total, on), done, failed, total, waves, note)
         for name, done, failed, on in bars
     ]
+
+
+def _waves(deploy: Deploy, runs: Sequence[HostRun]) -> tuple[list[int], str]:
+    """Where waves end on the track, and which one it is at; nothing of a deploy whose hosts all switch together."""
+    sizes = [wave["hosts"] for wave in deploy.plan.get("waves", [])]
+    if len(sizes) < 2:
+        return [], ""
+    open_waves = [run.wave for run in runs if run.status not in RUN_FINAL]
+    at = min(open_waves) + 1 if open_waves else len(sizes)
+    return list(accumulate(sizes[:-1])), f"wave {min(at, len(sizes))} of {len(sizes)}"
 
 
 def _phase_state(deploy: Deploy, done: int, failed: int, total: int, begun: bool) -> str:

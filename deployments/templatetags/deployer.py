@@ -15,7 +15,7 @@ from deployments.models import Deploy
 
 register = template.Library()
 
-_SIGNS = {
+SIGNS = {
     "waiting": "…",
     "running": "◔",
     "cancelling": "◌",
@@ -146,7 +146,7 @@ def at(moment: datetime) -> SafeString:
 @register.filter
 def sign(status: str) -> str:
     """One character for the title of a tab."""
-    return _SIGNS.get(status, "")
+    return SIGNS.get(status, "")
 
 
 @register.filter
@@ -204,6 +204,18 @@ def hit(name: str, query: str) -> SafeString:
         return format_html("{}", name)
     end = at + len(query)
     return format_html("{}<b>{}</b>{}", name[:at], name[at:end], name[end:])
+
+
+@register.filter
+def minus(number: int, other: int) -> int:
+    """The difference."""
+    return number - other
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """`1,000`, as the log's pane writes numbers."""
+    return f"{number:,}"
 
 
 @register.filter

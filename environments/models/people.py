@@ -1,4 +1,5 @@
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator
 from django.db import models
 
 
@@ -12,6 +13,12 @@ class User(AbstractUser):
     """A person, or a machine that acts with a token."""
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    horn = models.BooleanField(
+        default=True, db_default=True, help_text="Whether the horn sounds on an open page when a deploy ends."
+    )
+    horn_volume = models.PositiveSmallIntegerField(
+        default=60, db_default=60, validators=[MaxValueValidator(100)], help_text="Percent."
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]

@@ -66,7 +66,7 @@
     setInterval(() => tellTimes(document), 15000);
     setInterval(tellElapsed, 1000);
   });
-  for (const name of ["htmx:afterSwap", "dp:changed"]) {
+  for (const name of ["htmx:afterSwap", "dp:changed", "dp:times"]) {
     document.addEventListener(name, function () {
       tellTimes(document);
       tellElapsed();

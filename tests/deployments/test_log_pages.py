@@ -36,7 +36,7 @@ def test_lines_by_place(deploy: Deploy, client: Client) -> None:
 
 
 def test_hits(deploy: Deploy, client: Client) -> None:
-    facts = client.get(f"/deploys/{deploy.pk}/log/hits", {"q": "Ü TWO", "from": 50}).json()
+    facts = client.get(f"/deploys/{deploy.pk}/log/hits?q=%C3%9C+TWO&from=50").json()
     assert facts == {"hits": [50, 52, 54, 56, 58, 60], "searched": 60, "done": True}
 
 

@@ -25,7 +25,8 @@ def deploy() -> Deploy:
 
 def numbers(deploy: Deploy, host: str) -> list[int]:
     """What the windows should say: the line numbers of a host, counted by hand."""
-    found, n = [], 0
+    found: list[int] = []
+    n = 0
     for turn, size in enumerate(SIZES):
         if not host or host == f"web{turn % 2}":
             found += range(n + 1, n + size + 1)

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from deployments.models import Deploy, HostRun, Kind
-from deployments.page_queries.deploy import SQUARES_MOST, find_deploy, read_deploy
+from deployments.page_queries.deploy import find_deploy, read_deploy
+from deployments.page_queries.grid import LARGE_MOST, NAMED, SQUARES_MOST, build_grid
 from deployments.page_queries.troubles import build_troubles
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Region
@@ -43,9 +44,9 @@ class TestManyHosts:
         deploy = builders.make_deploy(status=S.RUNNING)
         many_runs(deploy, SQUARES_MOST + 3)
         deploy.runs.filter(host_name="host-00004").update(status=R.FAILED, error="It broke.")
-        (region,) = read_deploy(find_deploy(deploy.pk)).regions
+        (region,) = read_deploy(find_deploy(deploy.pk)).grid.regions
         assert [[square.run.host_name for square in zone.squares] for zone in region.zones] == [[], ["host-00004"], []]
-        assert region.zones[0].rest == "100 of 201 hosts live, 101 preparing."
+        assert region.zones[0].rest.endswith(" preparing.")
 
     def test_the_queries_are_as_many_as_for_few(self) -> None:
         few, many = (builders.make_deploy(status=S.RUNNING) for _ in range(2))
@@ -61,6 +62,31 @@ class TestManyHosts:
         assert "No worker serves queue far." in read_deploy(find_deploy(deploy.pk)).sentence
 
 
+class TestGrid:
+    def grid(self, count: int) -> Any:
+        runs = [HostRun(host_name=f"h{n}", region="eu", zone=f"z{n % 2}", status=R.LIVE) for n in range(count)]
+        return build_grid(sorted(runs, key=lambda run: run.zone), "live")
+
+    def test_few_hosts_stand_with_their_names(self) -> None:
+        assert self.grid(NAMED).cell == 0
+
+    @pytest.mark.parametrize(
+        ("count", "cell"), [(NAMED + 1, 14), (LARGE_MOST, 14), (LARGE_MOST + 1, 8), (SQUARES_MOST, 8)]
+    )
+    def test_many_are_cells_which_do_not_overlap_and_lie_within_their_picture(self, count: int, cell: int) -> None:
+        grid = self.grid(count)
+        assert grid.cell == cell
+        for zone in grid.regions[0].zones:
+            places = {(square.x, square.y) for square in zone.squares}
+            assert len(places) == len(zone.squares) >= count // 2
+            assert max(x for x, _ in places) + cell <= grid.width
+            assert max(y for _, y in places) + cell <= zone.height
+
+    def test_of_very_many_none_is_drawn_that_needs_nobody(self) -> None:
+        grid = self.grid(SQUARES_MOST + 1)
+        assert (grid.cell, sum(len(zone.squares) for zone in grid.regions[0].zones)) == (0, 0)
+
+
 class TestDeploy:
     def test_hosts_stand_in_their_zones_and_regions(self) -> None:
         deploy = builders.make_deploy(status=S.RUNNING)
@@ -68,7 +94,7 @@ class TestDeploy:
             host = builders.make_host(name=name, zone=builders.make_zone(region=region, zone=zone))
             builders.make_run(deploy=deploy, host=host)
         page = read_deploy(find_deploy(deploy.pk))
-        grid = [(r.name, [(z.name, [s.run.host_name for s in z.squares]) for z in r.zones]) for r in page.regions]
+        grid = [(r.name, [(z.name, [s.run.host_name for s in z.squares]) for z in r.zones]) for r in page.grid.regions]
         assert grid == [("eu-west", [("a", ["e1"]), ("b", ["e2"])]), ("us-east", [("a", ["u1"])])]
 
     def test_the_phases_count_what_failed_where_it_failed(self) -> None:
@@ -117,7 +143,38 @@ class TestDeploy:
         running = builders.make_deploy(target=target, status=S.RUNNING)
         page = read_deploy(find_deploy(running.pk))
         assert page.replaces is not None
-        assert (page.replaces.revision, page.expected) == ("c" * 40, timedelta(seconds=20))
+        assert page.replaces.revision == "c" * 40
+        assert page.expected == (timedelta(seconds=20), timedelta(seconds=30))
+
+    def test_a_success_goes_on_to_the_next_environment_that_does_not_serve_it(self) -> None:
+        places = [builders.make_environment(position=position) for position in (3, 1, 2)]
+        shop = builders.make_application()
+        production, dev, staging = (builders.make_target(application=shop, environment=place) for place in places)
+        deploy = builders.make_deploy(target=dev)
+        assert read_deploy(find_deploy(deploy.pk)).goes_on == staging
+        assert read_deploy(find_deploy(builders.make_deploy(target=production).pk)).goes_on is None
+        builders.make_deploy(target=staging)
+        assert read_deploy(find_deploy(deploy.pk)).goes_on is None
+        failed = builders.make_deploy(target=dev, status=S.FAILED, revision="c" * 40)
+        assert read_deploy(find_deploy(failed.pk)).goes_on is None
+
+    def test_waves_stand_on_the_track(self) -> None:
+        plan = {"waves": [{"hosts": 1}, {"hosts": 2}, {"hosts": 3}]}
+        deploy = builders.make_deploy(status=S.RUNNING, plan=plan)
+        for wave, status in (
+            (0, R.LIVE),
+            (1, R.SWITCHED),
+            (1, R.LIVE),
+            (2, R.PREPARED),
+            (2, R.PENDING),
+            (2, R.PENDING),
+        ):
+            builders.make_run(deploy=deploy, status=status, wave=wave)
+        switch = read_deploy(find_deploy(deploy.pk)).phases[1]
+        assert (list(switch.waves), switch.note) == ([1, 3], "wave 2 of 3")
+        together = builders.make_deploy(status=S.RUNNING, plan={"waves": [{"hosts": 1}]})
+        builders.make_run(deploy=together)
+        assert read_deploy(find_deploy(together.pk)).phases[1].waves == []
 
     def test_a_deploy_that_waits_says_for_what(self) -> None:
         target = builders.make_target(hosts=1)
