@@ -65,7 +65,7 @@ def make_tools(folder: Path, kind: str) -> str:
         if not (folder / "flock").exists():
             (folder / "flock").symlink_to("/usr/bin/flock")
         return str(folder)
-    own = {"perl": ["perl"], "plain": ["flock", "setsid", "sha256sum", "readlink"]}[kind]
+    own = {"perl": ["perl"], "plain": ["flock", "setsid", "sha256sum", "readlink", "stat"]}[kind]
     (folder / "sh").symlink_to("/bin/dash")
     for tool in [*_POSIX.split(), *own]:
         found = shutil.which(tool)
