@@ -1,7 +1,7 @@
 """`make screenshots`: every page of a living demo as a picture, in both themes, on a desk and on a phone.
 
 They go to docs/screenshots/ as WebP, made by the browser itself, so that nothing else has to be installed. Names are
-the routes' (tests/browser/every_page.py), the width and the theme.
+the routes' (tests/browser/every_page.py), the width and the theme. Arguments are names: only those are taken anew.
 """
 
 import base64
@@ -74,7 +74,9 @@ def take(browser: Browser, developing: Page, site: Site, pages: dict[str, str], 
         if signed_in:
             site.sign_in(page, "administrator")
         for name, path in pages.items():
-            page.goto(site.base + path)
+            answered = page.goto(site.base + path)
+            if answered is None or not answered.ok:
+                raise SystemExit(f"{path} was not answered as it should be; no picture of it was taken.")
             page.wait_for_load_state("networkidle")
             page.evaluate("document.fonts.ready")
             height = min(TALLEST[width], page.evaluate("document.documentElement.scrollHeight"))
@@ -86,7 +88,8 @@ def take(browser: Browser, developing: Page, site: Site, pages: dict[str, str], 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.glob("*.webp"):
+    only = set(sys.argv[1:])
+    for old in [] if only else FOLDER.glob("*.webp"):
         old.unlink()
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     with tempfile.TemporaryDirectory(prefix="deployer-pictures-") as folder:
@@ -102,7 +105,8 @@ def main() -> None:
                 site.sign_in(actor)
                 act(site, actor)
                 deploy = {"running": "/" + actor.url.split("/", 3)[3]}
-                take(browser, page, site, deploy | PAGES, signed_in=True)
+                pages = {name: path for name, path in (deploy | PAGES).items() if not only or name in only}
+                take(browser, page, site, pages, signed_in=True)
                 browser.close()
         finally:
             copy.stop()

@@ -181,7 +181,9 @@ def read_environment(environment: Environment, *, after: str = "", q: str = "") 
 
 def _count_drift(environment: Environment) -> dict[int, int]:
     """How many hosts differ, by target."""
-    differing = Placement.objects.filter(target__environment=environment, colour="", host__transport=Transport.SSH)
+    differing = Placement.objects.filter(
+        target__environment=environment, colour="", host__transport=Transport.SSH, host__aside=""
+    )
     rows = differing.exclude(drift="").order_by().values("target_id").annotate(number=Count("id"))
     return {row["target_id"]: row["number"] for row in rows}
 

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 from pytest_django import Settings
 
 from deployments.states import DeployStatus
-from environments.access import _GRANTED, ANYONE
+from environments.access import _GRANTED, ADMINISTER, ANYONE
 from environments.models import Role, Task, User
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
@@ -111,6 +111,15 @@ def test_who_is_let_in(name: str, role: str, world: World) -> None:
             assert answered.status_code == 403
         else:
             assert (answered.status_code, location.partition("?")[0]) == (302, "/signin")
+
+
+def test_only_administrators_open_these() -> None:
+    """A setting that others may change is a decision: it is taken out of this list."""
+    kinds = ("settings-people", "settings-keys", "settings-environments", "settings-regions", "invite", "make-link")
+    acts = ("set-role", "disable-person", "enable-person", "upload-key", "scan-keys", "accept-key", "distrust-key")
+    places = ("add", "move", "remove")
+    names = [*kinds, *acts, *(f"{act}-environment" for act in places), "add-region", "change-region", "remove-region"]
+    assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 
 
 @pytest.mark.parametrize("name", sorted(ROUTES))
