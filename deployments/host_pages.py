@@ -61,6 +61,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
     )
     page = read_hosts(wanted)
     context = {"page": page, "wanted": wanted, "next": wanted.address(page.after), "first": wanted.address()}
+    context["may_administer"] = allows(request.user, ADMINISTER)
     return answer(request, "deployments/hosts.html", context, tag=tag_of(page, wanted))
 
 

@@ -121,7 +121,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: the folder PICTURES (as for docs/pictures), else a temporary one."""
+    """Where pictures go: the folder PICTURES, else a temporary one."""
     folder = Path(os.environ["PICTURES"]) if "PICTURES" in os.environ else tmp_path_factory.mktemp("pictures")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

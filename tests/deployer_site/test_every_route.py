@@ -66,6 +66,7 @@ class World:
             "name": "shop",
             "key": "MQ",
             "token": "spent",
+            "secret": "spent",
         }
         route = str(ROUTES[name].pattern)
         kinds = {"hosts/": "host", "environments/": "environment", "settings/regions": "region"}
@@ -73,6 +74,8 @@ class World:
         for beginning, kind in kinds.items():
             if route.startswith(beginning):
                 values["name"] = names[kind]
+        if "hosts/<slug:name>" in route:
+            values["name"] = names["host"]
         wanted = ROUTES[name].pattern.converters
         return reverse(name, kwargs={word: values[word] for word in wanted})
 
