@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
-from deployments.api import deploys, inventory, targets, tasks
+from deployments.api import deploys, inventory, setting_up, targets, tasks  # noqa: F401 (setting_up adds to two routers)
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
 
 MOST_BODY = 64 * 1024

@@ -35,6 +35,11 @@ from deployments.refusals import (
     WrongTime,
 )
 from environments.access import NotAllowed
+from environments.adding_applications import ApplicationError, ApplicationTaken
+from environments.adding_hosts import HostElsewhere, HostTaken
+from environments.editing_targets import TargetTaken, TargetWrong
+from environments.host_lines import LinesWrong
+from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
@@ -100,6 +105,8 @@ TITLES = {
     "wrong-time": "That time is over",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
+    "taken": "There is one already",
+    "wrong-values": "Some values cannot be",
     "ref-not-found": "No such branch, tag or commit",
     "recipe-file": "The repository's deployer.yml cannot be used",
     "repository": "The repository could not be read",
@@ -122,6 +129,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (LifecycleError, 409, "not-possible"),
     (RecipeFileError, 409, "recipe-file"),
     (PresetError, 409, "not-possible"),
+    (ApplicationTaken, 409, "taken"),
+    (TargetTaken, 409, "taken"),
+    (HostTaken, 409, "taken"),
+    (HostElsewhere, 409, "taken"),
+    (ApplicationError, 400, "wrong-values"),
+    (TargetWrong, 400, "wrong-values"),
+    (LinesWrong, 400, "wrong-values"),
+    (PlaceError, 400, "wrong-values"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),
     (CannotOpen, 500, "sealed"),

@@ -127,7 +127,7 @@ class TargetOut(TargetSummary):
     hosts: list[TargetHost]
 
 
-class _Strict(Schema):
+class Strict(Schema):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -143,7 +143,7 @@ FlipAt = Annotated[
 Stop = Annotated[bool, Field(description="Cancel the deploy that runs, and roll back as soon as that has ended.")]
 
 
-class StartDeploy(_Strict):
+class StartDeploy(Strict):
     ref: Ref = ""
     wait: Wait = False
     hold: Hold = False
@@ -151,7 +151,7 @@ class StartDeploy(_Strict):
     hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all of the target.")] = None
 
 
-class Rehearse(_Strict):
+class Rehearse(Strict):
     ref: Ref = ""
     host: Annotated[Name | None, Field(description="Only this host's programs; by default those of all.")] = None
 
@@ -205,17 +205,17 @@ class TaskOut(Schema):
 Hosts = Annotated[list[Name] | None, Field(max_length=10_000, description="By default all that have its roles.")]
 
 
-class RunTask(_Strict):
+class RunTask(Strict):
     hosts: Hosts = None
     values: Annotated[dict[str, str], Field(max_length=100, description="A text for each parameter, by name.")] = {}
     wait: Wait = False
 
 
-class Converge(_Strict):
+class Converge(Strict):
     hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all that differ.")] = None
 
 
-class RollBack(_Strict):
+class RollBack(Strict):
     to: Goal = None
     stop: Stop = False
 

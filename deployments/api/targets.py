@@ -47,7 +47,7 @@ def list_targets(
 ) -> dict[str, Any]:
     wanted = {"application__name": application, "environment__name": environment}
     rows = _targets().filter(**{field: value for field, value in wanted.items() if value})
-    return page(rows, key="pk", cursor=cursor, represent=_summarize)
+    return page(rows, key="pk", cursor=cursor, represent=summarize_target)
 
 
 @router.get(
@@ -58,7 +58,7 @@ def list_targets(
 )
 def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
     target = find_target(application, environment, among=_targets())
-    return {**_summarize(target), "blockers": represent_blockers(blockers(target)), "hosts": _hosts(target)}
+    return {**summarize_target(target), "blockers": represent_blockers(blockers(target)), "hosts": _hosts(target)}
 
 
 @router.post("/targets/{application}/{environment}/deploys", auth=Needs(DEPLOY), response=MADE, summary="Deploy")
@@ -221,7 +221,7 @@ def _targets() -> QuerySet[Target]:
     )
 
 
-def _summarize(target: Target) -> dict[str, Any]:
+def summarize_target(target: Target) -> dict[str, Any]:
     standing: Standing | None = getattr(target, "standing", None)
     names = [target.application.name, target.environment.name]
     return {
