@@ -18,7 +18,7 @@ PAGES = {
     "rollback-preview": "/deploys/1/rollback/preview",
     "target": f"{TARGET}/",
     "task": f"{TARGET}/tasks/warm-cache",
-    "new-deploy": f"{TARGET}/deploy?ref=main",
+    "new-deploy": f"{TARGET}/deploy?ref=feature/dark-mode",
     "rehearsal": f"{TARGET}/deploy/rehearsal?ref=main",
     "start": "/start",
     "add-application": "/applications/add",
