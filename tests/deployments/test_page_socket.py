@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 
@@ -103,7 +104,7 @@ class TestWords:
             await listening()
             begun = asyncio.get_running_loop().time()
             for _ in range(20):
-                await words.get_channel_layer().group_send("pages", {"type": "word", "event": 1})
+                await get_channel_layer().group_send("pages", {"type": "word", "event": 1})
             took = asyncio.get_running_loop().time() - begun
             told = 0
             while not await is_silent(socket):
