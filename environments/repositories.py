@@ -169,7 +169,7 @@ def is_mirrored(application: Application) -> bool:
 
 
 def _has_refs(folder: Path) -> bool:
-    return (folder / "packed-refs").exists() or any((folder / "refs" / "heads").iterdir())
+    return (folder / "packed-refs").exists() or any((folder / "refs").glob("heads/*"))
 
 
 def refs(application: Application, query: str = "", limit: int = 20) -> list[Ref]:

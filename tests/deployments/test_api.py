@@ -13,7 +13,7 @@ from deployments import lifecycle
 from deployments.api.api import MOST_BODY, api
 from deployments.api.auth import Needs
 from environments import repositories
-from environments.access import DEPLOY, VIEW
+from environments.access import ADMINISTER, DEPLOY, VIEW
 from environments.models import Role
 from environments.sealed import CannotOpen
 from notifications.models import Event
@@ -30,6 +30,7 @@ def operations() -> Iterator[tuple[str, Operation]]:
 
 
 OPERATIONS = list(operations())
+SETS_UP = {"/applications", "/environments/{environment}/hosts", "/targets"}
 IDS = [f"{operation.methods[0]} {path}" for path, operation in OPERATIONS]
 
 
@@ -41,7 +42,8 @@ def test_there_are_operations_to_walk() -> None:
 def test_every_operation_declares_what_it_needs(path: str, operation: Operation) -> None:
     (need,) = operation.auth_callbacks
     assert isinstance(need, Needs)
-    assert need.permission == (VIEW if operation.methods == ["GET"] else DEPLOY)
+    changes = ADMINISTER if path in SETS_UP else DEPLOY
+    assert need.permission == (VIEW if operation.methods == ["GET"] else changes)
 
 
 def call(client: Client, path: str, operation: Operation) -> Any:

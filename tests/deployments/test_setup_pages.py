@@ -21,6 +21,11 @@ pytestmark = pytest.mark.django_db
 MOST_QUERIES = 15
 
 
+@pytest.fixture(autouse=True)
+def own_mirrors(tmp_path: Path, settings: Settings) -> None:
+    settings.VAR = tmp_path / "var"
+
+
 @pytest.fixture
 def ada() -> User:
     return builders.make_user(username="ada", first_name="Ada", last_name="Nwosu", role=Role.ADMINISTRATOR)
@@ -33,7 +38,7 @@ def client(ada: User) -> Client:
 
 @pytest.fixture
 def shop(tmp_path: Path, settings: Settings) -> Application:
-    settings.REPOSITORY_ROOTS, settings.VAR = [tmp_path], tmp_path / "var"
+    settings.REPOSITORY_ROOTS = [tmp_path]
     files = {"Gemfile": "", "config.ru": "", "Gemfile.lock": "    passenger (6)\n", "README": "x"}
     builders.make_repository(tmp_path / "shop", files=files, branches=("feature/basket",))
     return builders.make_application(name="shop", repository=tmp_path / "shop")

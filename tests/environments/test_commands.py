@@ -149,7 +149,11 @@ class TestKeyCommand:
         assert line.split()[1] == file.with_suffix(".pub").read_text().split()[1]
         pair = keys.active_key_pair()
         assert pair is not None
-        assert file.read_text().strip() == keys.private_text(pair).strip()
+        kept = tmp_path / "kept"
+        kept.touch(mode=0o600)
+        kept.write_text(keys.private_text(pair))
+        public = subprocess.check_output(["ssh-keygen", "-y", "-f", kept], text=True)
+        assert public.split()[1] == line.split()[1]
         assert "PRIVATE" not in pair.private
 
     @pytest.mark.parametrize(

@@ -138,8 +138,9 @@ def test_a_repository_that_does_not_answer_is_told(
     (fake_git.parent / "bin/git").write_text("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(repositories, "FETCH_SECONDS", 0.5)
     mirror = repositories.mirror_folder(application)
-    mirror.mkdir(parents=True)
-    (mirror / "HEAD").touch()
+    (mirror / "refs/heads").mkdir(parents=True)
+    for name in ("HEAD", "refs/heads/main"):  # fetched before: a first fetch may take longer
+        (mirror / name).touch()
     with pytest.raises(RepositoryUnreachable, match=r"did not answer within 0\.5 s"):
         repositories.fetch(application)
 

@@ -156,7 +156,7 @@ def text_fields() -> list[tuple[type[models.Model], str]]:
         and field.editable
         and not field.choices
         and field.name not in free
-        and model.__name__ not in {"User", "Token", "KeyPair", "HostKey", "GitHostKey"}
+        and model.__name__ not in {"User", "Token", "SignInLink", "KeyPair", "HostKey", "GitHostKey"}
     ]
 
 
