@@ -46,11 +46,13 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person chose the last time on a target; empty before the first."""
+    """What a person chose the last time on a target; empty before the first.
+
+    Not which hosts: who tried a release on one wants the others next, and hosts left out unseen would stay behind.
+    """
 
     ref: str = ""
     held: bool = False
-    hosts: tuple[str, ...] = ()
 
 
 def read_outlook(target: Target, preview: Preview, live: Deploy | None, members: Sequence[Membership]) -> Outlook:
@@ -109,13 +111,12 @@ def _find_migrations(target: Target, old: str, new: str) -> list[tuple[str, str]
 
 
 def read_choice(user: User, target: Target) -> Choice:
-    """From the person's latest deploy of the target: a branch or tag that is still there, held or not, which hosts."""
+    """From the person's latest deploy of the target: a branch or tag that is still there, held or not."""
     last = Deploy.objects.filter(target=target, by=user, kind=Kind.DEPLOY).order_by("-number").first()
     if last is None:
         return Choice()
     known = not repositories.is_hex(last.ref) and _is_there(target, last.ref)
-    hosts = tuple(last.runs.values_list("host_name", flat=True)) if last.plan.get("only") else ()
-    return Choice(last.ref if known else "", last.held and last.flip_at is None, hosts)
+    return Choice(last.ref if known else "", last.held and last.flip_at is None)
 
 
 def _is_there(target: Target, name: str) -> bool:

@@ -28,7 +28,7 @@
       list.innerHTML = '<p class="dp-pal-none">Not connected. Try again in a moment.</p>';
     }
     const found = options().length;
-    dialog.querySelector("[data-found]").textContent = found === 1 ? "1 result" : found + " results";
+    dialog.querySelector("[data-results]").textContent = found === 1 ? "1 result" : found + " results";
     choose(options()[0]);
   }
 

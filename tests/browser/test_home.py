@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenPage, Site
+from tests.browser.conftest import OpenPage, Site, deploy, wait_for_end
 
 pytestmark = pytest.mark.browser
 MOST_KB = 250
@@ -54,7 +54,7 @@ def test_the_choice_stays_in_the_address(site: Site, open_page: OpenPage) -> Non
 
 def test_a_starred_target_makes_its_application_ones_own(site: Site, open_page: OpenPage) -> None:
     page = open_page()
-    site.sign_in(page, to="/storefront/production/")
+    site.sign_in(page, "viewer", to="/storefront/production/")  # who has deployed nothing
     page.get_by_role("button", name="Star", exact=True).click()
     expect(page.get_by_role("button", name="Starred")).to_have_attribute("aria-pressed", "true")
     page.goto(site.base)
@@ -68,6 +68,9 @@ def test_a_starred_target_makes_its_application_ones_own(site: Site, open_page: 
 def test_an_application_leads_to_its_page_and_on_to_a_promotion(site: Site, open_page: OpenPage) -> None:
     page = open_page()
     site.sign_in(page)
+    deploy(site, page, "storefront", "production", "v1.2")  # so that it lacks what is newer
+    wait_for_end(page)
+    page.goto(site.base)
     page.get_by_role("rowheader").get_by_role("link", name="storefront").click()
     page.wait_for_url(site.base + "/storefront/")
     expect(page.get_by_role("heading", name="Not in production yet")).to_be_visible()
