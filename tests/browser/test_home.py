@@ -67,7 +67,7 @@ def test_a_starred_target_makes_its_application_ones_own(site: Site, open_page: 
 
 def test_an_application_leads_to_its_page_and_on_to_a_promotion(site: Site, open_page: OpenPage) -> None:
     page = open_page()
-    site.sign_in(page)
+    site.sign_in(page, "administrator")
     deploy(site, page, "storefront", "production", "v1.2")  # so that it lacks what is newer
     wait_for_end(page)
     page.goto(site.base)
