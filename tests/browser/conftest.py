@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.conftest import Wait
 from tests.deployer_site.copies import ROOT, Copy, environment
@@ -89,6 +89,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator
         copy.stop()
 
 
+def is_wrong(said: ConsoleMessage) -> bool:
+    """An error, unless htmx says that a question was replaced by a newer one; a failed one has other words."""
+    return said.type == "error" and not said.text.startswith(("htmx:sendAbort", "htmx:afterRequest"))
+
+
 @pytest.fixture
 def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
     """Opens pages in fresh contexts. Afterwards: no error in any console, and not one request to another origin.
@@ -107,7 +112,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         if not outage:
-            page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+            page.on("console", lambda said: wrong.append(f"console: {said.text}") if is_wrong(said) else None)
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(site.base) else None)
         page.on("websocket", lambda it: wrong.append(it.url) if not it.url.startswith(f"ws{site.base[4:]}/") else None)
