@@ -16,6 +16,10 @@ AXE = (Path(__file__).parent.parent / "vendor" / "axe-core" / "axe.min.js").read
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
+# A colour that is on its way has no contrast of its own.
+SETTLED = """() => Promise.allSettled(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished))"""
+
 
 def findings(page: Page) -> list[str]:
     """What axe finds wrong: the rule, and where."""
@@ -35,8 +39,9 @@ def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]], width: int
         assert answered
         if (answered.status < 400) != (name in PAGES or name == "signin"):
             wrong.append(f"{name}: answered {answered.status}")
-        page.wait_for_load_state("networkidle" if "deploy" in path else "load")
+        page.wait_for_load_state("networkidle" if "deploy" in path or "check" in path else "load")
         page.evaluate("document.fonts.ready")
+        page.evaluate(SETTLED)
         wrong += [f"{name}: {finding}" for finding in findings(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append(f"{name}: wider than {width} px")
