@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from channels.layers import channel_layers
 from django.conf import settings
 
 from deployer_site.valkey import find_binary, write_configuration
@@ -19,6 +20,12 @@ Wait = Callable[[Callable[[], object], float], None]
 def _own_key_of_this_test() -> None:
     """Each test has a database and a key pair of its own; a process keeps its parsed key for a moment."""
     own_key.forget()
+
+
+@pytest.fixture(autouse=True)
+def _own_channel_layer_of_this_test() -> None:
+    """A layer belongs to the event loop that first listened on it, and each asynchronous test has a loop of its own."""
+    channel_layers.backends.clear()
 
 
 @pytest.fixture(scope="session")

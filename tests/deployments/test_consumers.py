@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.layers import channel_layers
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -32,12 +31,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def _readers() -> Iterator[None]:
     yield
     close_readers()
-
-
-@pytest.fixture(autouse=True)
-def _layer() -> None:
-    """Each test has an event loop of its own; the locks of a channel layer belong to one."""
-    channel_layers.backends.clear()
 
 
 @pytest.fixture
