@@ -11,12 +11,23 @@ ANYONE = "anyone"
 SIGNED_IN = "signed-in"
 VIEW = "view"
 DEPLOY = "deploy"
+LOCK = "lock"
+LOCK_FOREVER = "lock without an end"
+TAKE_LOCKS = "take over locks"
+REORDER = "reorder what waits"
+MAINTAIN = "maintain"  # change targets, their steps, configuration and policy
+OVERRIDE = "override locks, windows and approvals"
 ADMINISTER = "administer"
-PERMISSIONS = frozenset({ANYONE, SIGNED_IN, VIEW, DEPLOY, ADMINISTER})
+
+_VIEWER = frozenset({ANYONE, SIGNED_IN, VIEW})
+_DEPLOYER = _VIEWER | {DEPLOY, LOCK}
+_MAINTAINER = _DEPLOYER | {LOCK_FOREVER, TAKE_LOCKS, REORDER, MAINTAIN}
+PERMISSIONS = _MAINTAINER | {OVERRIDE, ADMINISTER}
 
 _GRANTED: dict[str, frozenset[str]] = {
-    Role.VIEWER: frozenset({ANYONE, SIGNED_IN, VIEW}),
-    Role.DEPLOYER: frozenset({ANYONE, SIGNED_IN, VIEW, DEPLOY}),
+    Role.VIEWER: _VIEWER,
+    Role.DEPLOYER: _DEPLOYER,
+    Role.MAINTAINER: _MAINTAINER,
     Role.ADMINISTRATOR: PERMISSIONS,
 }
 

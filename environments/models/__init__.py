@@ -1,5 +1,5 @@
 from environments.models.applications import Application, GitHostKey
-from environments.models.people import Role, SignInLink, Token, User
+from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.phases import Phase
@@ -21,6 +21,7 @@ __all__ = [
     "Step",
     "Target",
     "Task",
+    "Team",
     "Token",
     "Transport",
     "User",

@@ -2,9 +2,12 @@ from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator
 from django.db import models
 
+from environments.validation import validate_name
+
 
 class Role(models.TextChoices):
     ADMINISTRATOR = "administrator"
+    MAINTAINER = "maintainer"
     DEPLOYER = "deployer"
     VIEWER = "viewer"
 
@@ -26,6 +29,19 @@ class User(AbstractUser):
     @property
     def full_name(self) -> str:
         return self.get_full_name() or self.username
+
+
+class Team(models.Model):
+    """People who answer for something together: any of them may do what the team may, and holds what it holds."""
+
+    name = models.CharField(max_length=63, unique=True, validators=[validate_name])
+    members = models.ManyToManyField(User, related_name="teams", blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Token(models.Model):

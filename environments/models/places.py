@@ -48,6 +48,11 @@ class Environment(models.Model):
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_name])
     position = models.PositiveSmallIntegerField(default=0)
+    protected = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Only those may deploy here who were given a role for it, not everyone who is signed in.",
+    )
 
     class Meta:
         ordering = ["position", "name"]
