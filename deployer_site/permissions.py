@@ -5,11 +5,13 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch
 from django_htmx.http import HttpResponseClientRedirect
 
 from environments import access
+from environments.models import User
+from environments.rights import read_once
 
 NEEDS_BY_NAMESPACE = {
     # Django's own views, which cannot carry a declaration of ours.
@@ -34,7 +36,8 @@ class PermissionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        with read_once():
+            return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: object, args: Any, kwargs: Any) -> HttpResponseBase | None:
         match = request.resolver_match
@@ -42,8 +45,13 @@ class PermissionMiddleware:
         permission = declared_need(match.func, match.namespaces, match.route)
         if permission == access.ANYONE or access.allows(request.user, permission):
             return None
-        if not request.user.is_authenticated:
+        if not isinstance(request.user, User):
             return ask_to_sign_in(request)
+        where = getattr(match.func, "where", None)
+        if where and where(request.user, permission, match.kwargs):
+            return None
+        if where and not where(request.user, access.VIEW, match.kwargs):
+            raise Http404  # as where there is nothing: whoever may not see it does not learn that it is there
         raise PermissionDenied
 
 

@@ -150,7 +150,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "deployer_site.static_storage.HashedStaticFiles"},
 }
 
-# People
+# People: what everyone who is signed in may, until somebody has chosen it on the page of permissions
+EVERYONE = environ.read_choice("EVERYONE", default="deployer", choices=("viewer", "deployer", "maintainer"))
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError
 
-from environments import access
+from environments import access, rights
 from environments.models import Environment, Host, Region, User, Zone
 from environments.validation import validate_name, validate_user
 from notifications import events
@@ -62,6 +62,18 @@ def move_environment(environment: Environment, *, by: User | None, up: bool) -> 
             Environment.objects.filter(pk=row.pk).exclude(position=position).update(position=position)
         order = ", ".join(row.name for row in rows)
         events.record("environment.moved", _by(by), environment=environment.name, order=order)
+
+
+def protect_environment(environment: Environment, *, by: User | None, protected: bool) -> None:
+    """Whether what everyone may ends here. Doing it twice is harmless. Raises NotAllowed."""
+    access.require(by, access.ADMINISTER, environment=environment)
+    with transaction.atomic():
+        rows = Environment.objects.filter(pk=environment.pk, protected=not protected)
+        if not rows.update(protected=protected):
+            return
+        kind = "environment.protected" if protected else "environment.opened"
+        events.record(kind, _by(by), environment=environment.name, name=environment.name)
+    rights.forget()
 
 
 def remove_environment(environment: Environment, *, by: User | None) -> None:

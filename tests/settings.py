@@ -11,6 +11,8 @@ if "TEST_VAR" not in os.environ:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["TEST_VAR"] = folder
 os.environ["VAR"] = os.environ["TEST_VAR"]
+# Tests of roles mean the roles alone; what everyone may has tests of its own.
+os.environ["EVERYONE"] = "viewer"
 for name in ("PORT", "BIND", "BASE_URL", "PROXY", "SECURE", "SECRET_KEY", "ENCRYPTION_KEYS", "REPOSITORY_ROOTS"):
     os.environ.pop(name, None)
 os.environ["DEMO"] = "0"

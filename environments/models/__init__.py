@@ -1,14 +1,19 @@
 from environments.models.applications import Application, GitHostKey
+from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
 from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.phases import Phase
 
 __all__ = [
+    "EVERYONES_ROLES",
+    "GRANTED_ROLES",
     "Application",
     "Aside",
+    "DefaultRoles",
     "Environment",
     "GitHostKey",
+    "Grant",
     "Host",
     "HostKey",
     "KeyPair",

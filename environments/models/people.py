@@ -2,6 +2,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator
 from django.db import models
 
+from environments.reach import Limits
 from environments.validation import validate_name
 
 
@@ -10,6 +11,7 @@ class Role(models.TextChoices):
     MAINTAINER = "maintainer"
     DEPLOYER = "deployer"
     VIEWER = "viewer"
+    GUEST = "guest"  # only what somebody grants: what everyone may is not for guests
 
 
 class User(AbstractUser):
@@ -22,6 +24,9 @@ class User(AbstractUser):
     horn_volume = models.PositiveSmallIntegerField(
         default=60, db_default=60, validators=[MaxValueValidator(100)], help_text="Percent."
     )
+
+    # Of whoever came by a token: what that is for. The gate asks it (environments/access.py).
+    limits: Limits | None = None
 
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]
@@ -52,6 +57,12 @@ class Token(models.Model):
     machine = models.BooleanField(default=False, help_text="Deploys by this token count as automatic.")
     name = models.CharField(
         max_length=100, blank=True, default="", db_default="", help_text="What it is for, in its owner's words."
+    )
+    scope = models.CharField(
+        max_length=40, default="read", db_default="admin", help_text="What it is for: read, deploy, lock, admin."
+    )
+    application = models.ForeignKey(
+        "environments.Application", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on it opens nothing; empty: never.")
     created_at = models.DateTimeField(auto_now_add=True)

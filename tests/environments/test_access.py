@@ -1,16 +1,33 @@
-"""The only gate: roles, and nothing else, say who may do what."""
+"""The only gate: what a role says, where nothing else was said."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from environments import access
-from environments.access import ADMINISTER, ANYONE, DEPLOY, SIGNED_IN, VIEW, NotAllowed
+from environments.access import (
+    ADMINISTER,
+    ANYONE,
+    DEPLOY,
+    LOCK,
+    LOCK_FOREVER,
+    MAINTAIN,
+    OVERRIDE,
+    REORDER,
+    SIGNED_IN,
+    TAKE_LOCKS,
+    VIEW,
+    NotAllowed,
+)
 from environments.models import Role, User
 
+_DEPLOYER = {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK}
+
 MAY = {
+    Role.GUEST: {ANYONE, SIGNED_IN},
     Role.VIEWER: {ANYONE, SIGNED_IN, VIEW},
-    Role.DEPLOYER: {ANYONE, SIGNED_IN, VIEW, DEPLOY},
-    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, ADMINISTER},
+    Role.DEPLOYER: _DEPLOYER,
+    Role.MAINTAINER: _DEPLOYER | {LOCK_FOREVER, TAKE_LOCKS, REORDER, MAINTAIN},
+    Role.ADMINISTRATOR: _DEPLOYER | {LOCK_FOREVER, TAKE_LOCKS, REORDER, MAINTAIN, OVERRIDE, ADMINISTER},
 }
 
 

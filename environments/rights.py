@@ -1,0 +1,154 @@
+"""What a person may where: their own role, what they and their teams were granted, and what everyone may. Rows are
+read at most once per request, in two queries; every answer after that is a look at memory.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import IntegerField, Q, Value
+from django.db.models.functions import Cast
+
+from environments.models import Application, DefaultRoles, Environment, Grant, Role, Target, User
+from environments.reach import Key, Place
+
+
+def place_of(
+    target: Target | None = None,
+    application: Application | Key = None,
+    environment: Environment | Key = None,
+) -> Place:
+    """The place of rows or names, without a query."""
+    if target is not None:
+        return Place(target.application_id, target.environment_id)
+    return Place(
+        application.pk if isinstance(application, Application) else application,
+        environment.pk if isinstance(environment, Environment) else environment,
+    )
+
+
+@dataclass(frozen=True)
+class Given:
+    """A role in a place, and why: `team` is the name of the team through which it came."""
+
+    role: str
+    application: tuple[int, str] | None
+    environment: tuple[int, str] | None
+    team: str = ""
+    grant: int = 0
+
+    def covers(self, place: Place) -> bool:
+        """Whether all of `place` lies within."""
+        return _is(self.application, place.application) and _is(self.environment, place.environment)
+
+    def touches(self, place: Place) -> bool:
+        """Whether some of `place` lies within."""
+        return (place.application is None or _is(self.application, place.application)) and (
+            place.environment is None or _is(self.environment, place.environment)
+        )
+
+
+def _is(mine: tuple[int, str] | None, key: Key) -> bool:
+    return mine is None or key in mine
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """What everyone who is signed in may. What is not within one environment that is open counts as protected."""
+
+    unprotected: str
+    protected: str
+    closed: frozenset[int | str] = field(default_factory=frozenset)  # protected environments, by id and by name
+
+    def role_in(self, place: Place) -> str:
+        opened = place.environment is not None and place.environment not in self.closed
+        return self.unprotected if opened else self.protected
+
+    def roles_touching(self, place: Place) -> set[str]:
+        if place.environment is not None:
+            return {self.role_in(place)}
+        return {self.unprotected, self.protected}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What a person has beyond their own role. `everyone` is None for guests."""
+
+    given: tuple[Given, ...]
+    everyone: Everyone | None
+
+    def roles_in(self, place: Place) -> set[str]:
+        """Roles that count in all of `place`."""
+        roles = {given.role for given in self.given if given.covers(place)}
+        return roles | ({self.everyone.role_in(place)} if self.everyone else set())
+
+    def roles_touching(self, place: Place) -> set[str]:
+        """Roles that count in some of `place`."""
+        roles = {given.role for given in self.given if given.touches(place)}
+        return roles | (self.everyone.roles_touching(place) if self.everyone else set())
+
+
+NO_RIGHTS = Rights((), None)
+_kept: ContextVar[dict[int, Rights] | None] = ContextVar("rights", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within this, a person's rights are read once: for the time of one request."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def forget() -> None:
+    """Rights have changed: whoever asks next reads them anew."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.clear()
+
+
+def rights_of(user: User) -> Rights:
+    """What `user` has beyond their own role. Whoever has no row, or a role that there is not, has nothing."""
+    if user.pk is None or user.role not in Role.values:
+        return NO_RIGHTS
+    kept = _kept.get()
+    if kept is not None and user.pk in kept:
+        return kept[user.pk]
+    rights = Rights(_given_to(user), None if user.role == Role.GUEST else everyone())
+    if kept is not None:
+        kept[user.pk] = rights
+    return rights
+
+
+def _given_to(user: User) -> tuple[Given, ...]:
+    mine = Q(person=user) | Q(team__members=user)
+    rows = Grant.objects.filter(mine).select_related("team", "application", "environment").order_by("pk")
+    return tuple(given_by(row) for row in rows)
+
+
+def given_by(grant: Grant) -> Given:
+    application, environment = grant.application, grant.environment
+    return Given(
+        role=grant.role,
+        application=(application.pk, application.name) if application else None,
+        environment=(environment.pk, environment.name) if environment else None,
+        team=grant.team.name if grant.team else "",
+        grant=grant.pk,
+    )
+
+
+def everyone() -> Everyone:
+    """What everyone may, and which environments are protected, in one query."""
+    chosen = DefaultRoles.objects.annotate(number=Value(0, IntegerField())).values_list(
+        "number", "unprotected", "protected"
+    )
+    environments = Environment.objects.filter(protected=True).order_by().annotate(number=Cast("pk", IntegerField()))
+    rows = list(chosen.union(environments.values_list("number", "name", Value("")), all=True))
+    roles = next(((unprotected, protected) for number, unprotected, protected in rows if not number), None)
+    closed = [key for number, name, _ in rows if number for key in (number, name)]
+    unprotected, protected = roles or (settings.EVERYONE, Role.VIEWER)
+    return Everyone(str(unprotected), str(protected), frozenset(closed))
