@@ -21,6 +21,10 @@ _SENTENCES = {
     "application.added": "{who} added the application {application}, read from {repository}.",
     "application.changed": "{who} changed how {application} is read.",
     "application.removed": "{who} removed the application {application}.",
+    "configuration.delivery_changed": "{who} changed where the configuration of {target} lies in a release: {told}.",
+    "configuration.removed": "{who} removed {name} from the {layer} {of}.",
+    "configuration.set": "{who} set {name} for the {layer} {of}{was_secret}.",
+    "configuration.undone": "{who} undid the last change of {name} for the {layer} {of}.",
     "deploy.started": "#{number} on {target} starts, its turn has come.",
     "deploy.cancelling": "{who} cancels #{number} on {target}.",
     "deploy.succeeded": "#{number} on {target} succeeded: {what}.",
@@ -130,6 +134,7 @@ def tell(event: Event, names: Mapping[str, str] | None = None) -> Told:
         "application": event.application,
         "environment": event.environment,
         "changed_words": ", ".join(facts["changed"]) if isinstance(facts["changed"], list) else "",
+        "was_secret": ", a secret" if facts["secret"] is True else "",
         "named": f" named {facts['name']}" if facts["name"] else "",
         "user": known.get(str(facts["user"]), facts["user"]),
     }

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
-from deployments.api import deploys, inventory, setting_up, targets, tasks  # noqa: F401 (setting_up adds to two routers)
+from deployments.api import configuration, deploys, inventory, setting_up, targets, tasks  # noqa: F401 (setting_up adds to two routers)
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
 
 MOST_BODY = 64 * 1024
@@ -102,7 +102,7 @@ api = DeployerAPI(
 api.add_decorator(known_query_only, mode="view")
 for raised in (Exception, Http404, HttpError, ValidationError):
     api.add_exception_handler(raised, answer)
-for router in (inventory.router, targets.router, tasks.router, deploys.router):
+for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router):
     api.add_router("", router)
 
 urls = api.urls

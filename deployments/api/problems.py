@@ -37,6 +37,7 @@ from deployments.refusals import (
 from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError, ApplicationTaken
 from environments.adding_hosts import HostElsewhere, HostTaken
+from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
 from environments.host_lines import LinesWrong
 from environments.places import PlaceError
@@ -107,6 +108,8 @@ TITLES = {
     "not-possible": "Not possible now",
     "taken": "There is one already",
     "wrong-values": "Some values cannot be",
+    "no-such-value": "Nothing of that name is set there",
+    "nothing-to-undo": "It cannot be undone any more",
     "ref-not-found": "No such branch, tag or commit",
     "recipe-file": "The repository's deployer.yml cannot be used",
     "repository": "The repository could not be read",
@@ -135,6 +138,10 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (HostElsewhere, 409, "taken"),
     (ApplicationError, 400, "wrong-values"),
     (TargetWrong, 400, "wrong-values"),
+    (NoSuchScope, 404, "not-found"),
+    (NoSuchValue, 404, "no-such-value"),
+    (NothingToUndo, 409, "nothing-to-undo"),
+    (ConfigurationError, 400, "wrong-values"),
     (LinesWrong, 400, "wrong-values"),
     (PlaceError, 400, "wrong-values"),
     (RefNotFound, 400, "ref-not-found"),

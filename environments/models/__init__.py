@@ -1,4 +1,5 @@
 from environments.models.applications import Application, GitHostKey
+from environments.models.configuration import ConfigurationValue, Layer, ValueKind
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
 from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
@@ -10,6 +11,7 @@ __all__ = [
     "GRANTED_ROLES",
     "Application",
     "Aside",
+    "ConfigurationValue",
     "DefaultRoles",
     "Environment",
     "GitHostKey",
@@ -17,6 +19,7 @@ __all__ = [
     "Host",
     "HostKey",
     "KeyPair",
+    "Layer",
     "Membership",
     "OnFailure",
     "Phase",
@@ -30,5 +33,6 @@ __all__ = [
     "Token",
     "Transport",
     "User",
+    "ValueKind",
     "Zone",
 ]

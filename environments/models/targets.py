@@ -17,12 +17,15 @@ from environments.validation import (
     validate_no_control,
     validate_parameters,
     validate_questions,
+    validate_relative,
     validate_relatives,
     validate_root,
     validate_shell,
     validate_umask,
     validate_user,
 )
+
+_RAISED = ("last_number", "fence", "configuration_at")
 
 
 class OnFailure(models.TextChoices):
@@ -96,6 +99,36 @@ class Target(models.Model):
         Host, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Where the command runs."
     )
 
+    configuration_env = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_relative],
+        help_text="Where in a release its configuration lies as lines of NAME=value, as `.env`; empty: nowhere.",
+    )
+    configuration_json = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_relative],
+        help_text="Where it lies as one JSON object; empty: nowhere.",
+    )
+    configuration_files = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[validate_relatives],
+        help_text="Files of the repository in which ${NAME} stands for a value.",
+    )
+    configuration_at = models.PositiveBigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The newest change of a value that reaches this target: what is live and older may differ.",
+    )
+
     left_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its hosts were left to another tool."
     )
@@ -120,7 +153,9 @@ class Target(models.Model):
         """Counters are only ever raised by the database: saving a row that was read earlier must not set them back."""
         if not self._state.adding and options.get("update_fields") is None:
             fields = (field.name for field in self._meta.concrete_fields if not field.primary_key)
-            options["update_fields"] = [name for name in fields if name not in ("last_number", "fence")]
+            options["update_fields"] = [
+                name for name in fields if name not in ("last_number", "fence", "configuration_at")
+            ]
         super().save(**options)
 
     def clean(self) -> None:

@@ -22,6 +22,12 @@ class API:
         data = b"" if body is None else json.dumps(body)
         return self._client.post(f"/api/v1/{path}", data, content_type="application/json", headers=headers)
 
+    def put(self, path: str, body: object) -> Any:
+        return self._client.put(f"/api/v1/{path}", json.dumps(body), content_type="application/json")
+
+    def delete(self, path: str, **query: str) -> Any:
+        return self._client.delete(f"/api/v1/{path}", query_params=query)
+
 
 def api_of(*, role: str = "deployer", user: User | None = None, machine: bool = False) -> API:
     return API(make_token(user=user or make_user(role=role), machine=machine))

@@ -1,0 +1,188 @@
+"""Configuration of a target's hosts: what it is, every change of it, and changing it. Secrets go in and never out."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+from pydantic import Field
+
+from deployments.api.auth import Needs
+from deployments.api.configuration_schemas import (
+    ConfigurationChangeOut,
+    ConfigurationOut,
+    ConfigurationValueOut,
+    DeliveryOut,
+    DifferencesOut,
+    SetDelivery,
+    SetValue,
+)
+from deployments.api.paging import Cursor, Id, Name, page
+from deployments.api.problems import NotFound, Unacceptable
+from deployments.api.representation import represent_time
+from deployments.api.schemas import Page, ProblemOut
+from deployments.api.targets import caller_of, find_target
+from environments import access
+from environments.access import MAINTAIN, VIEW
+from environments.configuration import changing, comparing, delivering, merging, scopes
+from environments.configuration.delivering import Delivery
+from environments.configuration.merging import Layers, Merged
+from environments.models import ConfigurationValue, Host, Target
+
+router = Router(tags=["configuration"])
+Variable = Annotated[str, Path(max_length=200)]
+LayerName = Annotated[str, Path(max_length=20)]
+Of = Annotated[str, Field(max_length=200)]
+REFUSED: Any = {400: ProblemOut, 403: ProblemOut, 404: ProblemOut, 409: ProblemOut}
+
+
+@router.get(
+    "/targets/{application}/{environment}/configuration",
+    auth=Needs(VIEW),
+    response=ConfigurationOut,
+    summary="What a host gets, and which layer says so; without a host: what all have in common",
+)
+def read_configuration(
+    request: HttpRequest, application: Name, environment: Name, host: Name | None = None
+) -> dict[str, Any]:
+    target = find_target(application, environment)
+    machine = _host(target, host) if host else None
+    return {
+        "application": application,
+        "environment": environment,
+        "host": machine.name if machine else "",
+        "values": [_value(it) for it in Layers.read(target).merged(machine)],
+        "delivery": _delivery(target),
+    }
+
+
+@router.put(
+    "/targets/{application}/{environment}/configuration/delivery",
+    auth=Needs(MAINTAIN),
+    response={200: DeliveryOut, **REFUSED},
+    summary="Say where in a release its configuration lies",
+)
+def set_delivery(request: HttpRequest, application: Name, environment: Name, payload: SetDelivery) -> dict[str, Any]:
+    target = find_target(application, environment)
+    wanted = Delivery(payload.env_file, payload.json_file, tuple(payload.files))
+    delivering.set_delivery(target, wanted, by=caller_of(request).user)
+    return _delivery(target)
+
+
+@router.put(
+    "/targets/{application}/{environment}/configuration/{layer}/{name}",
+    auth=Needs(MAINTAIN),
+    response={200: ConfigurationValueOut, **REFUSED},
+    summary="Set a value in one layer",
+)
+def set_value(
+    request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, payload: SetValue
+) -> dict[str, Any]:
+    scope = scopes.find_scope(find_target(application, environment), layer, payload.of)
+    changing.set_value(scope, name, payload.value, secret=payload.secret, by=caller_of(request).user)
+    return _value(Merged(ConfigurationValue.objects.get(name=name, latest=True, **scope.column)))
+
+
+@router.delete(
+    "/targets/{application}/{environment}/configuration/{layer}/{name}",
+    auth=Needs(MAINTAIN),
+    response={204: None, **REFUSED},
+    summary="Remove a value from one layer; those below decide then",
+)
+def remove_value(
+    request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, of: Of = ""
+) -> HttpResponse:
+    scope = scopes.find_scope(find_target(application, environment), layer, of)
+    changing.remove_value(scope, name, by=caller_of(request).user)
+    return HttpResponse(status=204)
+
+
+@router.get(
+    "/targets/{application}/{environment}/configuration/changes",
+    auth=Needs(VIEW),
+    response=Page[ConfigurationChangeOut],
+    summary="Every change of a value that reaches this target, the newest first",
+)
+def list_changes(request: HttpRequest, application: Name, environment: Name, cursor: Cursor = "") -> dict[str, Any]:
+    rows = merging.with_places(merging.reaching(find_target(application, environment)))
+    return page(rows, key="pk", cursor=cursor, represent=_change, newest_first=True)
+
+
+@router.post(
+    "/targets/{application}/{environment}/configuration/changes/{change}/undo",
+    auth=Needs(MAINTAIN),
+    response={200: ConfigurationChangeOut, **REFUSED},
+    summary="Undo the newest change of a name in one place",
+)
+def undo_change(request: HttpRequest, application: Name, environment: Name, change: Id) -> dict[str, Any]:
+    rows = merging.with_places(merging.reaching(find_target(application, environment)))
+    found = rows.filter(pk=change).first()
+    if found is None:
+        raise NotFound(f"There is no change {change} of the configuration of {application}/{environment}.")
+    return _change(changing.undo(found, by=caller_of(request).user))
+
+
+@router.get(
+    "/targets/{application}/{environment}/configuration/differences",
+    auth=Needs(VIEW),
+    response={200: DifferencesOut, **REFUSED},
+    summary="What differs from another environment, or from what it was after an earlier change",
+)
+def list_differences(
+    request: HttpRequest, application: Name, environment: Name, other: Name | None = None, since: Id | None = None
+) -> dict[str, Any]:
+    target = find_target(application, environment)
+    if (other is None) == (since is None):
+        raise Unacceptable("Name either `other`, an environment to compare with, or `since`, the id of a change.")
+    if since is not None:
+        found = comparing.between_times(target, since)
+    else:
+        compared = find_target(application, other or "")
+        access.require(caller_of(request).user, VIEW, compared)
+        found = comparing.between_targets(compared, target)
+    return {
+        "items": [
+            {"name": it.name, "word": it.word, "before": _side(it.before), "after": _side(it.after)} for it in found
+        ]
+    }
+
+
+def _host(target: Target, name: str) -> Host:
+    found = Host.objects.select_related("zone__region").filter(memberships__environment=target.environment, name=name)
+    host = found.first()
+    if host is None:
+        raise NotFound(f"There is no host {name} in {target.environment.name}.")
+    return host
+
+
+def _delivery(target: Target) -> dict[str, Any]:
+    found = Delivery.of(target)
+    return {"env_file": found.env, "json_file": found.json, "files": list(found.files)}
+
+
+def _value(it: Merged) -> dict[str, Any]:
+    covered = [_side(Merged(row)) for row in it.covered]
+    row = it.row
+    more = {"name": it.name, "change": row.pk, "by": row.by_name, "at": represent_time(row.at), "covered": covered}
+    said: dict[str, Any] = _side(it)
+    return said | more
+
+
+def _side(it: Merged | None) -> Any:
+    if it is None:
+        return None
+    return {"value": None if it.secret else it.row.text, "secret": it.secret, "layer": it.layer, "of": it.source}
+
+
+def _change(row: ConfigurationValue) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "layer": row.layer,
+        "of": str(row.of),
+        "kind": row.kind,
+        "value": row.text if row.kind == "text" else None,
+        "latest": row.latest,
+        "undoes": row.undoes_id,
+        "by": row.by_name,
+        "at": represent_time(row.at),
+    }
