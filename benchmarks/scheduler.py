@@ -19,6 +19,7 @@ from tests.postgresql import PostgreSQL
 SIZES = (1000, 3000, 9000)
 CURVE_HOSTS = 3000
 CURVE_WORKERS = (1, 2, 3, 4)
+_COUNT = "for n in range(30_000_000): pass"
 _PAGE = """
 import time
 from django.db import connection
@@ -211,14 +212,25 @@ def measure() -> dict[str, Any]:
 
 def _curve(database: str) -> dict[str, Any]:
     """How much faster more workers are when each program takes 50 ms."""
-    seconds = {}
+    seconds, bare = {}, {}
     for workers in CURVE_WORKERS:
+        bare[workers] = counting(workers)
         with crowd(database, sizes=(CURVE_HOSTS,), seconds=0.05, workers=workers) as deployer:
             seconds[workers] = deployer.deploy(CURVE_HOSTS).seconds
     return {
-        f"{database}_{workers}_workers": f"{seconds[1] / took:.2f} times as fast, {took:.1f} s for {CURVE_HOSTS} hosts"
+        f"{database}_{workers}_workers": f"{seconds[1] / took:.2f} times as fast, {took:.1f} s for {CURVE_HOSTS} hosts; "
+        f"as many processes that only count get {workers * bare[1] / bare[workers]:.2f} times as much done as one"
         for workers, took in seconds.items()
     }
+
+
+def counting(processes: int) -> float:
+    """Seconds that so many processes take, each of which only counts: what this machine gives at most."""
+    began = time.monotonic()
+    started = [subprocess.Popen([sys.executable, "-c", _COUNT]) for _ in range(processes)]
+    for process in started:
+        process.wait()
+    return time.monotonic() - began
 
 
 def main() -> None:

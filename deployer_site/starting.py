@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import BaseCommand, call_command
 from django.db import DatabaseError, connections
 
 from deployer_site.console import Console
@@ -39,7 +39,8 @@ class Plan:
 
 
 def check() -> int:
-    """The lock of the folder, once nothing stands in the way of a start; raises StartRefused."""
+    """The lock of the folder, once nothing stands in the way of a start; raises StartRefused, SystemCheckError."""
+    _apart(_check_code)
     prepare_folder(settings.VAR)
     lock = take_lock(settings.VAR)
     check_port(settings.BIND, settings.PORT)
@@ -64,6 +65,11 @@ def prepare(console: Console) -> Plan:
     return Plan(valkey(), port, others)
 
 
+def _check_code() -> None:
+    """Django's own checks, as every command makes them; they load every page."""
+    BaseCommand().check()
+
+
 def _prepare_tables() -> None:
     call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
     keys.ensure_key_pair()
@@ -71,7 +77,7 @@ def _prepare_tables() -> None:
 
 
 def _apart(act: Callable[[], None]) -> None:
-    """In a process of its own, where forking is safe: what migrations read would fill this one's memory for good."""
+    """In a process of its own, where forking is safe: what it loads would fill this one's memory for good."""
     if sys.platform != "linux":
         return act()
     connections.close_all()

@@ -42,22 +42,26 @@ class Group:
 
     @property
     def memory(self) -> int:
-        """Bytes resident in all processes together; what they share counts once for each.
+        """Bytes that all processes together keep in memory; files that several have mapped, as libraries, count once.
 
         Of a child that is its parent's copy only what it does not share: it has just been split off and is about to
         become another program, or it is a copy that stays.
         """
         names: dict[int, str] = {}
         found: list[tuple[int, int, str, int]] = []
+        mapped = [0]
         for pid in self.processes:
             try:
                 folder = Path(f"/proc/{pid}")
                 names[pid] = (folder / "cmdline").read_text()
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found.append((pid, parent, names[pid], int((folder / "statm").read_text().split()[1]) * _PAGE))
+                resident, shared = (int(pages) * _PAGE for pages in (folder / "statm").read_text().split()[1:3])
             except OSError:
                 continue  # it has ended since
-        return sum(_own(pid) if names.get(parent) == name else size for pid, parent, name, size in found)
+            found.append((pid, parent, names[pid], resident - shared))
+            mapped.append(shared)
+        own = sum(_own(pid) if names.get(parent) == name else size for pid, parent, name, size in found)
+        return own + max(mapped)
 
 
 def _own(pid: int) -> int:
