@@ -218,8 +218,8 @@ def _curve(database: str) -> dict[str, Any]:
         with crowd(database, sizes=(CURVE_HOSTS,), seconds=0.05, workers=workers) as deployer:
             seconds[workers] = deployer.deploy(CURVE_HOSTS).seconds
     return {
-        f"{database}_{workers}_workers": f"{seconds[1] / took:.2f} times as fast, {took:.1f} s for {CURVE_HOSTS} hosts; "
-        f"as many processes that only count get {workers * bare[1] / bare[workers]:.2f} times as much done as one"
+        f"{database}_{workers}_workers": f"{seconds[1] / took:.2f} times as fast, {took:.1f} s for {CURVE_HOSTS} hosts"
+        f"; as many processes that only count get {workers * bare[1] / bare[workers]:.2f} times as much done as one"
         for workers, took in seconds.items()
     }
 
