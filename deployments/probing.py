@@ -42,6 +42,7 @@ class Examined:
     login: bool = False
     tools: frozenset[str] = frozenset()
     missing: str = ""
+    broken: str = ""
     free_kb: int | None = None
     folder: str = ""
     sudo: str = ""
@@ -114,7 +115,7 @@ def _read(seen: Examined, marks: list[Mark]) -> None:
     layout = said.get("layout", "").split()
     seen.login = True
     seen.tools = frozenset(said.get("tools", "").split())
-    seen.missing = said.get("missing", "")
+    seen.missing, seen.broken = said.get("missing", ""), said.get("broken", "")
     seen.free_kb = int(free) if free.isdigit() and free != "0" else None
     seen.folder = said.get("root", "")
     seen.sudo = said.get("sudo", "")
@@ -135,12 +136,16 @@ def _tools(seen: Examined) -> Trouble | None:
     if not seen.missing:
         return None
     lacking = seen.missing.split()
+    what = f"{seen.host.name} lacks {', '.join(lacking).replace('mv-T', 'an mv that knows -T')}"
+    tar = "tar " if "tar" in lacking else ""
     return Trouble(
         "tools",
         "bad",
-        f"{seen.host.name} lacks {', '.join(lacking).replace('mv-T', 'an mv that knows -T')}.",
+        f"{what}, and {seen.broken}." if seen.broken else f"{what}.",
         "Releases are laid out and switched with these; perl stands in for all of them but tar.",
-        f"Install it there, for instance `apt-get install {'tar perl' if 'tar' in lacking else 'perl'}`.",
+        f"Mend its perl, for instance by `apt-get install --reinstall {tar}perl`, or install what it lacks."
+        if seen.broken
+        else f"Install it there, for instance `apt-get install {tar}perl`.",
     )
 
 

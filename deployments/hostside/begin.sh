@@ -6,6 +6,10 @@ quick=$1 thorough=$2
 export PATH
 shift 3
 if command -v perl >/dev/null 2>&1; then
-    exec perl -C0 -e "$quick" "$quick" "$thorough" "$@" 7>>/dev/null 8>>/dev/null 9>>/dev/null
+    perl -C0 -e "$quick" "$quick" "$thorough" "$@" 7>>/dev/null 8>>/dev/null 9>>/dev/null
+    code=$?
+    # A perl that cannot run at all (a library or a file of its own is gone) has read nothing: the shell does it all.
+    case $code in 0 | 1 | 3) exit "$code" ;; esac
+    if perl -e 0 >/dev/null 2>&1; then exit "$code"; fi
 fi
 eval "$thorough"

@@ -14,7 +14,8 @@ refuse_write() {
 
 need_tools() {
     find_lacking
-    [ -z "$lacking" ] || refuse tools "this host lacks $lacking; install that, or perl, which stands in for all but tar"
+    [ -z "$lacking" ] ||
+        refuse tools "this host lacks $lacking${broken:+, and $broken}; install that, or ${broken:+mend its }perl, which stands in for all but tar"
 }
 
 # Makes the folders and files that all programs share, if this is the first one here.

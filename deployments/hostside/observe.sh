@@ -54,6 +54,7 @@ observe_tools() {
     for tool in sh tar git perl flock setsid sha256sum shasum openssl head sudo; do
         if has "$tool"; then there="$there $tool"; fi
     done
+    if has perl && ! perl -e 0 2>/dev/null; then there=$(printf '%s' "$there" | sed 's/ perl//'); fi
     if moves_links; then there="$there mv-T"; fi
     mark tools "${there# }"
 }

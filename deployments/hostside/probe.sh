@@ -21,5 +21,6 @@ probe_root() {
 observe_tools
 find_lacking
 if [ "$lacking" ]; then mark missing "$lacking"; fi
+if [ "$broken" ]; then mark broken "$(printf '%s' "$broken" | tr -d '\036')"; fi
 probe_root
 mark system "$(uname -s) $(uname -m)"

@@ -4,6 +4,7 @@ my ($archive, $size, $file_mask, $zst, $zst_size, $base, $changes, $changes_size
 ($root, $target, $name, $fence, undef, $nonce, $archive, $size, $file_mask) = @given;
 ($zst, $zst_size, $base, $changes, $changes_size) = @given[9 .. 13];
 my ($kind, $packing, $sent, $home, $fresh, @lent) = ("archive", "gz", 0);
+my @sums = ([qw(sha256sum)], [qw(shasum -a 256)], [qw(openssl dgst -sha256 -r)]);
 my @parts = qw(program archive nonce fence spool reserve bulk alive);
 
 sub remove_fresh {
@@ -13,10 +14,13 @@ sub remove_fresh {
 
 END { remove_fresh if defined $fresh && -d $fresh }
 
-# Nothing that another loader left, and an archive that is not worth keeping.
+# Nothing that another loader left, and an archive that is not worth keeping. What neither a tool nor this perl can do is
+# the shell's to tell.
 sub is_usual {
     return 0 if -e $home || grep { /^\.new\./ } names_in "$state/programs";
+    return 0 unless is_tool "setsid" or eval { require POSIX };
     return 1 if $archive eq "-";
+    return 0 unless grep { is_tool $$_[0] } @sums or eval { require Digest::SHA };
     choose_archive();
     return $size <= 1_000_000 && !-f "$state/archives/$archive" && !grep { /^\.part-/ } names_in "$state/archives";
 }
@@ -65,14 +69,14 @@ sub read_program {
 
 # By a tool where there is one: perl's own way takes longer to load than a tool to start.
 sub digest {
-    for ([qw(sha256sum)], [qw(shasum -a 256)], [qw(openssl dgst -sha256 -r)]) {
+    for (@sums) {
         next unless is_tool $$_[0];
         open SUM, "-|", @$_, $_[0] or next;
         my $sum = <SUM>;
         close SUM;
         return $sum =~ /^\\?([0-9a-f]{64})/ ? $1 : "";
     }
-    eval { require Digest::SHA } or return "";
+    require Digest::SHA;
     return Digest::SHA->new(256)->addfile($_[0])->hexdigest;
 }
 
@@ -115,10 +119,7 @@ sub run {
     open STDIN, "<", "/dev/null";
     open STDOUT, ">>", "$home/spool";
     open STDERR, ">&", *STDOUT;
-    unless (@session) {
-        require POSIX;
-        POSIX::setsid();
-    }
+    POSIX::setsid() unless @session;
     exec @session, "sh", "$home/program", $root, $target, $name, $nonce, @locked;
     exit 127;
 }

@@ -118,16 +118,24 @@ look_at_disk() {
     case $free$disk in *[!0-9]*) free= disk= ;; esac
 }
 
-# Sets $lacking.
+# Sets $lacking; perl stands in for all but tar, and is asked only where something is missing. Where it is there and cannot,
+# $broken says why.
 find_lacking() {
-    lacking=
-    has tar || lacking="$lacking tar"
-    if ! has perl; then
-        has flock || lacking="$lacking flock"
-        has setsid || lacking="$lacking setsid"
-        has head || lacking="$lacking head"
-        moves_links || lacking="$lacking mv-T"
-        has sha256sum || has shasum || has openssl || lacking="$lacking sha256sum"
+    lacking= broken= uses=
+    has flock || lacking="$lacking flock"
+    has setsid || { lacking="$lacking setsid" && uses='use POSIX ();'; }
+    has head || lacking="$lacking head"
+    moves_links || lacking="$lacking mv-T"
+    has sha256sum || has shasum || has openssl || { lacking="$lacking sha256sum" && uses="$uses use Digest::SHA ();"; }
+    if [ "$lacking" ] && has perl; then
+        if broken=$(perl -e "$uses" 2>&1); then
+            lacking= broken=
+        else
+            broken="its $(command -v perl) does not work: ${broken%%"$line_end"*}"
+        fi
     fi
+    has tar || lacking=" tar$lacking"
     lacking=${lacking# }
 }
+line_end='
+'

@@ -173,3 +173,12 @@ def test_what_is_missing_is_told_by_its_name() -> None:
     assert "an mv that knows -T" in seen.troubles[0].what
     assert "apt-get install tar perl" in seen.troubles[0].do
     assert "195 MB left" in seen.troubles[2].what
+
+
+def test_a_perl_that_does_not_work_is_no_way_out() -> None:
+    fault = "its /usr/bin/perl does not work: Can't locate POSIX.pm in @INC"
+    seen = Examined(Host(name="web-1"), "~/shop", missing="setsid", broken=fault, free_kb=2_000_000)
+    probing.judge(seen, "deploy", git=False, slug="")
+    (trouble,) = seen.troubles
+    assert trouble.what == f"web-1 lacks setsid, and {fault}."
+    assert "apt-get install --reinstall perl" in trouble.do
