@@ -66,6 +66,44 @@ clean_releases() {
     done
 }
 
+# Sets $fetched: the revisions that the mirror has a ref of. Read where git keeps refs, which needs no git.
+fetched_revisions() {
+    fetched=
+    if [ -d "$root/repo/reftable" ]; then
+        fetched=$(git --git-dir="$root/repo" for-each-ref --format='%(refname:lstrip=2)' refs/deployer 2>/dev/null)
+        return
+    fi
+    set +f
+    for ref in "$root/repo/refs/deployer"/*; do fetched="$fetched ${ref##*/}"; done
+    set -f
+    [ -f "$root/repo/packed-refs" ] || return 0
+    while IFS=' ' read -r _ ref; do
+        case $ref in refs/deployer/*) fetched="$fetched ${ref##*/}" ;; esac
+    done <"$root/repo/packed-refs"
+}
+
+# Refs of revisions that no release has any more go, or their objects would stay for ever. Some at a time, for git is a
+# process.
+clean_mirror() {
+    [ -f "$root/repo/HEAD" ] && has git || return 0
+    fetched_revisions
+    needed=" "
+    set +f
+    for old in "$state/releases"/*/revision; do
+        IFS= read -r sha 2>/dev/null <"$old" && needed="$needed$sha "
+    done
+    set -f
+    set --
+    for sha in $fetched; do
+        case $sha in *[!0-9a-f]*) continue ;; esac
+        case $needed in *" $sha "*) ;; *) set -- "$@" "$sha" ;; esac
+    done
+    [ "$#" -ge 10 ] || return 0
+    printf 'delete refs/deployer/%s\n' "$@" |
+        git --git-dir="$root/repo" -c core.hooksPath=/dev/null update-ref --stdin 2>/dev/null ||
+        say "refs of releases that are gone could not be removed from $root/repo"
+}
+
 clean_programs() {
     set +f
     set -- "$state/programs"/*
@@ -81,5 +119,6 @@ clean_programs() {
 clean_up() {
     cd "$root" || return 0
     clean_releases
+    clean_mirror
     clean_programs
 }

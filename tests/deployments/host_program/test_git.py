@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import GitSource, HostStep, Mark, Release, prepare_program
+from deployments.host_program import GitSource, HostStep, Mark, Release, finish_program, prepare_program
 from tests.deployments.host_program.hosts import Host, release
 from tests.deployments.host_program.looking import content_of
 
@@ -286,3 +286,35 @@ def test_a_token_is_for_its_own_site_only(host: Host, repository: Path) -> None:
     assert "t0k" not in other
     assert b"t0k" not in channel.data
     assert not [path for path in host.root.rglob("*") if path.is_file() and b"t0k" in path.read_bytes()]
+
+
+def refs(host: Host) -> set[str]:
+    listed = git(host.root / "repo", "for-each-ref", "--format=%(refname:lstrip=2)", "refs/deployer")
+    return set(listed.split())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_mirror_forgets_revisions_that_no_release_has(host: Host, repository: Path, packed: bool) -> None:
+    """Some at a time; what another tool keeps in the same mirror is its own."""
+    gone = [head(repository), *(change(repository, f"echo {n} >n") for n in range(9))]
+    to = [release(n, change(repository, f"echo release {n} >n")) for n in (1, 2)]
+    mirror = host.root / "repo"
+
+    def deploy(one: Release, fetched_before: list[str]) -> None:
+        name = f"d{one.number}"
+        source = GitSource(f"file://{repository}", one.revision)
+        host.run_program(program(host, one, source), name=f"{name}-prepare-1")
+        host.switch(one)
+        for revision in fetched_before:
+            git(mirror, "update-ref", f"refs/deployer/{revision}", revision)
+        git(mirror, "update-ref", "refs/heads/main", gone[0])
+        if packed:
+            git(mirror, "pack-refs", "--all")
+        done = host.run_program(finish_program(host.place, one, [], [], 3, [], {}), name=f"{name}-finish-1")
+        assert done.marks()[-1] == Mark("end", "ok")
+
+    deploy(to[0], gone[1:])
+    assert refs(host) == {to[0].revision, *gone[1:]}, "not worth a process yet"
+    deploy(to[1], gone)
+    assert refs(host) == {to[0].revision, to[1].revision}
+    assert git(mirror, "rev-parse", "refs/heads/main") == gone[0]
