@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from deployments import archives, artifacts, build_presence, own_disk
 from deployments.models import Deploy, Kind, bulk
-from deployments.states import ACTIVE
+from deployments.states import ACTIVE, DeployStatus
 from environments.models import Application, Host, Membership, Target, Transport
 
 LEFT_OUT_TOLD = 5
@@ -82,10 +82,12 @@ def listed(found: QuerySet[Membership]) -> list[Membership]:
     return there
 
 
-def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.DEPLOY) -> list[Blocker]:
+def blockers(
+    target: Target, *, besides: Deploy | None = None, kind: str = Kind.DEPLOY, in_turn: bool = False
+) -> list[Blocker]:
     """All that keeps `target` from a deploy of this kind now; empty: nothing does.
 
-    `besides` does not stand in its own way.
+    `besides` does not stand in its own way. `in_turn`: it stands in the queue itself, which has an order of its own.
     """
     found: list[Blocker] = []
     if not members(target).exists():
@@ -100,6 +102,8 @@ def blockers(target: Target, *, besides: Deploy | None = None, kind: str = Kind.
     active = active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
+    if not active and not besides and not in_turn:
+        found += _who_waits(target, kind)
     # what has begun goes on, and the way back is never barred
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
     if full:
@@ -138,7 +142,7 @@ def of_revision(
 
 def of_waiting(deploy: Deploy) -> list[Blocker]:
     """What a waiting deploy waits for, as far as can be told without asking anybody."""
-    found = blockers(deploy.target, kind=deploy.kind)
+    found = blockers(deploy.target, kind=deploy.kind, in_turn=True)
     if deploy.kind == Kind.DEPLOY and must_be_asked(deploy.target, deploy.revision):
         address = artifacts.address_of(deploy.target.application, deploy.revision)
         found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
@@ -148,6 +152,20 @@ def of_waiting(deploy: Deploy) -> list[Blocker]:
 def running(deploy: Deploy) -> Blocker:
     what = "is prepared and waits to go live" if deploy.rests else f"is {deploy.status}"
     return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))
+
+
+def _who_waits(target: Target, kind: str) -> list[Blocker]:
+    """A free target belongs to whoever waited for it; a rollback goes before all but another one."""
+    rows = Deploy.objects.filter(target=target, status=DeployStatus.WAITING).only("number", "by_name")
+    if kind == Kind.ROLLBACK:
+        rows = rows.filter(kind=Kind.ROLLBACK)
+    # who is first is told, and that there is one decides: by number is near enough, and costs one query
+    return [waits_before(deploy) for deploy in rows.order_by("number")[:1]]
+
+
+def waits_before(deploy: Deploy) -> Blocker:
+    address = reverse("deploy", args=[deploy.pk])
+    return Blocker("queue", f"#{deploy.number} waits, and goes first.", who=deploy.by_name, url=address)
 
 
 def left(target: Target) -> Blocker:

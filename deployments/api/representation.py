@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from deployments.blockers import Blocker, of_waiting
+from deployments.blockers import Blocker, of_waiting, waits_before
 from deployments.models import Deploy, HostRun
 from deployments.states import DeployStatus
 
@@ -90,7 +90,4 @@ def _waits_for(deploy: Deploy) -> list[Blocker]:
     """What blocks its target, then who stands before it in the queue."""
     found = of_waiting(deploy)
     ahead = Deploy.objects.filter(target=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
-    for earlier in ahead.order_by("number").only("number", "by_name")[:20]:
-        address = reverse("deploy", args=[earlier.pk])
-        found.append(Blocker("queue", f"#{earlier.number} waits before it.", who=earlier.by_name, url=address))
-    return found
+    return found + [waits_before(earlier) for earlier in ahead.order_by("number").only("number", "by_name")[:20]]

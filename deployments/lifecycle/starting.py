@@ -18,7 +18,7 @@ S = DeployStatus
 
 def start_waiting(deploy: Deploy) -> bool:
     """Start a waiting deploy if nothing blocks it any more; whether it started."""
-    if blockers.blockers(deploy.target, kind=deploy.kind):
+    if blockers.blockers(deploy.target, kind=deploy.kind, in_turn=True):
         return False
     if deploy.kind == Kind.DEPLOY and blockers.of_revision(
         deploy.target, deploy.revision, patient=True, seconds=WORKER_SECONDS
@@ -26,7 +26,7 @@ def start_waiting(deploy: Deploy) -> bool:
         return False
     with transaction.atomic():
         lock(deploy.target)
-        if blockers.blockers(deploy.target, kind=deploy.kind) or next_waiting(deploy.target) != deploy:
+        if blockers.blockers(deploy.target, kind=deploy.kind, in_turn=True) or next_waiting(deploy.target) != deploy:
             return False
         if deploy.by is not None and not access.allows(deploy.by, access.DEPLOY, deploy.target):
             end(deploy, S.FAILED, f"{deploy.by_name} may no longer deploy {deploy.target.slug}.")

@@ -24,7 +24,6 @@ class Truths:
         self._hosts_fences: dict[str, int] = {}
         self._final: dict[int, Any] = {}
         self._doubtful: set[str] = set()
-        self._waited: set[int] = set()
         self._turned: set[int] = set()
 
     def check(self) -> None:
@@ -52,9 +51,9 @@ class Truths:
         self._number = last
 
     def _check_turns(self, deploys: list[Deploy]) -> None:
-        """Of those that waited, a rollback is first, then the lower number; nobody has started before his turn."""
+        """A rollback is first, then the lower number; nobody has started before his turn, who came last neither."""
         waiting = [deploy for deploy in deploys if deploy.status == DeployStatus.WAITING]
-        started = [deploy for deploy in deploys if deploy.pk in self._waited and deploy.started_at]
+        started = [deploy for deploy in deploys if deploy.started_at]
         for one in started:
             passed = [
                 other
@@ -63,7 +62,6 @@ class Truths:
             ]
             assert one.pk in self._turned or not passed, f"{one} started while {passed} waited"
         self._turned |= {deploy.pk for deploy in started}
-        self._waited |= {deploy.pk for deploy in waiting}
 
     def _check_fences(self) -> None:
         fence = Target.objects.values_list("fence", flat=True).get(pk=self.world.target.pk)

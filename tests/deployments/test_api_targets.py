@@ -116,7 +116,7 @@ def test_with_wait_it_waits_and_says_for_what(target: Target, caller: API) -> No
     assert [item["kind"] for item in first.json()["blockers"]] == ["running"]
     assert [(item["kind"], item["text"]) for item in second.json()["blockers"]] == [
         ("running", "#1 is running."),
-        ("queue", "#2 waits before it."),
+        ("queue", "#2 waits, and goes first."),
     ]
 
 

@@ -121,6 +121,37 @@ def test_who_waits_goes_on_in_the_order_of_the_requests(place: FleetTarget) -> N
     assert Deploy.objects.get(pk=second.pk).started_at is not None
 
 
+def test_a_free_target_belongs_to_those_who_waited_for_it(place: FleetTarget) -> None:
+    first = request(place)
+    second = request(place, "v1", wait=True)
+    end(first)
+    before = counts()
+    with pytest.raises(Blocked, match="#2 waits, and goes first") as refused:
+        request(place)
+    assert [(b.kind, b.who, b.passes) for b in refused.value.blockers] == [("queue", "Ada", True)]
+    assert counts() == before
+    third = request(place, wait=True)
+    assert third.status == "waiting"
+    assert "#2 waits, and goes first." in next(log.read_all(third.pk)).text
+    assert not lifecycle.start_waiting(third), "it is not its turn"
+    assert lifecycle.start_waiting(second)
+
+
+def test_the_way_back_passes_all_who_wait_but_an_earlier_way_back(place: FleetTarget) -> None:
+    for _ in range(2):
+        end(request(place))
+    running = request(place)
+    request(place, "v1", wait=True)
+    end(running)
+    back = lifecycle.roll_back(place.target, by=place.by)
+    assert back.status == "running"
+    later = lifecycle.roll_back(place.target, by=place.by, stop=True)
+    assert later.status == "waiting"
+    end(back)
+    with pytest.raises(Blocked, match=f"#{later.number} waits, and goes first"):
+        lifecycle.roll_back(place.target, by=place.by)
+
+
 def test_one_who_may_no_longer_deploy_does_not_start(place: FleetTarget) -> None:
     first, second = request(place), request(place, wait=True)
     User.objects.filter(pk=place.by.pk).update(role="viewer")
