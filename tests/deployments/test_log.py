@@ -156,6 +156,19 @@ def test_an_end_is_written_with_its_last_words_and_the_move_or_not_at_all(deploy
     numbered(deploy)
 
 
+def test_who_wants_a_move_that_is_not_allowed_any_more_hears_of_it(deploy: Deploy, taken: list[HostRun]) -> None:
+    """The claim holds, and somebody has ended the host run meanwhile; how its program ended is true all the same."""
+    run = taken[0]
+    program = program_of(run)
+    HostRun.objects.filter(pk=run.pk).update(status=RunStatus.CANCELLED)
+    with recorder(deploy) as to:
+        to.begin(program, 0)
+        with pytest.raises(claims.ClaimLost):
+            to.finish(run, program, "ok", [], Move(run, RunStatus.PREPARED))
+    assert HostRun.objects.get(pk=run.pk).status == RunStatus.CANCELLED
+    assert Program.objects.get(pk=program.pk).result == "ok"
+
+
 def test_a_result_and_its_move_are_one_transaction(
     deploy: Deploy, taken: list[HostRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
