@@ -8,10 +8,10 @@ from django.db import DatabaseError
 
 from deployments import host_program, runs
 from deployments.claims import ClaimLost
-from deployments.follow import Fenced, ProgramFailed, Stopped
+from deployments.failures import Fenced, ProgramFailed, Stopped, SwitchUnknown
 from deployments.models import HostRun, Placement
 from deployments.states import RunStatus
-from deployments.switching import SwitchUnknown, at_once
+from deployments.switching import at_once
 from environments import repositories, ssh
 
 logger = logging.getLogger(__name__)

@@ -5,12 +5,13 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, builds, follow, log, recipes, redaction, runs, secrecy, switching
+from deployments import archives, attempts, builds, follow, log, recipes, redaction, runs, secrecy, switching
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.errands import Errands
-from deployments.follow import Fenced, Job, ProgramFailed, Stopped
+from deployments.failures import Fenced, ProgramFailed, Stopped
 from deployments.host_texts import Texts
+from deployments.jobs import Job
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Program, ProgramPhase, Release
 from deployments.moves import Move, move_all
 from deployments.recorder import Recorder
@@ -102,7 +103,7 @@ def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
     known = secrecy.secrets_of(deploy.target.application)
     redaction.prepare_for(known)
     ports = recipes.ports(deploy, taken)
-    programs = follow.open_programs(taken, phase, recorder) if phase else {}
+    programs = attempts.open_programs(taken, phase, recorder) if phase else {}
     stop = runtime.stop_event(deploy.pk)
     return [
         Job(run, recorder, known, stop, runtime.leaving, port=ports.get(run.host_id), program=programs.get(run.id))
@@ -116,7 +117,11 @@ def _prepare_host(job: Job, texts: Texts) -> None:
         follow.carry_out(job, ProgramPhase.PREPARE, lambda: texts.prepare(job))
     except (ProgramFailed, ssh.HostUnreachable) as error:
         retried = job.run.deploy.plan.get("on_failure") == OnFailure.RETRY and not isinstance(error, Fenced)
-        if not retried or job.leaving.is_set() or not follow.second_chance(job, ProgramPhase.PREPARE):
+        if (
+            not retried
+            or job.leaving.is_set()
+            or not attempts.second_chance(job.run, ProgramPhase.PREPARE, job.recorder)
+        ):
             raise
         said = f"{error} It is tried once more."
         job.recorder.ask(lambda: log.say(job.run.deploy, said, host=job.run.host_name))

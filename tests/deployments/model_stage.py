@@ -18,7 +18,20 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from deployments import batches, claims, drift, engine, follow, live, own_disk, phases, runs, switching
+from deployments import (
+    arming,
+    batches,
+    claims,
+    drift,
+    engine,
+    follow,
+    live,
+    own_disk,
+    phases,
+    runs,
+    switching,
+    talking,
+)
 from deployments import doorbell as bell
 from deployments import recorder as writing
 from deployments.models import HostRun, LogChunk
@@ -100,10 +113,9 @@ class Stage:
             (writing.Recorder, "move", self._at_point("move", writing.Recorder.move)),
             (switching, "record", self._at_point("record", switching.record)),
             (switching, "_may_flip", self._guards.may_flip(switching._may_flip)),
-            (follow, "_store_result", self._at_point("result", follow._store_result)),
+            (talking, "_store_result", self._at_point("result", talking._store_result)),
             (switching, "ThreadPoolExecutor", InOrder),
-            (follow, "time", self.clock),
-            (switching, "time", self.clock),
+            *((module, "time", self.clock) for module in (follow, talking, arming, switching)),
             (follow, "LINK_SECONDS", 2),
             (switching, "ASK_SECONDS", 2),
             (writing, "BATCH_SECONDS", 0),
@@ -111,7 +123,7 @@ class Stage:
             (batches, "ThreadPoolExecutor", InOrder),
             (batches, "connection", idle),
             (phases, "connection", idle),
-            (switching, "connection", idle),
+            (arming, "connection", idle),
             (drift, "ThreadPoolExecutor", InOrder),
             (drift, "connection", idle),
             (live, "announce", lambda *_, **__: None),

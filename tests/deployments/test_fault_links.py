@@ -58,7 +58,7 @@ def test_a_server_that_stops_answering_is_unreachable_and_the_others_go_live(
     make_fleet_target: MakeFleetTarget, driver: Driver, behind_a_link: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its kernel still acknowledges all that comes, so that no TCP timer ends the connection."""
-    monkeypatch.setattr("deployments.follow.QUIET_SECONDS", 1.0)
+    monkeypatch.setattr("deployments.talking.QUIET_SECONDS", 1.0)
     monkeypatch.setattr("deployments.follow.LINK_SECONDS", 1)
     monkeypatch.setattr("environments.ssh.channel.ANSWER_SECONDS", 2.0)
     monkeypatch.setattr("environments.ssh.connection.HANDSHAKE_SECONDS", 2)

@@ -2,8 +2,10 @@
 
 import pytest
 
-from deployments import follow, lifecycle, switching
+from deployments import lifecycle, switching, talking
+from deployments.arming import Armed, Arming, arm_host
 from deployments.claims import ClaimLost
+from deployments.failures import Fenced
 from deployments.models import Deploy, HostRun, Program
 from deployments.runs import release_of
 from environments.models import Host
@@ -65,10 +67,10 @@ def test_once_asked_no_earlier_claim_can_switch_the_host(make_fleet_target: Make
     HostRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
     newer = HostRun.objects.select_related("host", "deploy__target", "deploy__release").get(pk=run.pk)
     switching.settle(newer)
-    with switching.Arming() as arming:
-        late = switching.Armed(run)
-        switching._arm(late, arming)
-    assert isinstance(late.failure, follow.Fenced)
+    with Arming() as channels:
+        late = Armed(run)
+        arm_host(late, channels)
+    assert isinstance(late.failure, Fenced)
     assert not (place.roots()[0] / "current").exists()
 
 
@@ -100,7 +102,7 @@ def test_why_a_step_failed_is_known_to_the_one_who_hears_only_that_it_did(
         raise ClaimLost("dead")
 
     with monkeypatch.context() as patch:
-        patch.setattr(follow, "_store_result", die)
+        patch.setattr(talking, "_store_result", die)
         driver.advance(deploy)
     assert Program.objects.get(run__deploy=deploy).result == ""
     driver.run_to_end(deploy)

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from deployments import follow, rehearsal
+from deployments.jobs import Job
 from deployments.models import Deploy, HostRun, Program, Release
 from deployments.runs import release_of
 from environments.access import NotAllowed
@@ -39,7 +40,7 @@ def test_it_tells_exactly_what_then_runs(
     ran: dict[tuple[str, str], str] = {}
     real: Any = follow.carry_out
 
-    def carry_out(job: follow.Job, phase: str, text: Any) -> None:
+    def carry_out(job: Job, phase: str, text: Any) -> None:
         ran[job.run.host_name, phase] = text()
         real(job, phase, text)
 

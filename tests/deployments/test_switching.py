@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from deployments import lifecycle, switching
+from deployments import arming, lifecycle, switching
 from deployments.states import DeployStatus
 from environments.demo.layout import DemoFolder
 from tests.deployments.fleet import Driver, Fleet, hosts_that_nobody_runs, make_target_on, step
@@ -22,16 +22,17 @@ def test_a_mistake_of_ours_with_one_host_harms_no_other(
     """And more hosts than threads are armed, each once."""
     settings.REPOSITORY_ROOTS = [repositories]
     settings.HOST_TRANSPORT = "benchmarks.simulated_hosts.program"
-    monkeypatch.setattr(switching, "THREADS_MOST", 3)
-    arm, armed = switching._arm, []
+    for module in (arming, switching):
+        monkeypatch.setattr(module, "THREADS_MOST", 3)
+    arm, armed = arming.arm_host, []
 
-    def mistaken(item: switching.Armed, arming: Any) -> None:
+    def mistaken(item: arming.Armed, channels: Any) -> None:
         armed.append(item.run.host_name)
         if item.run.host_name == "web-05":
             raise KeyError("a mistake of ours")
-        arm(item, arming)
+        arm(item, channels)
 
-    monkeypatch.setattr(switching, "_arm", mistaken)
+    monkeypatch.setattr(arming, "arm_host", mistaken)
     nobody = Fleet(DemoFolder(repositories), hosts_that_nobody_runs(HOSTS), "ssh-ed25519 AAAA", "")
     place = make_target_on(nobody, shop, hosts=HOSTS, needed=50, steps=[step("build", "true")])
     driver = Driver()
