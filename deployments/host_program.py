@@ -20,6 +20,7 @@ from deployments.host_values import (
     Entry,
     GitSource,
     HeldSource,
+    HostConfiguration,
     HostProgramError,
     HostStep,
     InvalidValue,
@@ -45,6 +46,7 @@ __all__ = [
     "Entry",
     "GitSource",
     "HeldSource",
+    "HostConfiguration",
     "HostProgramError",
     "HostStep",
     "InvalidValue",
@@ -211,9 +213,21 @@ class Outline:
     before: str
     after: str
 
-    def text(self, facts: Mapping[str, str]) -> str:
+    def text(self, facts: Mapping[str, str], configuration: HostConfiguration | None = None) -> str:
         """The whole program; `facts` are environment variables of its steps. Raises UnsafeText, InvalidValue."""
-        return f"{self.before}{quote_once(_facts(facts))}{self.after}"
+        own = f"\n{_configure(configuration)}" if configuration else ""
+        return f"{self.before}{quote_once(_facts(facts))}{own}{self.after}"
+
+
+def _configure(configuration: HostConfiguration) -> str:
+    """The one part of a program that may hold secrets of the application."""
+    work = [f"put_file {_words(file.path, file.sha256, file.text)}" for file in configuration.files]
+    return "\n".join(["configure() {", *work, f"keep_values {_words(configuration.exports)}", "}"])
+
+
+def _words(*values: str) -> str:
+    """Quoted, and not remembered as other texts are."""
+    return " ".join(map(quote_once, values))
 
 
 def prepare_program(
@@ -225,8 +239,11 @@ def prepare_program(
     steps: Iterable[HostStep],
     facts: Mapping[str, str],
     later: Iterable[HostStep] = (),
+    configuration: HostConfiguration | None = None,
 ) -> str:
-    return prepare_outline(place, release, source, linked_dirs, linked_files, steps, later).text(facts)
+    configured = tuple(file.path for file in configuration.files) if configuration else None
+    outline = prepare_outline(place, release, source, linked_dirs, linked_files, steps, later, configured)
+    return outline.text(facts, configuration)
 
 
 def prepare_outline(
@@ -237,8 +254,11 @@ def prepare_outline(
     linked_files: Iterable[str],
     steps: Iterable[HostStep],
     later: Iterable[HostStep] = (),
+    configured: Iterable[str] | None = None,
 ) -> Outline:
-    """Lays the release out, verifies it, links what is shared, runs the prepare steps.
+    """Lays the release out, verifies it, links what is shared, configures it, runs the prepare steps.
+
+    `configured`: which files a configuration brings that each host's text comes with; None: there is none.
 
     What sudo must allow, for `later` steps too, is asked before anything changes.
 
@@ -248,18 +268,20 @@ def prepare_outline(
     if release.foreign and isinstance(source, HeldSource):
         linked_dirs, linked_files = (), ()
     folders, files = list(map(_linked, linked_dirs)), list(map(_linked, linked_files))
+    own = list(configured or ())
     # no path has two slashes in a row, so they can stand between them
     work = [
         *_sudo(place, (*steps, *later)),
-        f"linked={quote('//'.join([*folders, *files]))}",
+        f"linked={quote('//'.join([*folders, *files, *own]))}",  # all that is no longer as the revision has it
         _lay_out(source, release),
     ]
     work += [_call("link_dir", path, _to_shared(path)) for path in folders]
     work += [_call("link_file", path, _to_shared(path)) for path in files]
-    touched = steps or folders or files or isinstance(source, HeldSource)
+    work += ["configure"] if configured is not None else []
+    touched = steps or folders or files or own or isinstance(source, HeldSource)
     work += [*_steps(place, steps), _call("seal", "touched" if touched else "")]
     own_part = {ArchiveSource: (), GitSource: ("git",), HeldSource: ("adopt",)}[type(source)]
-    parts = ("layout", "carry", *own_part)
+    parts = ("layout", "carry", *own_part, *(() if configured is None else ("configure",)))
     return _outline(place, release, work, *parts)
 
 

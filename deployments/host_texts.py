@@ -6,6 +6,7 @@ from typing import Protocol
 from deployments import host_program, recipes
 from deployments.host_program import Outline
 from deployments.models import Deploy, HostRun
+from deployments.release_configuration import Configured
 from environments import repositories
 from environments.models import Phase
 
@@ -36,13 +37,17 @@ class Part(Protocol):
 class Texts:
     """The programs of a deploy's hosts. Hosts that are alike share an outline, which is made once."""
 
-    def __init__(self, deploy: Deploy) -> None:
-        self._deploy = deploy
+    def __init__(self, deploy: Deploy, configured: Configured | None = None) -> None:
+        """`configured`: what the release brings to hosts that do not hold it yet."""
+        self._deploy, self._configured = deploy, configured
         self._facts = recipes.facts(deploy)
         self._outlines: dict[tuple[object, ...], Outline] = {}
 
     def prepare(self, part: Part) -> str:
-        return self._text(part, ("prepare", part.held, part.archive and part.archive.source), self._prepare)
+        """Only this program may hold secrets; it travels on the standard input of the host's loader."""
+        alike = ("prepare", part.held, part.archive and part.archive.source)
+        configured = None if part.held else self._configured
+        return self._text(part, alike, self._prepare, configured.of(part.run) if configured else None)
 
     def once(self, part: Part) -> str:
         return self._text(part, ("once",), self._once)
@@ -53,13 +58,19 @@ class Texts:
     def finish(self, part: Part) -> str:
         return self._text(part, ("finish", part.run.previous), self._finish)
 
-    def _text(self, part: Part, alike: tuple[object, ...], make: Callable[[Part], Outline]) -> str:
+    def _text(
+        self,
+        part: Part,
+        alike: tuple[object, ...],
+        make: Callable[[Part], Outline],
+        configuration: host_program.HostConfiguration | None = None,
+    ) -> str:
         """`alike`: besides roles, all of a host that its outline is made of."""
         key = (*alike, *part.run.roles)
         outline = self._outlines.get(key)
         if outline is None:
             outline = self._outlines[key] = make(part)
-        return outline.text(self._facts | recipes.host_facts(part.run, part.port))
+        return outline.text(self._facts | recipes.host_facts(part.run, part.port), configuration)
 
     def _prepare(self, part: Part) -> Outline:
         run, deploy = part.run, self._deploy
@@ -71,6 +82,7 @@ class Texts:
             linked_files=tuple(deploy.recipe["linked_files"]),
             steps=() if part.held else recipes.steps(deploy, run, Phase.PREPARE),
             later=recipes.later_steps(deploy, run),
+            configured=self._configured.delivery.paths if self._configured and not part.held else None,
         )
 
     def _once(self, part: Part) -> Outline:

@@ -167,6 +167,27 @@ class Release:
         return "-" not in self.name
 
 
+@dataclass(frozen=True, repr=False)
+class ConfiguredFile:
+    """A file that a release gets besides those of its revision. Its text may hold secrets."""
+
+    path: str
+    sha256: str
+    text: str
+
+    def __post_init__(self) -> None:
+        relative("A file of the configuration", self.path)
+        checked("sha256", self.sha256, r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, repr=False)
+class HostConfiguration:
+    """What one host gets: its values as a shell exports them, and its files."""
+
+    exports: str
+    files: tuple[ConfiguredFile, ...] = ()
+
+
 @dataclass(frozen=True)
 class Packed:
     """Bytes that can be sent, by their sha256."""

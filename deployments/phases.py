@@ -5,7 +5,19 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection
 
-from deployments import archives, attempts, builds, follow, log, recipes, redaction, runs, secrecy, switching
+from deployments import (
+    archives,
+    attempts,
+    builds,
+    follow,
+    log,
+    recipes,
+    redaction,
+    release_configuration,
+    runs,
+    secrecy,
+    switching,
+)
 from deployments.claims import ClaimLost
 from deployments.endings import told, what_is_left, write_end, write_our_mistake
 from deployments.errands import Errands
@@ -55,7 +67,7 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: 
         job.held = job.run.id in held
         job.archive = None if job.held else offered.get(job.run.revision)
 
-    texts = Texts(deploy)
+    texts = Texts(deploy, release_configuration.read(deploy, taken))
 
     def one(job: Job) -> None:
         _check_begun(job)
@@ -70,7 +82,7 @@ def _watch(deploy: Deploy, runtime: Runtime) -> builds.Watch:
     return builds.Watch(
         say=lambda texts: log.say(deploy, "\n".join(texts)),
         interrupted=lambda: stop.is_set() or runtime.leaving.is_set(),
-        known_secrets=secrecy.secrets_of(deploy.target.application),
+        known_secrets=secrecy.secrets_of_deploy(deploy),
     )
 
 
@@ -100,7 +112,7 @@ def _check_begun(job: Job) -> None:
 
 def _jobs(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime, phase: str = "") -> list[Job]:
     """A job per host run, with all that its thread would otherwise ask the database for."""
-    known = secrecy.secrets_of(deploy.target.application)
+    known = secrecy.secrets_of_deploy(deploy)
     redaction.prepare_for(known)
     ports = recipes.ports(deploy, taken)
     programs = attempts.open_programs(taken, phase, recorder) if phase else {}
@@ -189,7 +201,7 @@ def _finish(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: R
 
 def _stop(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     """End what a worker that is gone has started: attach to it with the word to stop already given."""
-    texts = Texts(deploy)
+    texts = Texts(deploy, release_configuration.read(deploy, taken))
     programs: dict[str, tuple[str, Callable[[Job], str]]] = {
         R.PREPARING: (
             (ProgramPhase.TASK, texts.task) if deploy.kind == Kind.TASK else (ProgramPhase.PREPARE, texts.prepare)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from deployments import archives, blockers, host_program, recipe_file, recipes, releases, secrecy
+from deployments import archives, blockers, host_program, recipe_file, recipes, release_configuration, releases, secrecy
 from deployments.host_texts import Texts
 from deployments.models import Deploy, HostRun, Kind, Placement, Trigger
 from deployments.redaction import masked
@@ -121,11 +121,11 @@ def _archives(application: Application, runs: Sequence[HostRun], revision: str) 
 
 
 def _hosts(deploy: Deploy, runs: Sequence[HostRun], sent: dict[str, _Sent], once: str) -> Iterator[Programs]:
-    known = secrecy.secrets_of(deploy.target.application)
+    known = secrecy.secrets_of_deploy(deploy)
     ports = recipes.ports(deploy, list(runs))
     serving = Placement.objects.filter(target=deploy.target, colour="", current__isnull=False)
     previous = dict(serving.values_list("host", "current__name"))
-    texts = Texts(deploy)
+    texts = Texts(deploy, release_configuration.read(deploy, runs, masked=True))
     for run in runs:
         run.previous = previous.get(run.host_id or 0, "")
         part = _Part(run, ports.get(run.host_id), sent.get(run.revision))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from deployments import distances
+from deployments import distances, release_configuration
 from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Membership, Target
@@ -26,7 +26,9 @@ def build(target: Target, revision: str, ref: str) -> Release:
         at += timedelta(seconds=1)
     given = ReleaseKind.ARCHIVE if target.application.streamed else ReleaseKind.TREE
     kind = ReleaseKind.COMMAND if target.command else given
-    return Release(target=target, name=name, revision=revision, ref=ref, kind=kind)
+    release = Release(target=target, name=name, revision=revision, ref=ref, kind=kind)
+    release_configuration.stamp(release)
+    return release
 
 
 def _next_second(target: Target) -> datetime:

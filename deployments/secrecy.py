@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from deployments import release_configuration
+from deployments.models import Deploy
 from environments.keys import active_key_pair, private_text
 from environments.models import Application
 from environments.sealed import unseal
@@ -23,3 +25,8 @@ def secrets_of(application: Application) -> frozenset[str]:
         str(settings.DATABASES["default"].get("PASSWORD") or ""),
     }
     return frozenset(filter(None, known))
+
+
+def secrets_of_deploy(deploy: Deploy) -> frozenset[str]:
+    """Those, and every secret of the configuration that this deploy's hosts may hold. Raises CannotOpen."""
+    return secrets_of(deploy.target.application) | release_configuration.secrets_of(deploy)

@@ -34,6 +34,7 @@ from deployments.refusals import (
     TaskRefused,
     WrongTime,
 )
+from deployments.release_configuration import ConfigurationUnusable
 from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError, ApplicationTaken
 from environments.adding_hosts import HostElsewhere, HostTaken
@@ -112,6 +113,7 @@ TITLES = {
     "nothing-to-undo": "It cannot be undone any more",
     "ref-not-found": "No such branch, tag or commit",
     "recipe-file": "The repository's deployer.yml cannot be used",
+    "configuration": "A file with places for values cannot be filled",
     "repository": "The repository could not be read",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
@@ -131,6 +133,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
     (RecipeFileError, 409, "recipe-file"),
+    (ConfigurationUnusable, 409, "configuration"),
     (PresetError, 409, "not-possible"),
     (ApplicationTaken, 409, "taken"),
     (TargetTaken, 409, "taken"),

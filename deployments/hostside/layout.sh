@@ -165,8 +165,8 @@ real_parents() {
     at=$path rest=$1
     while :; do
         case $rest in */*) at=$at/${rest%%/*} rest=${rest#*/} ;; *) break ;; esac
-        [ ! -L "$at" ] || fail link "$1 cannot be linked: $at is itself a link"
-        [ -d "$at" ] || mkdir "$at" || fail link "$1 cannot be linked: $at cannot be made"
+        [ ! -L "$at" ] || fail link "$1 cannot be put there: $at is itself a link"
+        [ -d "$at" ] || mkdir "$at" || fail link "$1 cannot be put there: $at cannot be made"
     done
 }
 

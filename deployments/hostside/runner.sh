@@ -119,7 +119,10 @@ own_facts() {
     own_fact REVISION "$revision"
 }
 
-in_release() { cd "$path" && eval "$facts"; }
+in_release() {
+    cd "$path" && eval "$facts" || return
+    [ ! -f "$record/values" ] || . "$record/values"
+}
 
 # Through sudo the environment comes from a file: sudo clears it, and everyone can read arguments.
 as_superuser='. "$1" && cd "$2" && shift 2 && exec "$@"'
@@ -174,7 +177,7 @@ step() {
     if [ "$as_root" = plain ]; then
         set -- sudo -n -- "$@"
     elif [ "$as_root" ]; then
-        printf '%s\n' "$facts" >"$home/environment" || fail disk "$home/environment cannot be written"
+        { printf '%s\n' "$facts" && { [ ! -f "$record/values" ] || cat "$record/values"; }; } >"$home/environment" || fail disk "$home/environment cannot be written"
         set -- sudo -n -- sh -c "$as_superuser" deployer "$home/environment" "$path" "$@"
     fi
     mark step begin "$index" "$title" || fail disk "the log of this deploy cannot be written to $home"

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from deployments import blockers, recipe_file, recipes, releases, rollbacks, task_values
+from deployments import blockers, recipe_file, recipes, release_configuration, releases, rollbacks, task_values
 from deployments.lifecycle.beginning import begin, refuse_if_blocked
 from deployments.lifecycle.ending import request_cancel
 from deployments.lifecycle.moves import lock
@@ -54,6 +54,7 @@ def request_deploy(
     # of many who ask at once, one has begun by now; this looks the same up as the transaction does, for less
     refuse_if_blocked(blockers.blockers(target), target, wait)
     file = recipe_file.read(target.application, revision)
+    release_configuration.check(target, revision, lambda: [one.host for one in chosen_members(target, hosts)])
     missing = blockers.of_revision(target, revision)
     refuse_if_blocked(missing, target, wait)
     with transaction.atomic():

@@ -18,7 +18,14 @@ class Release(models.Model):
     revision = models.CharField(max_length=40)
     ref = models.CharField(max_length=200)
     kind = models.CharField(max_length=9, choices=ReleaseKind.choices)
-    configuration_digest = models.CharField(max_length=64, blank=True, default="")
+    configuration = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Which it was made with: the newest change then, and where it lies; none of its values.",
+    )
+    configuration_digest = models.CharField(
+        max_length=64, blank=True, default="", help_text="Equal for equal configuration; empty: there is none."
+    )
     bad = models.BooleanField(
         default=False, help_text="Failed after it went live; never a silent choice for a rollback."
     )

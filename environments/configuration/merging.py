@@ -54,6 +54,7 @@ class Layers:
 
     target: Target
     rows: Rows
+    regions: dict[int, int]  # of each zone
 
     @classmethod
     def read(cls, target: Target, *, upto: int | None = None) -> Self:
@@ -63,7 +64,7 @@ class Layers:
         rows: Rows = {}
         for row in found.filter(at).order_by("pk"):  # a later row takes the place of an earlier one
             rows.setdefault((row.layer, row.of_id), {})[row.name] = row
-        return cls(target, rows)
+        return cls(target, rows, dict(Zone.objects.values_list("pk", "region")))
 
     def merged(self, host: Host | None) -> list[Merged]:
         """By name. Without a host: what all hosts have in common."""
@@ -75,13 +76,13 @@ class Layers:
         return [Merged(rows[0], tuple(rows[1:])) for _, rows in sorted(found.items())]
 
     def _places(self, host: Host | None) -> Iterator[tuple[str, int]]:
-        zone = host.zone if host else None
+        zone = host.zone_id if host else None
         ids = {
             Layer.APPLICATION: self.target.application_id,
             Layer.ENVIRONMENT: self.target.environment_id,
             Layer.TARGET: self.target.pk,
-            Layer.REGION: zone.region_id if zone else None,
-            Layer.ZONE: zone.pk if zone else None,
+            Layer.REGION: self.regions.get(zone) if zone else None,
+            Layer.ZONE: zone,
             Layer.HOST: host.pk if host else None,
         }
         for layer in ORDER:

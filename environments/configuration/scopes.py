@@ -65,7 +65,7 @@ class Scope:
         }[self.layer]
 
     def require_maintainer(self, by: User | None) -> None:
-        """Raises NotAllowed. It takes the right on all that the value reaches: for a region, zone or host everything."""
+        """Raises NotAllowed. It takes the right on all that the value reaches; for a place, everywhere."""
         of = self.of
         if isinstance(of, Target):
             access.require(by, access.MAINTAIN, of)

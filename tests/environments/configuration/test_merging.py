@@ -113,7 +113,7 @@ def test_a_thousand_hosts_cost_as_many_queries_as_one(target: Target) -> None:
             connection,
         ) as seen:
             layers = Layers.read(target)
-            for host in Host.objects.select_related("zone").filter(memberships__environment=target.environment):
+            for host in Host.objects.filter(memberships__environment=target.environment):
                 layers.merged(host)
         return len(seen)
 
@@ -123,4 +123,4 @@ def test_a_thousand_hosts_cost_as_many_queries_as_one(target: Target) -> None:
     Membership.objects.bulk_create(Membership(environment=target.environment, host=host) for host in hosts)
     for host in hosts[:20]:
         changing.set_value(Scope(host), "A", host.name, by=None)
-    assert queries() == few == 2
+    assert queries() == few == 3
