@@ -1,27 +1,30 @@
-"""`make test`: everything on SQLite and a selection on PostgreSQL, side by side; then the browser by itself.
+"""`make test`: everything on SQLite, a selection on PostgreSQL, and the browser, side by side.
 
-Most tests wait for hosts, so that several processes together take little longer than the slowest alone. The folder with
-the most of them is two groups: a new file in it belongs to the second by itself.
+Many tests wait for hosts, processes or pages, so that several pytest processes together take little longer than the
+processor needs. Each group is one. A new file needs no entry here: it belongs to the group of its folder's rest.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.postgresql import PostgreSQL  # noqa: E402
 
-HOSTS = "tests/deployments/host_program"
-EXCEPT_BROWSER = ("--ignore=tests/browser", "-m", "not browser")
+BROWSER, DEPLOYMENTS, HOSTS = "tests/browser", "tests/deployments", "tests/deployments/host_program"
+EXCEPT_BROWSER = (f"--ignore={BROWSER}", "-m", "not browser")
 # whole processes, hangs and deaths: about half of what that folder takes
 LONG = tuple(
-    f"tests/deployments/{name}"
+    f"{DEPLOYMENTS}/{name}"
     for name in (
         "capistrano",
         "test_adoption.py",
@@ -33,62 +36,95 @@ LONG = tuple(
         "test_state_machine.py",
     )
 )
+# on an installation of their own, or on pages that many deploys go over
+STORIES = tuple(f"{BROWSER}/{name}" for name in ("test_first_minutes.py", "test_frame.py", "test_log.py"))
+
+
+def without(*paths: str) -> tuple[str, ...]:
+    return tuple(f"--ignore={path}" for path in paths)
+
+
 GROUPS = {
+    "Browser: pages and deploys": (BROWSER, *without(*STORIES)),
+    "Browser: stories": STORIES,
     "SQLite: workers, links and the demo": (*LONG, *EXCEPT_BROWSER),
-    "SQLite: deployments": (
-        "tests/deployments",
-        *(f"--ignore={path}" for path in (HOSTS, *LONG)),
-        *EXCEPT_BROWSER,
-    ),
+    "SQLite: deployments": (DEPLOYMENTS, *without(HOSTS, *LONG), *EXCEPT_BROWSER),
     "SQLite: programs on hosts": (HOSTS, *EXCEPT_BROWSER),
-    "SQLite: everything else": ("tests", "--ignore=tests/deployments", *EXCEPT_BROWSER),
+    "SQLite: everything else": ("tests", *without(DEPLOYMENTS), *EXCEPT_BROWSER),
+    "PostgreSQL": (f"--ignore={BROWSER}", "-m", "both_databases"),
 }
-ON_POSTGRESQL = ("--ignore=tests/browser", "-m", "both_databases")
 
 
-def begin(*arguments: str, database: str = "", output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """pytest in a process of its own; it prints its own closing lines."""
-    environment = {**os.environ, "TEST_DATABASE_URL": database}
-    # An import above has set it to the real settings, which tests must not have.
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
+@dataclass(frozen=True)
+class Ran:
+    """How a group of tests ended. `processor`: seconds of it that were used, by all processes that it started."""
+
+    title: str
+    code: int
+    output: str
+    seconds: float
+    processor: float
+
+    @property
+    def summary(self) -> str:
+        """pytest's own: what failed, and how many did not."""
+        return self.output.rpartition("short test summary info")[2].partition("\n")[2].strip() or self.last
+
+    @property
+    def last(self) -> str:
+        return self.output.strip().rpartition("\n")[2]
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="deployer-pg-") as folder:
+        server = PostgreSQL(Path(folder))
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+def run(title: str, arguments: tuple[str, ...]) -> Ran:
+    """pytest in a process of its own, to its end."""
+    began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
+    with postgresql() if title == "PostgreSQL" else nullcontext("") as url, tempfile.TemporaryFile() as output:
+        environment = {**os.environ, "TEST_DATABASE_URL": url}
+        # An import above has set it to the real settings, which tests must not have.
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace")
+    seconds = time.monotonic() - began
+    return Ran(title, process.returncode, said, seconds, used.ru_utime + used.ru_stime)
 
 
-def say(title: str) -> None:
-    print(f"\n== {title}", flush=True)
-
-
-def run_together(groups: dict[str, tuple[str, ...]], urls: dict[str, str]) -> list[int]:
-    """Run them all at once and print what each has said, one after the other; their exit codes."""
-    with ExitStack() as stack:
-        outputs = {title: stack.enter_context(tempfile.TemporaryFile()) for title in groups}
-        started = {
-            title: begin(*arguments, database=urls.get(title, ""), output=outputs[title])
-            for title, arguments in groups.items()
-        }
-        codes = []
-        for title, process in started.items():
-            say(title)
-            codes.append(process.wait())
-            outputs[title].seek(0)
-            print(outputs[title].read().decode("utf-8", "replace"), flush=True)
-    return codes
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 def main() -> int:
     chosen = tuple(sys.argv[1:])
-    groups = {"SQLite": (*EXCEPT_BROWSER, *chosen)} if chosen else GROUPS
-    with tempfile.TemporaryDirectory(prefix="deployer-pg-") as folder:
-        server = PostgreSQL(Path(folder))
-        try:
-            everything = groups | {"PostgreSQL": (*ON_POSTGRESQL, *chosen)}
-            codes = run_together(everything, {"PostgreSQL": server.start()})
-        finally:
-            server.stop()
-    say("Browser")
-    codes.append(begin("tests/browser", *chosen).wait())
-    return 1 if any(codes) else 0
+    groups = GROUPS
+    if chosen:
+        names = {"Browser": (BROWSER,), "SQLite": EXCEPT_BROWSER, "PostgreSQL": GROUPS["PostgreSQL"]}
+        groups = {title: (*arguments, *chosen) for title, arguments in names.items()}
+    ended: list[Ran] = []
+    with ThreadPoolExecutor(len(groups)) as threads:
+        for future in as_completed([threads.submit(run, *group) for group in groups.items()]):
+            ended.append(future.result())
+            say(f"\n== {ended[-1].title}: {ended[-1].seconds:.0f} s\n{ended[-1].output.rstrip()}")
+    well = {0, 5} if chosen else {0}  # 5: a group in which nothing was chosen
+    say("\n== All of it")
+    for group in ended:
+        say(f"{group.seconds:5.0f} s, {group.processor:5.0f} s of a processor: {group.title}: {group.last}")
+    for group in ended:
+        if group.code not in well:
+            say(f"\n== {group.title} failed ({group.code})\n{group.summary}")
+    return 1 if any(group.code not in well for group in ended) else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What all tests share. Servers are real ones, started on free ports in temporary folders."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ from django.conf import settings
 
 from deployer_site.valkey import find_binary, write_configuration
 from environments.ssh.connection import own_key
+from tests.emptying import quick_emptying as quick_emptying
+from tests.patience import Wait as Wait
+from tests.patience import eventually as eventually_true
 from tests.processes import Processes
-
-Wait = Callable[[Callable[[], object], float], None]
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +36,10 @@ def processes() -> Iterator[Processes]:
     started.stop()
 
 
-def _eventually(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"This did not come true within {seconds} s."
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="session")
 def eventually() -> Wait:
-    """`eventually(condition, seconds)` polls until the condition is true, and fails when the time is over."""
-    return _eventually
+    """`eventually(condition)` polls until the condition is true: `tests.patience`."""
+    return eventually_true
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +55,6 @@ def valkey(processes: Processes, tmp_path_factory: pytest.TempPathFactory) -> st
         except redis.ConnectionError:
             return False
 
-    _eventually(answers, 10)
+    eventually_true(answers)
     client.close()
     return str(settings.REDIS_URL)

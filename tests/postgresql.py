@@ -12,7 +12,7 @@ import psycopg
 
 from tests.processes import Processes
 
-START_SECONDS = 20.0
+START_SECONDS = 90.0
 PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
 # Nothing of these tests must outlive a power cut.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")

@@ -7,6 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from deployer_site.lifeline import Lifeline, behind_gate
 
+STOP_SECONDS = 20.0
+
+
+def nap(number: int) -> str:
+    """A command that sleeps for years and is like no other on this machine: the same tests may run beside these."""
+    return f"sleep 1{os.getpid():07d}{number:02d}"
+
 
 class Processes:
     def __init__(self) -> None:
@@ -29,7 +36,7 @@ class Processes:
                 os.killpg(child.pid, signal.SIGTERM)
         for child in self._children:
             try:
-                child.wait(timeout=5)
+                child.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()

@@ -19,6 +19,11 @@ os.environ["DEMO"] = "0"
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
 
+from deployer_site import network  # noqa: E402
+from tests.ports import OF_VALKEY  # noqa: E402
+
+network.VALKEY_PORTS = OF_VALKEY
+
 from deployer_site.settings import *  # noqa: E402, F403
 from deployer_site.settings import DATABASES, STORAGES, VAR  # noqa: E402
 
@@ -28,6 +33,8 @@ STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.s
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, not memory: threads and spawned processes open it too, with the locking that production has.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+    # Dozens of threads that write at once wait longer for their turns while the machine is busy with other tests.
+    DATABASES["default"]["OPTIONS"]["timeout"] = 90
 
 if "postgresql" in DATABASES["default"]["ENGINE"]:
     # A test is often one transaction, and may well rest in it.

@@ -27,10 +27,29 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
+# A test that passes never waits for it: a machine that is busy with other tests is no failure.
+PATIENCE = 60_000
 OpenPage = Callable[..., Page]
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=PATIENCE)
+
+# What signing in leaves, for each person as often as tests may sign in: signing out ends one of them.
+SESSIONS = """
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from environments.models import User
+
+for user in User.objects.filter(is_active=True):
+    for _ in range(40):
+        session = import_module(settings.SESSION_ENGINE).SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        print(user.username, session.session_key)
+"""
 
 
 class Site:
@@ -41,15 +60,30 @@ class Site:
         self.base = f"http://localhost:{copy.port}"
         rows = (line.split() for line in (copy.folder / "demo-users.txt").read_text().splitlines())
         self.people = {role: (name, password) for name, password, role in rows}
+        self._sessions: dict[str, list[str]] = {}
+
+    def run(self, code: str) -> str:
+        """Run it within the installation; what it prints."""
+        command = [sys.executable, str(ROOT / "manage.py"), "shell", "--verbosity", "0", "--command", code]
+        environ = environment(self._copy.folder, self._copy.port, DEMO="1")
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd="/").stdout
 
     def seed(self, code: str) -> int:
         """Run it within the installation; the number that it prints last."""
-        command = [sys.executable, str(ROOT / "manage.py"), "shell", "--verbosity", "0", "--command", code]
-        environ = environment(self._copy.folder, self._copy.port, DEMO="1")
-        said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd="/").stdout
-        return int(said.split()[-1])
+        return int(self.run(code).split()[-1])
 
     def sign_in(self, page: Page, role: str = "deployer", *, to: str = "/") -> None:
+        """Be signed in, without the form: `sign_in_by_form`."""
+        name, _ = self.people[role]
+        if not self._sessions.get(name):
+            for line in self.run(SESSIONS).splitlines():
+                username, key = line.split()
+                self._sessions.setdefault(username, []).append(key)
+        cookie = f"deployer-{self._copy.port}-session"
+        page.context.add_cookies([{"name": cookie, "value": self._sessions[name].pop(), "url": self.base}])
+        page.goto(self.base + to)
+
+    def sign_in_by_form(self, page: Page, role: str = "deployer", *, to: str = "/") -> None:
         name, password = self.people[role]
         page.goto(f"{self.base}/signin?next={to}")
         page.get_by_label("User name").fill(name)
@@ -107,9 +141,10 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if theme == "dark" else "light",
-            **options,
+            **{"reduced_motion": "reduce", **options},  # without a graphics card each turn of a wheel costs much
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         if not outage:
             page.on("console", lambda said: wrong.append(f"console: {said.text}") if is_wrong(said) else None)
@@ -132,15 +167,22 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def deploy(site: Site, page: Page, application: str, environment: str, ref: str) -> int:
-    """Click a deploy of `ref`; the deploy's id. The page is then the deploy's."""
+def deploy(site: Site, page: Page, application: str, environment: str, ref: str, *, held: bool = False) -> int:
+    """Click a deploy of `ref`; its id. The page is then the deploy's. `held`: it is under way until `let_go`."""
     page.goto(f"{site.base}/{application}/{environment}/deploy?ref={ref}")
+    if held:
+        page.get_by_label("when someone says so").check()
     page.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
     return int(page.url.rsplit("/", 1)[1])
 
 
+def let_go(page: Page) -> None:
+    """What was held goes live, as soon as it is prepared."""
+    page.get_by_role("button", name="Go live now").click(timeout=3 * PATIENCE)
+
+
 def wait_for_end(page: Page) -> None:
     """Until the log's last word, and the page's after it."""
-    expect(page.locator("[data-count]")).to_contain_text("sha256", timeout=90_000)
+    expect(page.locator("[data-count]")).to_contain_text("sha256", timeout=3 * PATIENCE)
     expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)

@@ -1,6 +1,7 @@
 """A deploy that is over, with a log of any length: written into a running installation by its own models."""
 
 SEED = """
+import itertools
 import secrets
 from django.db import transaction
 from django.utils import timezone
@@ -24,15 +25,16 @@ with transaction.atomic():
     HostRun.objects.bulk_create(
         HostRun(deploy=deploy, host_name=name, zone="abc"[n % 3], **facts) for n, name in enumerate(hosts)
     )
-    chunks = (
-        LogChunk(
-            deploy=deploy, host_name=hosts[first // per_chunk % 12], stream="stdout", at=now, first_n=first,
-            last_n=min(lines, first + per_chunk - 1),
-            text="\\n".join(map(text, range(first, min(lines, first + per_chunk - 1) + 1))),
-        )
-        for first in range(1, lines + 1, per_chunk)
+chunks = (
+    LogChunk(
+        deploy=deploy, host_name=hosts[first // per_chunk % 12], stream="stdout", at=now, first_n=first,
+        last_n=min(lines, first + per_chunk - 1),
+        text="\\n".join(map(text, range(first, min(lines, first + per_chunk - 1) + 1))),
     )
-    LogChunk.objects.bulk_create(chunks, batch_size=80)
+    for first in range(1, lines + 1, per_chunk)
+)
+while batch := list(itertools.islice(chunks, 80)):  # others write too, and do not wait for all of it
+    LogChunk.objects.bulk_create(batch)
 print(deploy.pk)
 """
 

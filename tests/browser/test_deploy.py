@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.conftest import OpenPage, Site, deploy, wait_for_end
+from tests.browser.conftest import OpenPage, Site, deploy, let_go, wait_for_end
 from tests.browser.seeded_log import seed_code
 
 pytestmark = pytest.mark.browser
@@ -119,10 +119,10 @@ def test_a_failure_says_what_happened_what_it_means_and_what_to_do(site: Site, o
 def test_a_deploy_can_be_cancelled(site: Site, open_page: OpenPage) -> None:
     page = open_page()
     site.sign_in(page)
-    deploy(site, page, "storefront", "staging", "feature/dark-mode")
+    deploy(site, page, "storefront", "staging", "feature/dark-mode", held=True)
     page.get_by_role("button", name="Cancel", exact=True).click()
     wait_for_end(page)
-    expect(page.locator(".dp-lead")).to_contain_text(re.compile("Cancelled|Succeeded"))
+    expect(page.locator(".dp-lead")).to_contain_text("Cancelled")
 
 
 def test_the_choice_of_a_ref_works_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
@@ -151,10 +151,7 @@ def test_who_else_is_watching_and_the_end_is_heard(site: Site, open_page: OpenPa
     first, second = open_page(), open_page()
     site.sign_in(first)
     site.sign_in(second, "administrator")
-    first.goto(f"{site.base}/storefront/production/deploy?ref=main")
-    first.get_by_label("when someone says so").check()  # it stays under way until then
-    first.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
-    first.wait_for_url(re.compile(r"/deploys/\d+$"))
+    deploy(site, first, "storefront", "production", "main", held=True)
     address = first.url
     first.get_by_text("When it ends").click()
     first.locator("[data-horn-volume]").fill("20")
@@ -165,7 +162,7 @@ def test_who_else_is_watching_and_the_end_is_heard(site: Site, open_page: OpenPa
     expect(first.locator("[data-watching]")).to_contain_text("and you are watching")
     second.goto(site.base)
     expect(first.locator("[data-watching]")).to_have_text("")
-    first.get_by_role("button", name="Go live now").click(timeout=60_000)
+    let_go(first)
     first.wait_for_url(address)
     first.get_by_text("When it ends").click()
     first.locator("[data-horn-volume]").fill("15")  # the gesture without which no page may sound
@@ -191,9 +188,7 @@ def test_a_failed_host_is_found_by_keyboard_and_retried(site: Site, open_page: O
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
     wait_for_end(page)
     expect(page.get_by_text("retry of")).to_be_visible()
-    page.goto(f"{site.base}/storefront/production/deploy?ref=main")  # well again for who comes after
-    page.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
-    page.wait_for_url(re.compile(r"/deploys/\d+$"))
+    deploy(site, page, "storefront", "production", "main")  # well again for who comes after
     wait_for_end(page)
 
 

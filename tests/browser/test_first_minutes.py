@@ -23,7 +23,7 @@ from tests.repository import Repository
 pytestmark = pytest.mark.browser
 DEPLOY = re.compile("^Deploy [0-9a-f]{7}")
 READY = '[data-host][data-state="ok"], [data-host][data-state="warn"]'
-SECONDS = 60_000
+SECONDS = 90_000
 
 
 @pytest.fixture(scope="module")

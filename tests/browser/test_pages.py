@@ -10,6 +10,7 @@ from tests.browser.conftest import OpenPage, Site, deploy, wait_for_end
 
 pytestmark = pytest.mark.browser
 PAGES = {
+    "signin": "/signin",
     "home": "/",
     "target": "/storefront/production/",
     "new": "/storefront/production/deploy?ref=feature/dark-mode",
@@ -23,23 +24,23 @@ def settle(page: Page) -> None:
     page.evaluate("document.fonts.ready")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_pictures(width: int, theme: str, site: Site, open_page: OpenPage, pictures: Path) -> None:
-    page = open_page(width=width, theme=theme)
-    page.goto(f"{site.base}/signin")
-    settle(page)
-    page.screenshot(path=pictures / f"signin-{width}-{theme}.png")
-    site.sign_in(page)
+def test_pictures(width: int, site: Site, open_page: OpenPage, pictures: Path) -> None:
+    page = open_page(width=width)
     for name, path in PAGES.items():
-        page.goto(site.base + path)
+        if name == "signin":
+            page.goto(site.base + path)
+        else:
+            site.sign_in(page, to=path)
         if name == "deploy":
             wait_for_end(page)
         settle(page)
-        expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
-        too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        assert not too_wide, f"{name} is wider than {width} px"
-        page.screenshot(path=pictures / f"{name}-{width}-{theme}.png", full_page=True)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            assert not too_wide, f"{name} is wider than {width} px"
+            page.screenshot(path=pictures / f"{name}-{width}-{theme}.png", full_page=True, animations="disabled")
 
 
 def test_the_theme_is_remembered_and_is_there_before_the_first_paint(site: Site, open_page: OpenPage) -> None:
@@ -77,9 +78,9 @@ def test_a_viewer_looks_but_cannot_deploy(site: Site, open_page: OpenPage) -> No
     expect(page.locator("[formaction]")).to_have_count(0)
 
 
-def test_signing_out_ends_it(site: Site, open_page: OpenPage) -> None:
+def test_one_signs_in_and_signing_out_ends_it(site: Site, open_page: OpenPage) -> None:
     page = open_page()
-    site.sign_in(page)
+    site.sign_in_by_form(page)
     page.locator("summary.dp-me").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile("/signin"))

@@ -10,8 +10,9 @@ from deployments.states import FINAL
 from tests.chaos.counted import COUNTED_STEPS
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
-from tests.deployments.fleet import FleetTarget, eventually
+from tests.deployments.fleet import FleetTarget
 from tests.deployments.workers import RunningWorker, start_workers
+from tests.patience import within
 from tests.processes import Processes
 
 FINAL_SECONDS = 45.0
@@ -54,7 +55,7 @@ def over(deploy: Deploy) -> bool:
 
 
 def await_ends(deploys: list[Deploy], seconds: float = FINAL_SECONDS) -> None:
-    eventually(lambda: all(over(deploy) for deploy in deploys), seconds, f"the end of {deploys}")
+    within(lambda: all(over(deploy) for deploy in deploys), seconds, f"the end of {deploys}")
 
 
 def warm_up(places: list[FleetTarget]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from environments.keys import ensure_key_pair
 from environments.models import Host, HostKey
-from tests.deployments.fleet import FleetTarget, eventually
+from tests.deployments.fleet import FleetTarget
+from tests.patience import within
 from tests.processes import Processes
 
 SPACE, NEAR_LINK, FAR_LINK = "deployer-far", "dpl-near", "dpl-far"
@@ -91,7 +92,7 @@ def a_far_host(processes: Processes, folder: Path) -> Iterator[FarHost]:
         for words in (["addr", "add", f"{FAR}/30", "dev", FAR_LINK], ["link", "set", FAR_LINK, "up"]):
             _ip("-n", SPACE, *words)
         child = processes.start(["ip", "netns", "exec", SPACE, sshd, "-D", "-e", "-f", str(folder / "sshd_config")])
-        eventually(_answers, 30, "the answer of sshd")
+        within(_answers, 30, "the answer of sshd")
         host = FarHost(folder, child)
         yield host
         host.go_on()

@@ -13,7 +13,8 @@ from deployments.states import RUN_OPEN, DeployStatus
 from tests.chaos.cluster import Cluster, await_ends, runs_of, warm_up
 from tests.chaos.truth import check_true_end, executions_once
 from tests.deployments.ended import request
-from tests.deployments.fleet import FleetTarget, eventually
+from tests.deployments.fleet import FleetTarget
+from tests.patience import within
 
 AT_ONCE = 5
 ADOPTED_SECONDS = 15.0
@@ -59,7 +60,7 @@ def _await_adoption(row: Worker) -> int:
     """How many deploys the killed worker had its hands on."""
     left = HostRun.objects.filter(claimed_by=row, status__in=RUN_OPEN)
     hit = left.values("deploy").distinct().count()
-    eventually(lambda: not left.exists(), ADOPTED_SECONDS, "the adoption")
+    within(lambda: not left.exists(), ADOPTED_SECONDS, "the adoption")
     return hit
 
 

@@ -14,9 +14,10 @@ from tests.chaos.cluster import Cluster, await_ends, over, runs_of, warm_up
 from tests.chaos.counted import COUNTED_STEPS, counted_step
 from tests.chaos.truth import check_true_end
 from tests.deployments.ended import request
-from tests.deployments.fleet import FleetTarget, eventually
+from tests.deployments.fleet import FleetTarget
 from tests.deployments.test_adoption import _stopped
 from tests.deployments.test_cancel import processes_with
+from tests.patience import within
 
 AT_ONCE = 5
 ASLEEP_SECONDS = 120.0
@@ -37,7 +38,7 @@ def test_r03_a_worker_that_wakes_changes_nothing(cluster: Cluster, chance: rando
         sleeper = chance.choice(cluster.workers)
         # SQLite has one lock for all writers, and a stopped process keeps it: one machine sleeps as a whole
         if connection.vendor == "sqlite":
-            eventually(lambda sleeper=sleeper: _stopped(sleeper), 30, "a moment without a write")  # type: ignore[misc]
+            within(lambda sleeper=sleeper: _stopped(sleeper), 30, "a moment without a write")  # type: ignore[misc]
         else:
             sleeper.signal(signal.SIGSTOP)
         slept = time.monotonic()
@@ -73,19 +74,17 @@ def test_r04_an_orphan(cluster: Cluster, cancelled: bool) -> None:
     place, *_ = cluster.places(1, steps=LONG_STEPS)
     cluster.start(2)
     deploy = request(place)
-    eventually(lambda: all((root / "marks").exists() for root in place.roots()), 40, "the step on all hosts")
+    within(lambda: all((root / "marks").exists() for root in place.roots()), 40, "the step on all hosts")
     cluster.kill_all()
     if cancelled:
         lifecycle.request_cancel(deploy, by=place.by)
     cluster.start(2)
     began = time.monotonic()
     if cancelled:
-        eventually(lambda: over(deploy), ORPHAN_SECONDS, "the end of the cancelled deploy")
+        within(lambda: over(deploy), ORPHAN_SECONDS, "the end of the cancelled deploy")
         assert not processes_with(f"{place.target.root.removeprefix('~/')}/releases"), "its steps still run"
     else:
-        eventually(
-            lambda: not deploy.runs.filter(claimed_by=None, status="preparing").exists(), ORPHAN_SECONDS, "adoption"
-        )
+        within(lambda: not deploy.runs.filter(claimed_by=None, status="preparing").exists(), ORPHAN_SECONDS, "adoption")
     took = time.monotonic() - began
     if not cancelled:
         await_ends([deploy], 90)

@@ -22,7 +22,8 @@ from tests.chaos.cluster import Cluster, await_ends, runs_of, warm_up
 from tests.chaos.faulty_link import FaultyLink
 from tests.chaos.truth import check_true_end, executions_once
 from tests.deployments.ended import request
-from tests.deployments.fleet import closed_port, eventually
+from tests.deployments.fleet import closed_port
+from tests.patience import within
 from tests.processes import Processes
 
 AT_ONCE = 4
@@ -47,7 +48,7 @@ class Broker:
 
     def start(self) -> None:
         self.child = self.processes.start([str(find_binary()), str(write_configuration(self.url, self.folder))])
-        eventually(self._answers, 20, "the broker's answer")
+        within(self._answers, 20, "the broker's answer")
 
     def kill(self) -> None:
         self.child.kill()
@@ -146,7 +147,7 @@ def test_r07_a_worker_behind_a_link_that_hangs_consumes_again(
     warm_up([place])
     link.hold()
     held = time.monotonic()
-    eventually(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
+    within(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
     told = time.monotonic() - held
     assert "hears nothing from Redis" in worker_state().text
     time.sleep(max(0.0, 70 - told))
@@ -157,9 +158,9 @@ def test_r07_a_worker_behind_a_link_that_hangs_consumes_again(
     healed = time.monotonic()
     client = redis.Redis.from_url(broker.url)
     doorbell.ring(without.pk)
-    eventually(lambda: not client.llen("deployer:deployer"), 90, "that the worker consumes")
+    within(lambda: not client.llen("deployer:deployer"), 90, "that the worker consumes")
     consumed = time.monotonic() - healed
-    eventually(lambda: worker_state().ok, 30, "that all is well")
+    within(lambda: worker_state().ok, 30, "that all is well")
     client.close()
     check_true_end(place, without)
     assert urlsplit(behind).port != broker.port
@@ -179,9 +180,9 @@ def test_r07_a_worker_that_consumes_no_more_ends_itself(cluster: Cluster, broker
             current_app.control.cancel_consumer(queue, connection=connection)
     began = time.monotonic()
     running = request(place)
-    eventually(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
+    within(Event.objects.filter(kind="worker.deaf").exists, ALARM_SECONDS, "the alarm")
     told = time.monotonic() - began
-    eventually(lambda: deaf.child.poll() is not None, RESTART_SECONDS - told, "the end of the worker")
+    within(lambda: deaf.child.poll() is not None, RESTART_SECONDS - told, "the end of the worker")
     ended = time.monotonic() - began
     cluster.kill(deaf)
     cluster.start(1)

@@ -17,8 +17,8 @@ from tests.chaos.cluster import Cluster, await_ends, runs_of, warm_up
 from tests.chaos.commit_cutter import CommitCutter
 from tests.chaos.truth import check_true_end, executions_once
 from tests.deployments.ended import request
-from tests.deployments.fleet import eventually
 from tests.deployments.web import database_url
+from tests.patience import within
 from tests.postgresql import PostgreSQL
 
 AT_ONCE = 4
@@ -39,7 +39,7 @@ def server() -> Path:
 def _stop_at_once(server: Path) -> None:
     pid = int((server / "data/postmaster.pid").read_text().splitlines()[0])
     os.kill(pid, signal.SIGQUIT)
-    eventually(lambda: not (server / "data/postmaster.pid").exists() or not _lives(pid), 20, "the server's end")
+    within(lambda: not (server / "data/postmaster.pid").exists() or not _lives(pid), 20, "the server's end")
     connections.close_all()
 
 

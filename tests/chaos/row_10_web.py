@@ -17,10 +17,10 @@ from websockets.exceptions import WebSocketException
 
 from deployer_site.web_process import STEADY_SECONDS
 from tests.chaos.cluster import runs_of
-from tests.deployments.fleet import eventually
 from tests.deployments.readers import close_readers
 from tests.deployments.web import Web
 from tests.deployments.writer import Writer, check_whole
+from tests.patience import within
 from tests.processes import Processes
 
 LINES, LINES_A_SECOND = 80_000, 2_000
@@ -85,7 +85,7 @@ async def _ask(web: Web, writer: Writer, answers: list[int]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_r10_what_answers_ends(processes: Processes, chance: random.Random, number: signal.Signals) -> None:
     web = Web(processes)
-    await asyncio.to_thread(eventually, web.answers, 60, "the web process")
+    await asyncio.to_thread(within, web.answers, 60, "the web process")
     writer = await sync_to_async(Writer)(max(LINES, runs_of(5) * 16_000))
     reader, answers = Reader(web, writer), list[int]()
     writer.rest = 40 / LINES_A_SECOND

@@ -18,7 +18,8 @@ from tests.chaos.far_host import FarHost, a_far_host
 from tests.chaos.faulty_link import FaultyLink
 from tests.chaos.truth import check_true_end
 from tests.deployments.ended import request
-from tests.deployments.fleet import FleetTarget, eventually, step
+from tests.deployments.fleet import FleetTarget, step
+from tests.patience import within
 from tests.processes import Processes
 from tests.repository import Repository
 
@@ -54,22 +55,22 @@ def test_r12_r16_a_host_vanishes_and_comes_back(cluster: Cluster, far: FarHost) 
     place, name = _with_far(cluster, far, hosts=18, steps=LONG_STEPS)
     cluster.start(2)
     deploy = request(place)
-    eventually(lambda: _marked(place), 90, "the step on all hosts")
+    within(lambda: _marked(place), 90, "the step on all hosts")
     far.black_hole()
     gone = time.monotonic()
-    eventually(lambda: _status(deploy, name) == "unreachable", 60, "unreachable")
+    within(lambda: _status(deploy, name) == "unreachable", 60, "unreachable")
     took = time.monotonic() - gone
     await_ends([deploy], 120)
     assert deploy.status == "partial"
     assert deploy.runs.filter(status="live").count() == 17
     looked = Standing.objects.filter(target=place.target, looked_at__isnull=False)
-    eventually(looked.exists, 60, "the look at all hosts after the deploy")
+    within(looked.exists, 60, "the look at all hosts after the deploy")
     time.sleep(15)  # until that look is over
     far.heal()
     healed = time.monotonic()
     healed_at = timezone.now()
     seen = Placement.objects.filter(target=place.target, host__name=name, seen_at__gt=healed_at)
-    eventually(seen.exists, REREAD_SECONDS + 30, "what the host runs")
+    within(seen.exists, REREAD_SECONDS + 30, "what the host runs")
     reread = time.monotonic() - healed
     again = lifecycle.retry(deploy, by=place.by)
     await_ends([again], 120)
@@ -85,7 +86,7 @@ def test_r16_a_short_partition_is_lived_through(cluster: Cluster, far: FarHost) 
     place, name = _with_far(cluster, far, hosts=3, steps=LONG_STEPS)
     cluster.start(2)
     deploy = request(place)
-    eventually(lambda: _marked(place), 90, "the step on all hosts")
+    within(lambda: _marked(place), 90, "the step on all hosts")
     far.black_hole()
     time.sleep(8)
     far.heal()
@@ -99,10 +100,10 @@ def test_r13_a_server_that_hangs(cluster: Cluster, far: FarHost) -> None:
     place, name = _with_far(cluster, far, hosts=3, steps=LONG_STEPS)
     cluster.start(2)
     deploy = request(place)
-    eventually(lambda: _marked(place), 90, "the step on all hosts")
+    within(lambda: _marked(place), 90, "the step on all hosts")
     far.stop_servers()
     hung = time.monotonic()
-    eventually(lambda: _status(deploy, name) == "unreachable", 90, "unreachable")
+    within(lambda: _status(deploy, name) == "unreachable", 90, "unreachable")
     took = time.monotonic() - hung
     await_ends([deploy], 120)
     assert deploy.status == "partial"
@@ -110,7 +111,7 @@ def test_r13_a_server_that_hangs(cluster: Cluster, far: FarHost) -> None:
     far.replaces(second, name)
     asked = time.monotonic()
     fresh = request(second)
-    eventually(lambda: _status(fresh, name) == "unreachable", 90, "unreachable")
+    within(lambda: _status(fresh, name) == "unreachable", 90, "unreachable")
     at_banner = time.monotonic() - asked
     await_ends([fresh], 120)
     far.go_on()
@@ -129,10 +130,10 @@ def test_r14_a_slow_link_moves_no_limit(cluster: Cluster, link_to: Callable[[str
     cluster.start(1)
     (root,) = place.roots()
     deploy = request(place)
-    eventually((root / "began").exists, 60, "the step")
+    within((root / "began").exists, 60, "the step")
     link.slow_down(200)
     (program,) = (root / ".deployer/programs").iterdir()
-    eventually((program / "result").exists, 60, "the step's end")
+    within((program / "result").exists, 60, "the step's end")
     took = (program / "result").stat().st_mtime - (root / "began").stat().st_mtime
     link.slow_down(0)
     await_ends([deploy], 60)

@@ -13,7 +13,8 @@ from deployments.models import Deploy
 from deployments.states import DeployStatus
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request
-from tests.deployments.fleet import Driver, FleetTarget, eventually, step
+from tests.deployments.fleet import Driver, FleetTarget, step
+from tests.patience import within
 
 WAITS = "touch ../../at-{0}; until [ -e ../../go-{0} ]; do sleep 0.1; done; echo {0} done"
 STEPS = [
@@ -40,7 +41,7 @@ def small_disk(make_fleet_target: MakeFleetTarget) -> Iterator[FleetTarget]:
 def _fill(root: Path, how: str) -> None:
     if how == "read-only":
         command = ["mount", "-o", "remount,ro", str(root)]
-        eventually(lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0, 30, "read-only")
+        within(lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0, 30, "read-only")
     elif how == "inodes":
         (root / "filler").mkdir(exist_ok=True)
         with suppress(OSError):
@@ -92,7 +93,7 @@ def test_r17_r18_a_disk_that_is_full(small_disk: FleetTarget, driver: Driver, ho
             (root / "go-build").touch()
         (root / f"go-{moment}.tmp").touch()
         with driver.running(deploy, 120):
-            eventually((root / f"at-{moment}").exists, 60, "the step")
+            within((root / f"at-{moment}").exists, 60, "the step")
             (root / f"go-{moment}.tmp").rename(root / f"go-{moment}")
             _fill(root, how)
     _check_truth(place, deploy, served, before)

@@ -22,7 +22,7 @@ from tests.chaos.cluster import Cluster, await_ends
 from tests.chaos.counted import COUNTED_STEPS, counted_step
 from tests.chaos.truth import check_true_end
 from tests.deployments.ended import request
-from tests.deployments.fleet import eventually
+from tests.patience import within
 
 MEGABYTE = 1 << 20
 SIZE = 200 * MEGABYTE
@@ -63,7 +63,7 @@ def test_r19_new_deploys_wait_and_what_runs_ends_truthfully(cluster: Cluster, sm
     (place,) = cluster.places(1, steps=long_steps)
     cluster.start(2)
     running = request(place, "v1")
-    eventually(lambda: all((root / "marks").exists() for root in place.roots()), 60, "the step")
+    within(lambda: all((root / "marks").exists() for root in place.roots()), 60, "the step")
     _fill(small_var, 91)
     with pytest.raises(Blocked, match=r"own disk is 9\d % full"):
         request(place)

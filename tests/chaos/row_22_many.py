@@ -16,8 +16,9 @@ from tests.builders import make_token
 from tests.chaos.cluster import runs_of
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import end, request
-from tests.deployments.fleet import Driver, FleetTarget, eventually
+from tests.deployments.fleet import Driver, FleetTarget
 from tests.deployments.web import Web
+from tests.patience import within
 from tests.processes import Processes
 
 AT_ONCE = 200
@@ -34,7 +35,7 @@ def test_r22_of_two_hundred_one_becomes_active(
     end(request(place))
     monkeypatch.setenv("REPOSITORY_ROOTS", str(place.repository.path.parent.parent))
     web = Web(processes)
-    eventually(web.answers, 60, "the web process")
+    within(web.answers, 60, "the web process")
     token = make_token(user=place.by)
     slowest: list[float] = []
     used = web.processor_seconds()

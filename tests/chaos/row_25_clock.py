@@ -12,7 +12,7 @@ from tests.chaos.cluster import Cluster, await_ends, runs_of
 from tests.chaos.jumping_clock import JumpingClock
 from tests.chaos.truth import check_true_end
 from tests.deployments.ended import request
-from tests.deployments.fleet import eventually
+from tests.patience import within
 
 JUMPS = (-3600, 3600, 600, -600, 0)
 
@@ -46,12 +46,10 @@ def test_r25_a_clock_that_jumps(cluster: Cluster, chance: random.Random, tmp_pat
         assert own == sorted(own), "order is by number, not by time"
     clock.jump(3600)
     last = [request(place) for place in places]
-    eventually(
-        lambda: HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "work of the worker with the wrong clock"
-    )
+    within(lambda: HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "work of the worker with the wrong clock")
     cluster.kill(wrong)
     killed = time.monotonic()
-    eventually(lambda: not HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "the adoption")
+    within(lambda: not HostRun.objects.filter(claimed_by=row.pk).exists(), 30, "the adoption")
     took = time.monotonic() - killed
     await_ends(last)
     assert 4 < took < 15, f"{took:.1f} s: it lapses after 8 s without a renewal, whatever its clock said"

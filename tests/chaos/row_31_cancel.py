@@ -15,7 +15,8 @@ from tests.chaos.cluster import Cluster, await_ends, over, runs_of, warm_up
 from tests.chaos.faulty_link import FaultyLink
 from tests.chaos.truth import check_true_end
 from tests.deployments.ended import request
-from tests.deployments.fleet import FleetTarget, eventually
+from tests.deployments.fleet import FleetTarget
+from tests.patience import within
 
 AT_ONCE = 5
 CANCEL_SECONDS = 30.0
@@ -87,7 +88,7 @@ def test_r31_on_a_host_that_hangs(
         asked = time.monotonic()
         _cancel(deploy, place)
         _cancel(deploy, place)
-        eventually(lambda deploy=deploy: over(deploy), CANCEL_SECONDS, "the end")  # type: ignore[misc]
+        within(lambda deploy=deploy: over(deploy), CANCEL_SECONDS, "the end")  # type: ignore[misc]
         longest = max(longest, time.monotonic() - asked)
         print(round_, deploy.status, [(run.status, run.error) for run in deploy.runs.all() if run.host_name == hung])
         link.reset()

@@ -8,11 +8,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deployer_site.network import find_free_port
 from tests.conftest import Wait
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS, STOP_SECONDS = 150.0, 20.0
+START_SECONDS, STOP_SECONDS = 300.0, 60.0
 
 
 def environment(folder: Path, port: int, **settings: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ def descendants(parent: int) -> dict[int, str]:
 
 class Copy:
     def __init__(self, folder: Path, *, eventually: Wait, port: int = 0, **settings: str) -> None:
-        self.folder, self.port = folder, port or find_free_port()
+        self.folder, self.port = folder, port or free_port()
         self._eventually = eventually
         self._output = folder.with_name(f"{folder.name}-{self.port}.log").open("w+b")
         self.process = subprocess.Popen(
@@ -66,7 +66,7 @@ class Copy:
         """Status, headers in lower case, body."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, {name.lower(): text for name, text in answer.headers.items()}, answer.read()
         except urllib.error.HTTPError as error:
             with error:

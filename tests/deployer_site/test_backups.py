@@ -199,7 +199,7 @@ def test_the_command_refuses_while_a_copy_runs(file: Path) -> None:
 def test_a_backup_of_sqlite_is_restored_here(tmp_path: Path, file: Path) -> None:
     def manage(*words: str, **variables: str) -> None:
         command = [sys.executable, str(ROOT / "manage.py"), *words]
-        subprocess.run(command, env=environment(tmp_path / "var", 8000, **variables), check=True, timeout=60)
+        subprocess.run(command, env=environment(tmp_path / "var", 8000, **variables), check=True, timeout=180)
 
     manage("migrate", "--verbosity", "0")
     manage("createsuperuser", "--noinput", "--username=ada", "--email=", DJANGO_SUPERUSER_PASSWORD="one-good-secret")

@@ -71,7 +71,7 @@ async def test_slow_ones_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     threads = RequestThreads(asked)
     slow = [_ask(threads, number) for number in range(AT_ONCE)]
     asked.go_on[AT_ONCE].set()
-    await asyncio.wait_for(_ask(threads, AT_ONCE), 10)
+    await asyncio.wait_for(_ask(threads, AT_ONCE), 60)
     assert not any(task.done() for task in slow)
     for event in asked.go_on:
         event.set()
@@ -85,7 +85,7 @@ async def test_who_only_reads_a_long_answer_takes_no_place(monkeypatch: pytest.M
     threads = RequestThreads(asked)
     readers = [_ask(threads, number, answers=True) for number in range(AT_ONCE)]
     asked.go_on[AT_ONCE].set()
-    await asyncio.wait_for(_ask(threads, AT_ONCE), 10)
+    await asyncio.wait_for(_ask(threads, AT_ONCE), 60)
     for event in asked.go_on:
         event.set()
     await asyncio.gather(*readers)
@@ -173,7 +173,7 @@ class Browser:
             "query_string": b"",
             "headers": [(b"host", b"localhost")],
         }
-        await asyncio.wait_for(threads(scope, self.receive, self.send), 20)
+        await asyncio.wait_for(threads(scope, self.receive, self.send), 60)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ def write_elsewhere() -> None:
 
     thread = threading.Thread(target=write)
     thread.start()
-    thread.join(timeout=5)
+    thread.join(timeout=30)
     assert not thread.is_alive(), "The writer had to wait."
 
 

@@ -18,6 +18,7 @@ from deployer_site.lifeline import Lifeline
 from deployer_site.programs import Program
 from deployer_site.supervisor import Supervisor, next_pause
 from tests.conftest import Wait
+from tests.patience import PATIENCE
 
 
 def script(name: str, text: str, *, once: bool = False, hide: tuple[str, ...] = ()) -> Program:
@@ -40,7 +41,7 @@ class Stage:
     def printed(self) -> str:
         return self._printed.getvalue()
 
-    async def until(self, condition: Callable[[], object], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -68,7 +69,7 @@ async def running(lifeline: Lifeline, folder: Path, programs: list[Program]) -> 
     finally:
         if not supervisor.stopping:
             supervisor.ask_to_stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await end
 
 
@@ -119,7 +120,10 @@ async def test_it_ends_everything_politely(lifeline: Lifeline, tmp_path: Path) -
     assert not is_alive(stage.pids("polite")[0])
 
 
-async def test_asked_twice_it_ends_everything_at_once(lifeline: Lifeline, tmp_path: Path) -> None:
+async def test_asked_twice_it_ends_everything_at_once(
+    lifeline: Lifeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployer_site.supervisor.STOP_SECONDS", 1000)
     stubborn = recorded(tmp_path, "stubborn", "trap '' TERM; while :; do sleep 0.1; done")
     async with running(lifeline, tmp_path, [stubborn]) as stage:
         await stage.until(lambda: stage.pids("stubborn"))
@@ -127,7 +131,7 @@ async def test_asked_twice_it_ends_everything_at_once(lifeline: Lifeline, tmp_pa
         await asyncio.sleep(0)
         assert is_alive(stage.pids("stubborn")[0])
         stage.supervisor.ask_to_stop()
-        await stage.until(lambda: not is_alive(stage.pids("stubborn")[0]), 4)
+        await stage.until(lambda: not is_alive(stage.pids("stubborn")[0]))
 
 
 async def test_what_does_not_end_in_time_is_ended(
@@ -196,8 +200,8 @@ def test_kill_9_of_the_supervisor_leaves_no_process(tmp_path: Path, eventually: 
         [sys.executable, "-c", textwrap.dedent(SUPERVISE), *texts], stdout=subprocess.DEVNULL
     ) as supervisor:
         file = tmp_path / "pids"
-        eventually(lambda: file.exists() and len(file.read_text().split()) == 4, 20)
+        eventually(lambda: file.exists() and len(file.read_text().split()) == 4)
         pids = [int(text) for text in file.read_text().split()]
         assert all(is_alive(pid) for pid in pids)
         supervisor.kill()
-    eventually(lambda: not any(is_alive(pid) for pid in pids), 10)
+    eventually(lambda: not any(is_alive(pid) for pid in pids))

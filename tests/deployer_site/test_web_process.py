@@ -30,14 +30,14 @@ pytestmark = [
 @pytest.fixture
 def web(processes: Processes, valkey: str) -> Iterator[Web]:
     made = Web(processes)
-    eventually(made.answers, 60, "the web process")
+    eventually(made.answers, what="the web process")
     yield made
     if made.process.poll() is None:
         made.kill()
 
 
 def _get(web: Web, path: str = "/healthz") -> httpx.Response:
-    return httpx.get(web.address(path).replace("ws://", "http://"), timeout=30)
+    return httpx.get(web.address(path).replace("ws://", "http://"), timeout=60)
 
 
 def _lives(pid: int) -> bool:
@@ -64,7 +64,7 @@ def test_a_stop_ends_both(web: Web) -> None:
     assert _get(web).status_code == 200
     answering = web.answering
     web.process.terminate()
-    assert web.process.wait(30) == 0
+    assert web.process.wait(60) == 0
     assert not _lives(answering)
 
 
@@ -74,14 +74,14 @@ def test_the_copy_does_not_outlive_what_keeps_it(web: Web) -> None:
     assert answering != web.process.pid
     web.process.kill()
     web.process.wait()
-    eventually(lambda: not _lives(answering), 30, "the end of the copy")
+    eventually(lambda: not _lives(answering), what="the end of the copy")
 
 
 def test_hundreds_may_come_at_once(web: Web) -> None:
     """More than Twisted's own queue of 50 takes, while what answers is stopped and takes none of them."""
     assert _get(web).status_code == 200
     os.kill(web.answering, signal.SIGSTOP)
-    clients = [socket.create_connection(("127.0.0.1", web.port), 5) for _ in range(300)]
+    clients = [socket.create_connection(("127.0.0.1", web.port), 60) for _ in range(300)]
     for client in clients:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     os.kill(web.answering, signal.SIGCONT)

@@ -46,7 +46,7 @@ def fleet(processes: Processes, tmp_path_factory: pytest.TempPathFactory) -> Fle
         assert child.poll() is None, "The fleet has ended."
         return read_fleet(demo) is not None
 
-    eventually(listens, 20, "the fleet's start")
+    eventually(listens, what="the fleet's start")
     known = read_fleet(demo)
     assert known is not None
     return Fleet(demo, tuple(known.hosts.values()), public.strip(), key.read_text())

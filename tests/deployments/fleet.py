@@ -3,9 +3,7 @@
 import itertools
 import os
 import shutil
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,16 +32,11 @@ from environments.models import (
     Zone,
 )
 from environments.sealed import seal
+from tests.patience import eventually as eventually
+from tests.ports import closed_port as closed_port
 from tests.repository import Repository
 
 _serial = itertools.count(1)
-
-
-def eventually(condition: Callable[[], object], seconds: float, what: str = "This") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s."
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -72,14 +65,6 @@ def hosts_that_nobody_runs(count: int) -> tuple[FleetHost, ...]:
         )
         for n in range(1, count + 1)
     )
-
-
-def closed_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def step(name: str, command: str, phase: str = "prepare", **fields: Any) -> dict[str, Any]:
@@ -176,7 +161,7 @@ class Driver:
         deploy.refresh_from_db()
         return deploy.status in FINAL
 
-    def run_to_end(self, deploy: Deploy, seconds: float = 60) -> Deploy:
+    def run_to_end(self, deploy: Deploy, seconds: float = 120) -> Deploy:
         eventually(lambda: self.advance(deploy), seconds, f"the end of {deploy}")
         return deploy
 
@@ -185,7 +170,7 @@ class Driver:
         batches.run_batch(deploy_id, do.work, do.runs, runtime=self.runtime)
 
     @contextmanager
-    def running(self, deploy: Deploy, seconds: float = 60) -> Iterator[None]:
+    def running(self, deploy: Deploy, seconds: float = 120) -> Iterator[None]:
         """Run to the end in a thread, while the body of the block does something to the deploy."""
         with self.working(lambda: self.run_to_end(Deploy.objects.get(pk=deploy.pk), seconds)):
             yield

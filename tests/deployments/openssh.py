@@ -81,7 +81,7 @@ class OpenSSH:
     def stop(self) -> None:
         assert self.child
         self.child.terminate()
-        self.child.wait(10)
+        self.child.wait(60)
 
     @property
     def home(self) -> Path:
@@ -107,7 +107,7 @@ def _listen(processes: Processes, server: OpenSSH) -> None:
             return False
         return True
 
-    eventually(answers, 30, "the answer of sshd")
+    eventually(answers, what="the answer of sshd")
 
 
 @contextmanager

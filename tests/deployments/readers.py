@@ -15,7 +15,7 @@ def close_readers() -> None:
     barrier = threading.Barrier(count)
 
     def close() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         connections.close_all()
 
     # and the one thread in which asynchronous tests run what is synchronous

@@ -9,6 +9,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
 from deployer_site.asgi import application
+from tests.patience import PATIENCE
 
 ORIGIN = (b"origin", settings.BASE_URL.encode())
 
@@ -22,10 +23,10 @@ class Socket:
         self.communicator = WebsocketCommunicator(application, path, headers=[*host, *headers])
 
     async def open(self) -> tuple[bool, int | None]:
-        accepted, code = await self.communicator.connect(timeout=10)
+        accepted, code = await self.communicator.connect(timeout=PATIENCE)
         return accepted, code
 
-    async def frame(self, seconds: float = 10) -> dict[str, Any]:
+    async def frame(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next frame; `{"close": code}` when the socket is closed."""
         said = await self.communicator.receive_output(timeout=seconds)
         if said["type"] == "websocket.close":
@@ -43,7 +44,7 @@ class Socket:
                 return
 
     async def close(self) -> None:
-        await self.communicator.disconnect(timeout=10)
+        await self.communicator.disconnect(timeout=PATIENCE)
 
 
 @asynccontextmanager

@@ -57,11 +57,11 @@ def test_what_a_killed_worker_has_begun_is_adopted(make_fleet_target: MakeFleetT
     place = make_fleet_target(hosts=4, steps=[step("count", COUNTS.format(lines=60))])
     two = workers(2)
     deploy = request(place)
-    eventually(lambda: all_ran(place), 30, "the step's begin on all hosts")
+    eventually(lambda: all_ran(place), what="the step's begin on all hosts")
     victim = next(one for one in two if one.runs())
     victim.kill()
     killed = time.monotonic()
-    eventually(lambda: over(deploy), 45, "the deploy's end")
+    eventually(lambda: over(deploy), what="the deploy's end")
     check_that_all_ran_once(place, deploy, 60)
     print(f"adopted and ended {time.monotonic() - killed:.1f} s after the kill")
 
@@ -72,11 +72,11 @@ def test_when_all_workers_were_killed_the_next_one_ends_the_deploy(
     place = make_fleet_target(hosts=2, steps=[step("count", COUNTS.format(lines=20), "restart")])
     one, other = workers(2)
     deploy = request(place)
-    eventually(lambda: all_ran(place), 30, "the restart on all hosts")
+    eventually(lambda: all_ran(place), what="the restart on all hosts")
     one.kill()
     other.kill()
     workers(1)
-    eventually(lambda: over(deploy), 45, "the deploy's end")
+    eventually(lambda: over(deploy), what="the deploy's end")
     check_that_all_ran_once(place, deploy, 20)
 
 
@@ -103,7 +103,7 @@ def _wakes(worker: RunningWorker) -> None:
         again = worker.row()
         return again is not None and again.renewed_at > before
 
-    eventually(renewed, 10, "the renewal of the worker that woke")
+    eventually(renewed, what="the renewal of the worker that woke")
 
 
 def _truth(deploy: Deploy) -> list[object]:
@@ -121,19 +121,19 @@ def test_a_worker_that_wakes_after_its_claims_were_taken_changes_nothing(
     place = make_fleet_target(hosts=2, steps=[step("count", f"{COUNTS.format(lines=5)}; {waits}")])
     two = workers(2)
     deploy = request(place)
-    eventually(lambda: all_ran(place) and any(each.runs() for each in two), 30, "the step on all hosts")
+    eventually(lambda: all_ran(place) and any(each.runs() for each in two), what="the step on all hosts")
     one, other = sorted(two, key=lambda each: not each.runs())
-    eventually(lambda: _stopped(one), 20, "a moment in which the worker writes nothing")
-    eventually(lambda: len(other.runs()) == 2, 20, "the adoption by the other worker")
+    eventually(lambda: _stopped(one), what="a moment in which the worker writes nothing")
+    eventually(lambda: len(other.runs()) == 2, what="the adoption by the other worker")
     for root in place.roots():
         (root / "go").touch()
-    eventually(lambda: over(deploy), 45, "the deploy's end")
+    eventually(lambda: over(deploy), what="the deploy's end")
     check_that_all_ran_once(place, deploy, 5)
     truth = _truth(deploy)
     journals = [(root / ".deployer/journal").read_text() for root in place.roots()]
     _wakes(one)
     second = request(place, "v1")
-    eventually(lambda: over(second), 45, "the next deploy's end")
+    eventually(lambda: over(second), what="the next deploy's end")
     assert second.status == "succeeded"
     assert _truth(deploy) == truth
     check_that_all_ran_twice(place)
@@ -168,6 +168,6 @@ def test_a_deploy_is_carried_to_its_end_without_a_broker(
     deploy = request(place)
     took = time.monotonic() - began
     assert took < 30, "the person who clicks does not wait for the broker"
-    eventually(lambda: over(deploy), 60, "the deploy's end")
+    eventually(lambda: over(deploy), what="the deploy's end")
     check_that_all_ran_once(place, deploy, 3)
     print(f"requested in {took:.1f} s, ended {time.monotonic() - began:.1f} s after it, without a broker")

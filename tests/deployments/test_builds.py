@@ -84,7 +84,7 @@ def test_its_time_limit_holds_for_all_that_it_started(
     application.build_command, application.build_time_limit = "sleep 41414 & (trap '' TERM; sleep 41414)", 1
     with pytest.raises(ArchiveFailed, match="ran longer than its limit of 1 seconds"):
         ensure_archive(application, revision_of(shop))
-    eventually(lambda: not processes_with(tmp_path / "var"), 10, "the end of the build's processes")
+    eventually(lambda: not processes_with(tmp_path / "var"), what="the end of the build's processes")
 
 
 def test_it_finds_none_of_our_secrets(
@@ -117,11 +117,11 @@ def test_it_ends_when_nobody_wants_it_any_more(application: Application, shop: R
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         building = pool.submit(ensure_archive, application, revision_of(shop), follower(said, stop))
-        eventually(lambda: "begun" in said, 20, "the build's beginning")
+        eventually(lambda: "begun" in said, what="the build's beginning")
         stop.set()
         with pytest.raises(BuildInterrupted):
             building.result(timeout=30)
-    eventually(lambda: not processes_with(tmp_path / "var"), 10, "the end of the build's processes")
+    eventually(lambda: not processes_with(tmp_path / "var"), what="the end of the build's processes")
 
 
 _KILLED = """
@@ -148,7 +148,7 @@ def test_it_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
         assert "begun" in (worker.stdout.readline() + worker.stdout.readline())
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-        eventually(lambda: not processes_with(tmp_path), 20, "the end of the build's processes")
+        eventually(lambda: not processes_with(tmp_path), what="the end of the build's processes")
 
 
 def of_builds(place_application: Application, command: str) -> None:
@@ -185,6 +185,6 @@ def test_a_cancel_ends_the_build(make_fleet_target: MakeFleetTarget, driver: Dri
     of_builds(place.target.application, "echo begun; sleep 41414")
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: any(line.text == "begun" for line in log.read_all(deploy.pk)), 30, "the build's beginning")
+        eventually(lambda: any(line.text == "begun" for line in log.read_all(deploy.pk)), what="the build's beginning")
         lifecycle.request_cancel(deploy, by=place.by)
     assert deploy.status == "cancelled"

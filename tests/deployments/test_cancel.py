@@ -16,6 +16,10 @@ from deployments.states import RunStatus
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import Driver, FleetTarget, eventually, step
+from tests.processes import nap
+
+# 30 is what is promised, and what `make chaos` holds it to; here the machine may be busy with other tests.
+FINAL_SECONDS = 60
 
 
 def processes_with(text: str) -> list[int]:
@@ -30,21 +34,21 @@ def begun(place: FleetTarget, name: str = "begun") -> bool:
 
 
 def test_a_hanging_step_is_ended_with_all_that_it_started(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
-    hangs = '[ "$DEPLOYER_REF" = v1 ] || { touch ../../begun; sleep 41414 & sleep 41414; }'
+    hangs = f'[ "$DEPLOYER_REF" = v1 ] || {{ touch ../../begun; {nap(14)} & {nap(14)}; }}'
     place = make_fleet_target(steps=[step("build", hangs)])
     first = driver.run_to_end(request(place, "v1"))
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: begun(place), 20, "the step's begin")
+        eventually(lambda: begun(place), what="the step's begin")
         asked = time.monotonic()
         lifecycle.request_cancel(deploy, by=place.by)
         lifecycle.request_cancel(deploy, by=place.by)
     took = time.monotonic() - asked
     assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 0 of 2 hosts run the new release.")
-    assert took < 30
+    assert took < FINAL_SECONDS
     assert [run.status for run in deploy.runs.all()] == ["cancelled", "cancelled"]
     assert {run.error for run in deploy.runs.all()} == {"What it served before is still current."}
-    assert processes_with("sleep 41414") == []
+    assert processes_with(nap(14)) == []
     assert set(place.current().values()) == {release_of(first).name}
     print(f"a hanging step on 2 hosts: cancelled after {took:.1f} s")
 
@@ -55,19 +59,19 @@ def test_after_the_switch_a_cancel_says_which_hosts_run_the_new_release(
     place = make_fleet_target(
         hosts=3,
         roles={2: ["slow"]},
-        steps=[step("restart", "touch ../../begun; sleep 41415", "restart", roles=["slow"])],
+        steps=[step("restart", f"touch ../../begun; {nap(15)}", "restart", roles=["slow"])],
     )
     slow = list(place.homes)[2]
     deploy = request(place)
     with driver.running(deploy):
-        eventually((place.root(slow) / "begun").exists, 20, "the restart")
-        eventually(lambda: deploy.runs.filter(status="live").count() == 2, 20, "the others' end")
+        eventually((place.root(slow) / "begun").exists, what="the restart")
+        eventually(lambda: deploy.runs.filter(status="live").count() == 2, what="the others' end")
         lifecycle.request_cancel(deploy, by=place.by)
     assert (deploy.status, deploy.reason) == ("cancelled", "Cancelled; 3 of 3 hosts run the new release.")
     run = deploy.runs.get(host_name=slow)
     assert (run.status, run.error) == ("cancelled", f"The new release {deploy.revision[:7]} is current there.")
     assert set(place.current().values()) == {release_of(deploy).name}
-    assert processes_with("sleep 41415") == []
+    assert processes_with(nap(15)) == []
 
 
 def test_what_has_not_begun_is_cancelled_at_once(make_fleet_target: MakeFleetTarget, driver: Driver) -> None:
@@ -96,31 +100,31 @@ def test_what_another_worker_has_started_and_left_is_ended_too(
     make_fleet_target: MakeFleetTarget, driver: Driver, other_driver: Driver
 ) -> None:
     """The claim is free and the step still runs: the cancel attaches to it with the word to stop."""
-    place = make_fleet_target(hosts=1, steps=[step("build", "touch ../../begun; sleep 41416")])
+    place = make_fleet_target(hosts=1, steps=[step("build", f"touch ../../begun; {nap(16)}")])
     deploy = request(place)
     with driver.working(lambda: driver.advance(deploy)):
-        eventually(lambda: begun(place), 20, "the step's begin")
+        eventually(lambda: begun(place), what="the step's begin")
         driver.runtime.leave()
-    assert (deploy.status, processes_with("sleep 41416") == []) == ("running", False)
+    assert (deploy.status, processes_with(nap(16)) == []) == ("running", False)
     lifecycle.request_cancel(deploy, by=place.by)
     other_driver.run_to_end(deploy)
     assert deploy.status == "cancelled"
-    assert processes_with("sleep 41416") == []
+    assert processes_with(nap(16)) == []
 
 
 @pytest.mark.parametrize("which", ["step", "all"])
 def test_on_a_host_that_hangs_it_is_final_within_30_seconds(
     which: str, make_fleet_target: MakeFleetTarget, driver: Driver
 ) -> None:
-    place = make_fleet_target(hosts=1, steps=[step("build", "touch ../../begun; exec sleep 41417")])
+    place = make_fleet_target(hosts=1, steps=[step("build", f"touch ../../begun; exec {nap(17)}")])
     deploy = request(place)
     stopped: list[int] = []
     try:
-        with driver.running(deploy, 45):
-            eventually(lambda: begun(place), 20, "the step's begin")
-            eventually(lambda: processes_with("sleep 41417"), 5, "the step's process")
+        with driver.running(deploy):
+            eventually(lambda: begun(place), what="the step's begin")
+            eventually(lambda: processes_with(nap(17)), what="the step's process")
             home = str(next(iter(place.homes.values())))
-            stopped = processes_with("sleep 41417") if which == "step" else processes_with(home)
+            stopped = processes_with(nap(17)) if which == "step" else processes_with(home)
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             asked = time.monotonic()
@@ -130,9 +134,9 @@ def test_on_a_host_that_hangs_it_is_final_within_30_seconds(
         for pid in stopped:
             _let_go(pid)
     assert deploy.status == "cancelled"
-    assert took < 30
+    assert took < FINAL_SECONDS
     if which == "step":
-        assert processes_with("sleep 41417") == []
+        assert processes_with(nap(17)) == []
     else:
         assert "may still run" in deploy.runs.get().error
     print(f"{which} stopped: cancelled after {took:.1f} s")

@@ -146,7 +146,7 @@ def test_of_two_that_take_at_once_one_gets_each(make_place: MakeFleetTarget) -> 
 
     def take(worker: Worker) -> list[tuple[int, int]]:
         try:
-            together.wait(10)
+            together.wait(60)
             return [(run.pk, run.fence) for run in claims.take(worker, deploy, ids(deploy))]
         finally:
             connection.close()

@@ -23,6 +23,7 @@ from tests.builders import make_deploy, make_lines, make_run, make_token, make_u
 from tests.deployments.readers import close_readers
 from tests.deployments.scene import Scene
 from tests.deployments.sockets import ORIGIN, Socket, opened
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey"), pytest.mark.both_databases]
 
@@ -147,7 +148,7 @@ class TestWhoIsWatching:
     async def test_those_of_another_process_are_shown_and_go_when_nothing_is_said_of_them(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(watching, "GONE_SECONDS", 1.0)
+        monkeypatch.setattr(watching, "GONE_SECONDS", 3.0)
         deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
         layer = RedisChannelLayer([settings.REDIS_URL], prefix="deployer")  # as another process has one
         there = {"type": "deploy.word", "from": "elsewhere", "people": {"bob": "Bob Ito"}, "ask": True}
@@ -184,6 +185,7 @@ async def test_a_line_is_told_by_word_alone(scene: Scene, monkeypatch: pytest.Mo
     """With nobody looking by the clock, only the channel layer can bring it."""
     monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
     monkeypatch.setattr(words, "RETRY_SECONDS", 3600)
+    monkeypatch.setattr(words, "LAYER_SECONDS", PATIENCE)
     monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
     deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
     async with opened(deploy.pk, scene.token) as socket:
@@ -213,7 +215,7 @@ async def test_the_status_is_told_a_few_times_a_second_and_the_last_always(scene
         frames += [frame async for frame in socket.frames()]
         took = asyncio.get_running_loop().time() - begun
     statuses = [frame["status"] for frame in frames if "status" in frame]
-    assert len(statuses) <= 2 + took / consumers.STATUS_SECONDS
+    assert len(statuses) <= 3 + took / consumers.STATUS_SECONDS
     assert (statuses[-1]["status"], statuses[-1]["hosts"][0]["step"]) == ("failed", "step 59")
 
 

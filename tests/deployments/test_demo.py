@@ -78,7 +78,7 @@ def answers_of(application: str, path: str) -> dict[str, tuple[int, str]]:
     found = {}
     for placement in Placement.objects.filter(target=staging(application)).select_related("host"):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{placement.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{placement.port}{path}", timeout=60) as answer:
                 found[placement.host.name] = (answer.status, answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

@@ -13,7 +13,7 @@ from tests.chaos.faulty_link import FaultyLink
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
 from tests.deployments.fleet import Driver, FleetTarget, eventually, step
-from tests.deployments.test_cancel import begun
+from tests.deployments.test_cancel import FINAL_SECONDS, begun
 
 Behind = Callable[[FleetTarget, str], FaultyLink]
 
@@ -38,36 +38,36 @@ def test_a_link_that_breaks_late_is_made_anew(
     make_fleet_target: MakeFleetTarget, driver: Driver, behind_a_link: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time for a new try counts from the break, however long the program had run; no line comes twice."""
-    monkeypatch.setattr("deployments.follow.LINK_SECONDS", 2)
+    monkeypatch.setattr("deployments.follow.LINK_SECONDS", 5)
     counts = (
-        "n=0; while [ $n -lt 50 ]; do n=$((n + 1)); echo line $n; [ $n != 35 ] || touch ../../begun; sleep 0.1; done"
+        "n=0; while [ $n -lt 40 ]; do n=$((n + 1)); echo line $n; [ $n != 30 ] || touch ../../begun; sleep 0.2; done"
     )
     place = make_fleet_target(hosts=1, steps=[step("count", counts)])
     link = behind_a_link(place, next(iter(place.homes)))
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: begun(place), 60, "line 35")
+        eventually(lambda: begun(place), what="line 30")
         link.reset()
     assert (deploy.status, errors(deploy)) == ("succeeded", {})
     said = [line.text for line in log.read_all(deploy.pk) if line.stream == "stdout"]
-    assert said == [f"line {n}" for n in range(1, 51)]
-    assert link.connections == 2
+    assert said == [f"line {n}" for n in range(1, 41)]
+    assert link.connections >= 2
 
 
 def test_a_server_that_stops_answering_is_unreachable_and_the_others_go_live(
     make_fleet_target: MakeFleetTarget, driver: Driver, behind_a_link: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its kernel still acknowledges all that comes, so that no TCP timer ends the connection."""
-    monkeypatch.setattr("deployments.talking.QUIET_SECONDS", 1.0)
-    monkeypatch.setattr("deployments.follow.LINK_SECONDS", 1)
-    monkeypatch.setattr("environments.ssh.channel.ANSWER_SECONDS", 2.0)
-    monkeypatch.setattr("environments.ssh.connection.HANDSHAKE_SECONDS", 2)
+    monkeypatch.setattr("deployments.talking.QUIET_SECONDS", 2.0)
+    monkeypatch.setattr("deployments.follow.LINK_SECONDS", 4)
+    monkeypatch.setattr("environments.ssh.channel.ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr("environments.ssh.connection.HANDSHAKE_SECONDS", 5)
     place = make_fleet_target(hosts=3, steps=[step("build", "touch ../../begun; sleep 3")])
     hung = list(place.homes)[1]
     link = behind_a_link(place, hung)
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: begun(place), 60, "the step's begin")
+        eventually(lambda: begun(place), what="the step's begin")
         link.hold()
     assert (deploy.status, statuses(deploy)) == ("partial", ["live", "unreachable", "live"]), errors(deploy)
     assert errors(deploy)[hung].endswith("What it served before is still current.")
@@ -115,10 +115,10 @@ def test_a_cancel_ends_an_upload_that_hangs(
     link = behind_a_link(place, next(iter(place.homes)))
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: link.connections, 30, "the connection")
+        eventually(lambda: link.connections, what="the connection")
         link.hold()
         asked = time.monotonic()
         lifecycle.request_cancel(deploy, by=place.by)
     assert deploy.status == "cancelled"
-    assert time.monotonic() - asked < 30
+    assert time.monotonic() - asked < FINAL_SECONDS
     assert not (place.roots()[0] / "current").exists()

@@ -13,6 +13,7 @@ from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import errors, request, statuses
 from tests.deployments.fleet import Died, Driver, FleetTarget, closed_port, eventually, step
 from tests.deployments.test_cancel import begun, processes_with
+from tests.processes import nap
 
 
 def _switched_and_died(place: FleetTarget, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> Deploy:
@@ -77,18 +78,18 @@ def test_once_asked_no_earlier_claim_can_switch_the_host(make_fleet_target: Make
 def test_a_cancel_ends_a_step_that_runs_once_and_was_left_by_its_worker(
     make_fleet_target: MakeFleetTarget, driver: Driver, other_driver: Driver
 ) -> None:
-    place = make_fleet_target(hosts=1, steps=[step("migrate", "touch ../../begun; sleep 41418", "once")])
+    place = make_fleet_target(hosts=1, steps=[step("migrate", f"touch ../../begun; {nap(18)}", "once")])
     deploy = request(place)
     while not driver.batches:
         driver.advance(deploy)
     with driver.working(lambda: driver.advance(deploy)):
-        eventually(lambda: begun(place), 60, "the step's begin")
+        eventually(lambda: begun(place), what="the step's begin")
         driver.runtime.leave()
-    assert processes_with("sleep 41418")
+    assert processes_with(nap(18))
     lifecycle.request_cancel(deploy, by=place.by)
     other_driver.run_to_end(deploy)
     assert (deploy.status, statuses(deploy)) == ("cancelled", ["cancelled"])
-    assert processes_with("sleep 41418") == []
+    assert processes_with(nap(18)) == []
 
 
 def test_why_a_step_failed_is_known_to_the_one_who_hears_only_that_it_did(

@@ -38,15 +38,15 @@ def test_no_more_at_once_than_there_are_threads(hands: Hands) -> None:
 
     def hang(n: int) -> None:
         begun.append(n)
-        go.wait(30)
+        go.wait(120)
 
     callers = [threading.Thread(target=hands.each, args=([n, n + 1, n + 2], hang)) for n in (0, 10)]
     for caller in callers:
         caller.start()
-    eventually(lambda: len(begun) == 4, 30, "four at once")
+    eventually(lambda: len(begun) == 4, what="four at once")
     go.set()
     for caller in callers:
-        caller.join(30)
+        caller.join(120)
     assert sorted(begun) == [0, 1, 2, 10, 11, 12]
 
 
@@ -55,15 +55,15 @@ def test_one_that_hangs_holds_up_no_other(hands: Hands) -> None:
 
     def act(n: int) -> None:
         if n == 0:
-            go.wait(30)
+            go.wait(120)
         done.append(n)
 
     caller = threading.Thread(target=hands.each, args=(range(50), act))
     caller.start()
-    eventually(lambda: len(done) == 49, 30, "the end of the others")
+    eventually(lambda: len(done) == 49, what="the end of the others")
     hands.each([50], done.append)
     go.set()
-    caller.join(30)
+    caller.join(120)
     assert done[-2:] == [50, 0]
 
 
@@ -88,7 +88,7 @@ def test_who_ends_begins_nothing_more_and_leaves_nobody_waiting(hands: Hands) ->
 
     def hang(n: int) -> None:
         begun.append(n)
-        go.wait(30)
+        go.wait(120)
 
     def call() -> None:
         try:
@@ -98,10 +98,10 @@ def test_who_ends_begins_nothing_more_and_leaves_nobody_waiting(hands: Hands) ->
 
     caller = threading.Thread(target=call)
     caller.start()
-    eventually(lambda: len(begun) == 4, 30, "the first four")
+    eventually(lambda: len(begun) == 4, what="the first four")
     hands.shutdown(wait=False, cancel_futures=True)
     go.set()
-    caller.join(30)
+    caller.join(120)
     assert (len(begun), len(told)) == (4, 1)
     with pytest.raises(ClaimLost):
         hands.each([1], hang)

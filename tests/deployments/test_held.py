@@ -25,7 +25,7 @@ def rest(driver: Driver, deploy: Deploy) -> Deploy:
         driver.advance(deploy)
         return deploy.rests
 
-    eventually(rests, 60, "the rest")
+    eventually(rests, what="the rest")
     return deploy
 
 

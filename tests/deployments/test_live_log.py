@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -20,9 +20,9 @@ from tests.builders import make_deploy, make_lines, make_token, make_user
 from tests.deployments.readers import close_readers
 from tests.deployments.web import Web
 from tests.deployments.writer import Writer, check_whole
+from tests.patience import Wait
 from tests.processes import Processes
 
-Wait = Callable[[Callable[[], object], float], None]
 LINES = 20_000
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 
@@ -36,7 +36,7 @@ def _readers() -> Iterator[None]:
 @pytest.fixture
 def web(processes: Processes, valkey: str, eventually: Wait, transactional_db: None) -> Iterator[Web]:
     started = Web(processes)
-    eventually(started.answers, 30)
+    eventually(started.answers)
     yield started
     started.stop()
 

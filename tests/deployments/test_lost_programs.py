@@ -11,8 +11,9 @@ from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import Driver, FleetTarget, eventually, step
 from tests.deployments.test_cancel import begun, processes_with
+from tests.processes import nap
 
-COUNTED = 'echo ran >> ../../ran; [ "$(wc -l < ../../ran)" -gt 1 ] || { touch ../../begun; sleep 41416; }; echo done'
+COUNTED = f'echo ran >> ../../ran; [ "$(wc -l < ../../ran)" -gt 1 ] || {{ touch ../../begun; {nap(19)}; }}; echo done'
 
 
 def kill_runner(place: FleetTarget, host: str) -> None:
@@ -28,10 +29,10 @@ def test_a_killed_runner(make_fleet_target: MakeFleetTarget, driver: Driver, rep
     (host,) = place.homes
     deploy = request(place)
     with driver.running(deploy):
-        eventually(lambda: begun(place), 20, "the step's begin")
+        eventually(lambda: begun(place), what="the step's begin")
         kill_runner(place, host)
     run = deploy.runs.get()
-    assert processes_with("sleep 41416") == []
+    assert processes_with(nap(19)) == []
     if repeatable:
         assert (deploy.status, run.status) == ("succeeded", "live")
         assert place.read(host, "ran") == "ran\nran\n"

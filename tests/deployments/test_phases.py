@@ -13,6 +13,7 @@ from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import Driver, Fleet, closed_port, eventually, step
+from tests.processes import nap
 from tests.repository import Repository
 
 
@@ -39,12 +40,12 @@ FAILING = {
     "is killed": (step("build", "kill -9 $$"), "step", "ended with exit code 137"),
     "is not there": (step("build", "no-such-program"), "step", "ended with exit code 127"),
     "hangs": (
-        step("build", "sleep 31313 & sleep 31313", time_limit=2),
+        step("build", f"{nap(31)} & {nap(31)}", time_limit=2),
         "timeout",
         'step "build" ran longer than its limit of 2 seconds and was ended',
     ),
     "is silent": (
-        step("build", "echo begun; sleep 31313", time_limit=60, silence_limit=2),
+        step("build", f"echo begun; {nap(31)}", time_limit=60, silence_limit=2),
         "silence",
         'step "build" printed nothing for 2 seconds, its limit, and was ended',
     ),
@@ -62,7 +63,7 @@ def test_a_step_that(name: str, make_fleet_target: MakeFleetTarget, driver: Driv
     assert text in run.error
     assert run.error.endswith("What it served before is still current.")
     assert not (place.roots()[0] / "current").exists()
-    eventually(lambda: not living("sleep 31313"), 5, "the end of the step's processes")
+    eventually(lambda: not living(nap(31)), what="the end of the step's processes")
     event = Event.objects.get(kind="host_run.failed")
     assert (event.facts["host"], event.facts["error_kind"]) == (run.host_name, kind)
 

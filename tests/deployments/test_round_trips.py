@@ -85,7 +85,7 @@ def test_a_deploy_waits_for_a_connection_an_archive_and_three_programs_and_no_mo
     HostKey.objects.update(algorithm=openssh.host_key[0], key=openssh.host_key[1])
     assert driver.run_to_end(request(place)).status == "succeeded"
 
-    eventually(lambda: openssh.signed_in >= 1, 30, "sshd's log")
+    eventually(lambda: openssh.signed_in >= 1, what="sshd's log")
     assert (openssh.signed_in, openssh.programs) == (1, 3)
     prepare, switch, finish = Counted.questions
     # the program with the first question; then the archive, which the host asks for; and that all is stored

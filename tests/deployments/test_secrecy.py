@@ -152,7 +152,7 @@ def test_what_lies_in_a_hosts_state_folder_is_for_its_user_only(
     (root,) = place.roots()
     deploy = request(place)
     with driver.running(deploy):
-        eventually((root / "begun").exists, 20, "the step's begin")
+        eventually((root / "begun").exists, what="the step's begin")
         found = {path: path.stat().st_mode & 0o777 for path in (root / ".deployer/programs").rglob("*")}
         program = next(path for path in found if path.name == "program")
         assert program.read_text() == "", "it holds the keys of a fetch, and goes first"
@@ -162,4 +162,4 @@ def test_what_lies_in_a_hosts_state_folder_is_for_its_user_only(
     assert {mode for path, mode in found.items() if path.name in {"spool", "nonce", "fence"}} == {0o600}
     assert {mode for path, mode in found.items() if path.is_dir()} == {0o700}
     spools = [path for path in (root / ".deployer/programs").rglob("spool") if path.stat().st_size]
-    eventually(lambda: not [path for path in spools if path.stat().st_size], 5, "the removal of what is stored")
+    eventually(lambda: not [path for path in spools if path.stat().st_size], what="the removal of what is stored")

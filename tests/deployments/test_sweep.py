@@ -30,7 +30,7 @@ def test_one_broken_deploy_keeps_no_other_from_going_on(
             whole.refresh_from_db()
             return whole.finished_at is not None
 
-        eventually(over, 60, "the end of the other")
+        eventually(over, what="the end of the other")
     finally:
         runtime.end()
         runtime.pool.shutdown()

@@ -124,7 +124,7 @@ def test_it_is_cancelled(make_fleet_target: MakeFleetTarget, driver: Driver) -> 
     ran = lifecycle.run_task(make_task(place, "touch ../../begun; sleep 300"), by=place.by)
     (root,) = place.roots()
     with driver.running(ran):
-        eventually((root / "begun").exists, 30)
+        eventually((root / "begun").exists)
         lifecycle.request_cancel(ran, by=place.by)
     assert (ran.status, statuses(ran)) == ("cancelled", ["cancelled"])
 

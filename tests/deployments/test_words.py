@@ -1,6 +1,6 @@
 """The channel layer is a bell; what it cannot bring, a reader finds by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from tests.deployments.readers import close_readers
 from tests.deployments.sockets import opened
 from tests.deployments.web import free_port
 from tests.deployments.writer import Writer, check_whole
+from tests.patience import Wait
 from tests.processes import Processes
 
-Wait = Callable[[Callable[[], object], float], None]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 
 
@@ -72,7 +72,7 @@ class TestLayer:
     ) -> None:
         url = f"redis://:secret@127.0.0.1:{free_port()}"
         server = processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
-        await sync_to_async(eventually)(lambda: answers(url), 10)
+        await sync_to_async(eventually)(lambda: answers(url))
         layer = RedisChannelLayer(hosts=[{"address": url, "socket_timeout": None}], prefix="deployer")
         monkeypatch.setattr(words, "get_channel_layer", lambda: layer)
         deploy = await sync_to_async(make_deploy)(
@@ -82,12 +82,12 @@ class TestLayer:
         async with opened(deploy.pk, token) as reader:
             assert "status" in await reader.frame()
             server.kill()
-            server.wait(10)
+            server.wait(60)
             await sync_to_async(log.say)(deploy, "while it is dead")
             assert await texts_of(reader) == ["while it is dead"]
             processes.start([str(find_binary()), str(write_configuration(url, tmp_path))])
-            await sync_to_async(eventually)(lambda: answers(url), 10)
-            await sync_to_async(eventually)(lambda: listeners(url, deploy.pk) == 1, 10)
+            await sync_to_async(eventually)(lambda: answers(url))
+            await sync_to_async(eventually)(lambda: listeners(url, deploy.pk) == 1)
             await sync_to_async(make_lines)(deploy=deploy, texts=["by word again"])
             await layer.group_send(f"deploy-{deploy.pk}", {"type": "deploy.word", "n": 2, "changed": False})
             assert await texts_of(reader) == ["by word again"]

@@ -11,14 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from deployer_site.programs import web
+from tests.ports import free_port as free_port
 from tests.processes import Processes
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def database_url() -> str:
@@ -80,4 +74,4 @@ class Web:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)

@@ -17,7 +17,7 @@ from tests.deployments.fleet import eventually
 from tests.deployments.web import database_url
 from tests.processes import Processes
 
-START_SECONDS = 40.0
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -59,7 +59,7 @@ def start_workers(
 ) -> list[RunningWorker]:
     """Workers that are ready: each has its row. `empty`: the broker forgets all rings first; `more`: environment."""
     if empty:
-        eventually(lambda: _emptied(redis_url), 10, "the broker")
+        eventually(lambda: _emptied(redis_url), what="the broker")
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "deployer_site.settings",

@@ -5,8 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,11 @@ import asyncssh
 
 from environments.demo.fleet_file import FleetHost, read_fleet
 from environments.demo.layout import DemoFolder
+from tests.patience import PATIENCE, eventually
 
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 20.0
 FIRST = "eu-west-a-01"
 _SETTINGS = {"DEMO": "1", "DJANGO_SETTINGS_MODULE": "deployer_site.settings"}
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -100,7 +92,7 @@ def start_fleet(folder: Path, key: asyncssh.SSHKey, command: tuple[str, ...] = (
         )  # fmt: skip
     fleet = RunningFleet(demo, process, key, log)
     try:
-        eventually(lambda: _listens(fleet), "the fleet listens")
+        eventually(lambda: _listens(fleet), what="that the fleet listens")
     except BaseException:
         process.kill()
         process.wait()

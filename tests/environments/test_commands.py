@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from environments.models import GitHostKey, HostKey, KeyPair
 from tests.builders import make_host
 from tests.deployments.web import free_port
 from tests.environments.keys import make_key, trusted
+from tests.patience import Wait
 from tests.processes import Processes
 
-Wait = Callable[[Callable[[], object], float], None]
 BROKEN_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY-----\n"
 pytestmark = pytest.mark.django_db
 
@@ -34,10 +34,10 @@ class TestCommand:
         Path("/run/sshd").mkdir(exist_ok=True)
         command = ["/usr/sbin/sshd", "-D", "-f", "/dev/null", "-h", str(key), "-p", str(port)]
         child = processes.start([*command, "-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none"])
-        eventually(lambda: can_scan(port), 10)
+        eventually(lambda: can_scan(port))
         yield port, said.stdout.split()[1]
         child.terminate()
-        child.wait(10)
+        child.wait(60)
 
     def scan(self, *arguments: str) -> str:
         out = StringIO()

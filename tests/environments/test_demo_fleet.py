@@ -16,7 +16,8 @@ import pytest
 from environments.demo.fleet_file import read_fleet
 from environments.demo.guard import marked_processes
 from environments.demo.layout import DemoFolder
-from tests.environments.demo_fleet import FIRST, RunningFleet, a_fleet, eventually
+from tests.environments.demo_fleet import FIRST, RunningFleet, a_fleet
+from tests.patience import PATIENCE, eventually
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 
@@ -79,7 +80,7 @@ async def test_a_reader_that_pauses_holds_the_command_back(fleet: RunningFleet) 
 
 
 async def test_a_command_that_ignores_its_input_does_not_block_the_sender(fleet: RunningFleet) -> None:
-    done = await asyncio.wait_for(fleet.run("exec <&-; echo done", stdin=b"x" * 5_000_000), 20)
+    done = await asyncio.wait_for(fleet.run("exec <&-; echo done", stdin=b"x" * 5_000_000), PATIENCE)
     assert (done.stdout, done.status) == (b"done\n", 0)
 
 
@@ -95,7 +96,7 @@ async def test_a_signal_from_the_client_reaches_the_command(fleet: RunningFleet)
         )
         assert await process.stdout.readline() == "ready\n"
         process.send_signal("TERM")
-        done = await asyncio.wait_for(process.wait(), 20)
+        done = await asyncio.wait_for(process.wait(), PATIENCE)
     assert (done.stdout, done.exit_status) == ("caught\n", 5)
 
 
@@ -106,12 +107,12 @@ async def test_a_dead_connection_ends_the_input_and_leaves_the_process_alone(fle
         process.stdin.write("x")
         assert await process.stdout.read(1) == "x"
         connection.abort()
-    eventually((home / "ended-by-itself").exists, "the command sees the end of its input and goes on")
-    eventually(lambda: not _alive(int((home / "orphan.pid").read_text())), "the process is reaped")
+    eventually((home / "ended-by-itself").exists, what="the command sees the end of its input and goes on")
+    eventually(lambda: not _alive(int((home / "orphan.pid").read_text())), what="the process is reaped")
 
 
 async def test_what_detaches_itself_lives_on(fleet: RunningFleet) -> None:
-    done = await asyncio.wait_for(fleet.run("sleep 600 </dev/null >/dev/null 2>&1 & echo $!"), 20)
+    done = await asyncio.wait_for(fleet.run("sleep 600 </dev/null >/dev/null 2>&1 & echo $!"), PATIENCE)
     pid = int(done.stdout)
     assert _alive(pid)
     os.kill(pid, signal.SIGKILL)
@@ -154,12 +155,14 @@ async def test_shells_terminals_and_forwarding_are_refused(fleet: RunningFleet) 
 
 
 async def test_a_command_answers_without_delay_on_a_warm_connection(fleet: RunningFleet) -> None:
-    """Nagle's algorithm would cost 40 ms a command, and 100 commands 4 s."""
+    """Nagle's algorithm would cost each of them 40 ms; a busy machine lets at least one of many pass quickly."""
+    took = []
     async with fleet.connect() as connection:
-        began = asyncio.get_running_loop().time()
         for _ in range(100):
+            began = asyncio.get_running_loop().time()
             assert (await connection.run("true")).exit_status == 0
-        assert asyncio.get_running_loop().time() - began < 3
+            took.append(asyncio.get_running_loop().time() - began)
+    assert min(took) < 0.04
 
 
 def test_hosts_listen_on_loopback_only_and_keep_their_key_private(fleet: RunningFleet) -> None:
@@ -173,7 +176,7 @@ def test_hosts_listen_on_loopback_only_and_keep_their_key_private(fleet: Running
 def test_a_second_fleet_in_the_same_folder_is_refused(fleet: RunningFleet) -> None:
     code = "from environments.demo import lifeline, __main__ as fleet; lifeline.LOCK_PATIENCE = 0.2; exit(fleet.main())"
     command = [sys.executable, "-c", code, str(fleet.demo.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 1
     assert done.stderr.strip() == f"Another demo fleet runs in {fleet.demo.path}. End it, or start with another VAR."
 
@@ -186,9 +189,9 @@ def test_nothing_outlives_the_fleet(tmp_path: Path, how: signal.Signals) -> None
         )
         assert list(marked_processes(running.demo.marker))
         running.process.send_signal(how)
-        running.process.wait(20)
-        eventually(lambda: not list(marked_processes(running.demo.marker)), "every process of a host has ended")
-        eventually(lambda: not _alive(int(detached)), "also what detached itself")
+        running.process.wait(PATIENCE)
+        eventually(lambda: not list(marked_processes(running.demo.marker)), what="every process of a host has ended")
+        eventually(lambda: not _alive(int(detached)), what="also what detached itself")
 
 
 def test_the_fleet_ends_with_whoever_started_it(tmp_path: Path) -> None:
@@ -202,11 +205,11 @@ def test_the_fleet_ends_with_whoever_started_it(tmp_path: Path) -> None:
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     demo = DemoFolder(tmp_path / "demo")
-    eventually(lambda: (found := read_fleet(demo)) and found.pid == pid, "the fleet listens")
+    eventually(lambda: (found := read_fleet(demo)) and found.pid == pid, what="the fleet listens")
     parent.kill()
     parent.communicate()
     try:
-        eventually(lambda: not _alive(pid), "the fleet has noticed")
+        eventually(lambda: not _alive(pid), what="the fleet has noticed")
     except AssertionError:
         os.kill(pid, signal.SIGTERM)
         raise
@@ -218,7 +221,7 @@ def test_a_fleet_whose_guard_is_killed_ends_itself(tmp_path: Path) -> None:
         guards = [line for line in listing.splitlines() if "guard.py" in line and running.demo.marker in line]
         assert len(guards) == 1
         os.kill(int(guards[0].split()[0]), signal.SIGKILL)
-        assert running.process.wait(20) == 0
+        assert running.process.wait(PATIENCE) == 0
         assert "its guard is gone" in running.said
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from environments.demo.guard import marked_processes
 from environments.demo.repositories import SOURCES, STOREFRONT
-from tests.environments.demo_fleet import Result, RunningFleet, a_fleet, enabled, eventually, lay_out_service
+from tests.environments.demo_fleet import Result, RunningFleet, a_fleet, enabled, lay_out_service
+from tests.patience import PATIENCE, eventually
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 SERVE = (SOURCES[STOREFRONT].folder / "serve.py").read_text()
@@ -45,7 +46,7 @@ def restart(fleet: RunningFleet, root: Path, port: int) -> Result:
 
 
 def page(port: int, path: str = "/version") -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -60,7 +61,7 @@ def test_a_service_outlives_the_session_and_comes_back_with_the_fleet(fleet: Run
     with pytest.raises(urllib.error.URLError):
         page(port)
     with a_fleet(fleet.demo.path, KEY):
-        eventually(lambda: _answers(port), "the service runs again")
+        eventually(lambda: _answers(port), what="the service runs again")
 
 
 def test_a_restart_serves_what_current_is_now(fleet: RunningFleet, port: int) -> None:
@@ -112,10 +113,15 @@ def test_a_wrong_call_is_answered_clearly(lasting_fleet: RunningFleet, command: 
 
 def test_a_service_that_dies_is_started_again(fleet: RunningFleet, port: int) -> None:
     restart(fleet, lay_out_service(fleet, SERVE), port)
-    pid = int(fleet.text("demo-service status shop").rpartition("process ")[2].rstrip("."))
+    pid = process_of(fleet)
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not _answers(port), "it is gone")
-    eventually(lambda: _answers(port), "it is back")
+    eventually(lambda: process_of(fleet) not in (0, pid) and _answers(port), what="it is back")
+
+
+def process_of(fleet: RunningFleet) -> int:
+    """Of the service; 0 while none runs."""
+    said = asyncio.run(fleet.run("demo-service status shop")).stdout.decode()
+    return int(said.rpartition("process ")[2].rstrip(".\n") or 0)
 
 
 def test_a_stopped_service_stays_stopped(fleet: RunningFleet, port: int) -> None:
@@ -128,8 +134,8 @@ def test_a_stopped_service_stays_stopped(fleet: RunningFleet, port: int) -> None
 def test_kill_minus_nine_of_the_fleet_ends_services_too(fleet: RunningFleet, port: int) -> None:
     restart(fleet, lay_out_service(fleet, SERVE), port)
     fleet.process.kill()
-    fleet.process.wait(20)
-    eventually(lambda: not list(marked_processes(fleet.demo.marker)), "no process of a host is left")
+    fleet.process.wait(PATIENCE)
+    eventually(lambda: not list(marked_processes(fleet.demo.marker)), what="no process of a host is left")
     assert not _answers(port)
 
 

@@ -1,7 +1,5 @@
 """Host keys: none is trusted without someone having said so, and none is replaced in silence."""
 
-from collections.abc import Callable
-
 import pytest
 from django.core.exceptions import ValidationError
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -13,7 +11,6 @@ from notifications.models import Event
 from tests.builders import make_host
 from tests.environments.keys import make_key, trusted
 
-Wait = Callable[[Callable[[], object], float], None]
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 

@@ -50,7 +50,7 @@ def test_of_many_that_want_it_at_once_one_makes_it() -> None:
 
     def ensure(_: int) -> int:
         try:
-            together.wait(20)
+            together.wait(60)
             return keys.ensure_key_pair().pk
         finally:
             connection.close()

@@ -116,7 +116,7 @@ def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed() 
 
     def remove(person: User, by: User) -> None:
         try:
-            gate.wait(10)
+            gate.wait(60)
             people.disable(person, by=by)
         except people.LastAdministrator as error:
             refused.append(error)
@@ -127,7 +127,7 @@ def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed() 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(refused) == 1
     assert User.objects.filter(is_active=True).count() == 1
 

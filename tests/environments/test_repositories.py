@@ -1,7 +1,6 @@
 """Repositories: refs become 40 hex digits, and git sees nothing that it could take for an option or a helper."""
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from environments.repositories import (
     RepositoryUnreachable,
 )
 from environments.sealed import seal
+from tests.patience import eventually
 from tests.repository import Repository
 
 
@@ -60,8 +60,8 @@ def test_many_who_ask_at_once_share_a_fetch_that_began_after_they_asked(
     application: Application, shop: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repositories.fetch(application)
-    fetches, asked = [], threading.Event()
-    real = git.run
+    fetches, asked, asks = [], threading.Event(), []
+    real, check = git.run, repositories.check_address
 
     def counted(arguments: Sequence[str], **more: Any) -> bytes:
         if "fetch" in arguments:
@@ -69,13 +69,17 @@ def test_many_who_ask_at_once_share_a_fetch_that_began_after_they_asked(
             asked.wait(30)
         return real(arguments, **more)
 
+    def noted(address: str) -> None:
+        asks.append(address)
+        check(address)
+
     monkeypatch.setattr(repositories, "run", counted)
+    monkeypatch.setattr(repositories, "check_address", noted)
     with ThreadPoolExecutor(8) as crowd:
         first = crowd.submit(repositories.fetch, application)
-        while not fetches:
-            time.sleep(0.01)
+        eventually(lambda: fetches)
         late = [crowd.submit(repositories.resolve, application, "main") for _ in range(6)]
-        time.sleep(0.5)
+        eventually(lambda: len(asks) == 7)
         newer = shop.commit({"a": "4"})  # after they asked; the one that they share begins later still
         asked.set()
         assert {one.result() for one in late} == {newer}

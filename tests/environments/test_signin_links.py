@@ -74,7 +74,7 @@ def test_of_many_who_use_it_at_once_one_becomes_an_administrator() -> None:
 
     def use(number: int) -> bool:
         try:
-            together.wait(20)
+            together.wait(60)
             signin_links.use(secret, Chosen(f"person{number}", "Some One", "seven-words-are-long"))
         except LinkUnusable:
             return False

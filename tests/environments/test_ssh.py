@@ -37,9 +37,9 @@ def trusted(server: SSHServer, key: paramiko.PKey | None = None) -> Host:
 
 def talk(host: Host) -> bytes:
     with ssh.program(host, "deploy", "cat") as channel:
-        assert channel.receive(5) == b"hello\n"
+        assert channel.receive(60) == b"hello\n"
         channel.send(b"abc")
-        return channel.receive(5) or b""
+        return channel.receive(60) or b""
 
 
 def test_it_talks_with_a_program(server: SSHServer) -> None:
@@ -55,10 +55,10 @@ def test_signing_in_leaves_the_shared_configuration_alone(server: SSHServer) -> 
 
 def test_nothing_within_the_time_is_none_and_the_end_is_empty(server: SSHServer) -> None:
     with pool.program(trusted(server), "deploy", "cat") as channel:
-        assert channel.receive(5) == b"hello\n"
+        assert channel.receive(60) == b"hello\n"
         assert channel.receive(0.05) is None
         server.drop()
-        assert channel.receive(5) == b""
+        assert channel.receive(60) == b""
         assert not channel.ended_by_host
         with pytest.raises(ssh.HostUnreachable, match="The link to web-01 broke while sending"):
             channel.send(b"x" * 100)

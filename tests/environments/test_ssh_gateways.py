@@ -61,7 +61,7 @@ def said(host: Host, user: str, command: str = "printf hello") -> bytes:
 def assert_signed_in(servers: tuple[OpenSSH, OpenSSH], *times: int) -> None:
     """sshd's log may come a moment later than what it tells."""
     logs = servers[: len(times)]
-    eventually(lambda: all(server.signed_in >= n for server, n in zip(logs, times, strict=True)), 30, "sshd's log")
+    eventually(lambda: all(server.signed_in >= n for server, n in zip(logs, times, strict=True)), what="sshd's log")
     assert tuple(server.signed_in for server in logs) == times
 
 

@@ -37,7 +37,7 @@ from deployments.host_program import (
 )
 
 NONCE = "n0nce5eed"
-DEADLINE = 30.0
+DEADLINE = 90.0
 _POSIX = """
 awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm sed sleep sort tail tar
 test touch tr true uname wc
@@ -199,7 +199,7 @@ class Channel:
         deadline = time.monotonic() + seconds
         while self.read_some(deadline):
             pass
-        self.process.wait(timeout=5)
+        self.process.wait(timeout=DEADLINE)
         return self.marks()
 
     def kill(self) -> None:
@@ -268,7 +268,7 @@ class Host:
         channel.wait_for("end", "refused", "done")
         channel.send("stored\n")
         channel.to_end()
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + DEADLINE
         while self._runs(name) and time.monotonic() < give_up:
             time.sleep(0.02)
         return channel
@@ -285,7 +285,7 @@ class Host:
                 return True
         return False
 
-    def arm(self, to: Release, *, name: str = "d1-switch-1", fence: int = 1, seconds: int = 10) -> Channel:
+    def arm(self, to: Release, *, name: str = "d1-switch-1", fence: int = 1, seconds: int = 60) -> Channel:
         return self.run(switch_command(self.place, name=name, fence=fence, nonce=NONCE, release=to, seconds=seconds))
 
     def switch(self, to: Release, *, fence: int = 1) -> None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tests.deployments.host_program.hosts import Host
+from tests.processes import nap
 
 
 def processes_with(text: str | Path) -> list[str]:
@@ -18,6 +19,11 @@ def processes_with(text: str | Path) -> list[str]:
             except OSError:
                 continue
     return found
+
+
+def naps(number: int) -> list[str]:
+    """The living processes that `nap(number)` has started."""
+    return processes_with(nap(number).replace(" ", "\0"))
 
 
 def runner_of(host: Host, name: str) -> int:

@@ -75,7 +75,7 @@ def test_the_real_one_serves_the_new_release(make_bench: MakeBench, web: Web, tm
     (newer / "public").mkdir(parents=True)
     (newer / "public/index.php").write_text("<?php echo 'new';")
     with fpm(tmp_path / "f") as listens:
-        eventually(listens.exists, 30)
+        eventually(listens.exists)
         web.on_request = lambda path: ask(listens, f"{bench.current}/public{path}")[0]
         index = f"{bench.current}/public/index.php"
         assert ask(listens, index) == (200, "old")
@@ -83,7 +83,7 @@ def test_the_real_one_serves_the_new_release(make_bench: MakeBench, web: Web, tm
         os.replace(bench.root / "next", bench.current)
         assert ask(listens, index) == (200, "old"), "without the step the trap is there"
         bench.run("php-opcache-reset", method="script", port=web.port)
-        eventually(lambda: ask(listens, index) == (200, "new"), 30)
+        eventually(lambda: ask(listens, index) == (200, "new"))
         assert {path.name for path in bench.root.glob("releases/*/public/*")} == {"index.php"}
 
 

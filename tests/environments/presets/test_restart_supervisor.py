@@ -54,7 +54,7 @@ def test_the_real_one_restarts(make_bench: MakeBench, tmp_path: Path, eventually
         return len((folder / name).read_text().splitlines()) if (folder / name).exists() else 0
 
     with supervisord(folder) as configuration:
-        eventually(lambda: begun("web") and begun("mail"), 30)
+        eventually(lambda: begun("web") and begun("mail"))
         said = bench.run("restart-supervisor", programs=["shop:*"], configuration=str(configuration))
         assert "shop:web: started" in said
         assert "RUNNING" in said
