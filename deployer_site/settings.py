@@ -100,7 +100,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
+    "deployer_site.compression.Compression",
     "csp.middleware.CSPMiddleware",
     "deployer_site.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,6 +1,7 @@
 """The log pane over very many lines, and over lines that mean harm: real rows, read by the real server."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Request, expect
@@ -176,6 +177,17 @@ def test_lines_of_one_host(site: Site, open_page: OpenPage, long_log: int) -> No
     page.locator(".dp-log").press("Escape")
     expect(page.locator("[data-count]")).to_contain_text("1,000,000 lines")
     assert "host=" not in page.url
+
+
+def test_the_raw_log_is_whole_in_the_browser(site: Site, open_page: OpenPage, short_log: int, tmp_path: Path) -> None:
+    page = open_page()
+    open_log(site, page, short_log, "/log.txt?plain=1")
+    assert page.locator("body").inner_text().count("of the log") == 300
+    page.goto(f"{site.base}/deploys/{short_log}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "log")
+    assert (tmp_path / "log").read_bytes().count(b"\n") == 300
 
 
 def test_long_lines_wrap_and_times_go(site: Site, open_page: OpenPage, short_log: int) -> None:
