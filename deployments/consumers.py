@@ -4,11 +4,11 @@ Words on the channel layer only say that there may be something new. What is sen
 from this reader's own next line on; with the layer down the same reader looks once a second.
 
 Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong; 4403 not allowed (any more);
-4404 no such deploy; 1013 the reader takes nothing: it may come back and go on where it was.
+4404 no such deploy; 4429 this person has too many logs open; 1013 the reader takes nothing: it may come back and go
+on where it was.
 """
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -23,12 +23,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 
 from deployments import live
-from deployments.admission import NotAdmitted, Ticket, admit
+from deployments.admission import NotAdmitted, Ticket, TooManyOpen, admit, seat
 from deployments.backpressure import flow_of
 from deployments.frames import Snapshot, shared
 from deployments.log_reading import READERS
-from deployments.watching import Room, watching
-from deployments.words import hearing
+from deployments.watching import Room, watching, watching_frame
+from deployments.words import crowd_of, hearing
 from environments.access import VIEW
 from environments.validation import NAME
 
@@ -40,9 +40,11 @@ PERMIT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STUCK_SECONDS = 30.0
 LAST_STEP = 100  # readers of the last lines begin at the same places, so that they share what is read
-LAST_SECONDS = 0.25  # while lines are left out for them, they are told the last ones so often
+LAST_SECONDS = 0.25  # while lines are left out for them, or they are many, they are told the last ones so often
 COUNT_SECONDS = 0.1
+CROWD = 25  # of readers of one deploy in this process; four times as many are told half as often
 MOST_N = 2**63 - 1
+MOST_LOGS = 50  # of one person, in this process
 
 
 class WrongParameter(ValueError):
@@ -94,20 +96,28 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         self._changed_at = time.monotonic()  # when we heard, or must suppose, that the status has changed
         self._heard_at = 0.0
         self._rest_until = 0.0
+        self._flooded = False
         self._told_at = 0.0
         self._told: Snapshot | None = None
         self._pause = STATUS_SECONDS
         self._room: Room | None = None
-        self._people: list[str] = []
+        self._people = watching_frame([])
+        self._held = ExitStack()
 
     async def connect(self) -> None:
         self.deploy_id: int = self.scope["url_route"]["kwargs"]["deploy_id"]
         self._ticket: Ticket
         try:
             self._ticket = await _in_thread(admit, self.scope, VIEW)
+            self._held.enter_context(seat(self._ticket, "log", MOST_LOGS))
         except NotAdmitted as refusal:
             log.warning("A WebSocket of %s was refused: %s", self.scope["path"], refusal)
             await self.close(code=4403)
+            return
+        except TooManyOpen as refusal:
+            log.warning("A WebSocket of %s was refused: %s", self.scope["path"], refusal)
+            await self.accept()
+            await self.close(code=4429)
             return
         await self.accept()
         self._flow = flow_of(self.base_send)
@@ -125,6 +135,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         await self.close(code=1008)
 
     async def disconnect(self, code: int) -> None:
+        self._held.close()
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -147,9 +158,9 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         """Send until the end; the close code."""
         while True:
             self._word.clear()
-            if self._room and (people := self._room.people()) != self._people:
+            if self._room and (people := self._room.people_frame()) != self._people:
                 self._people = people
-                await self.send(text_data=json.dumps({"watching": people}))
+                await self.send(text_data=people)
             try:
                 if time.monotonic() >= self._permitted_until and not await self._still_permitted():
                     return 4403
@@ -166,7 +177,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
             if last and all_sent:
                 await self.send(text_data=last)
                 return 1000
-            if all_sent:
+            if all_sent or self._rests:
                 await self._wait()
 
     async def _still_permitted(self) -> bool:
@@ -192,7 +203,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
         return found.end
 
     async def _send_lines(self) -> bool:
-        """Send what is stored; False when it is time to ask again whether this reader may."""
+        """Send what is stored; False when there may be more: after a rest, or once it was asked who may."""
         while time.monotonic() < self._permitted_until:
             await self._leave_out()
             found = await shared().lines(self.deploy_id, self._next, self._wanted.host, time.monotonic())
@@ -200,27 +211,51 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                 return True
             if self._wanted.last and found.following - self._next > self._wanted.last + LAST_STEP:
                 self._heard_at = time.monotonic()  # many came since they were counted
+                self._flooded = False
                 continue
             for frame in found.frames:
                 async with asyncio.timeout(STUCK_SECONDS):
                     await self._flow.ready()
                 await self.send(text_data=frame)
             self._next = found.following
+            if self._rest():
+                return False
         self.hear(None)
         return False
 
     async def _leave_out(self) -> None:
         """Who wants the last lines only is not sent what lies far behind: it asks for that by place, to look at it."""
-        if self._wanted.last:
-            since = max(self._heard_at, time.monotonic() - COUNT_SECONDS)
-            total = await shared().total(self.deploy_id, since)
-            first = (total - self._wanted.last) // LAST_STEP * LAST_STEP + 1
-            if first > self._next:
-                self._next, self._rest_until = first, time.monotonic() + LAST_SECONDS
+        if not self._wanted.last:
+            return
+        now = time.monotonic()
+        since = now - now % LAST_SECONDS if self._flooded else max(self._heard_at, now - COUNT_SECONDS)
+        total = await shared().total(self.deploy_id, since)
+        first = (total - self._wanted.last) // LAST_STEP * LAST_STEP + 1
+        self._flooded = first > self._next
+        self._next = max(first, self._next)
+
+    def _rest(self) -> bool:
+        """Whether who looks at the last lines rests now: where lines come faster than anybody reads, or many look.
+
+        All rest until the same moments, so that what they are sent then was read and written once.
+        """
+        crowd = crowd_of(live.group(self.deploy_id))
+        if not self._wanted.last or (not self._flooded and crowd <= CROWD):
+            return False
+        pace = LAST_SECONDS * (2 if crowd > 4 * CROWD else 1)
+        now = time.monotonic()
+        self._rest_until = now - now % pace + pace
+        return True
+
+    @property
+    def _rests(self) -> bool:
+        return time.monotonic() < self._rest_until
 
     async def _wait(self) -> None:
-        """For a word; or until the status may be told again, or the permission must be asked for."""
-        await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
+        """For the end of a rest; or a word, until the status may be told again, or the permission must be asked for."""
+        if self._rests:
+            await asyncio.sleep(self._rest_until - time.monotonic())
+            return
         pending = self._changed_at > self._told_at
         until = self._told_at + self._pause if pending else self._permitted_until
         with suppress(TimeoutError):

@@ -46,11 +46,17 @@ class Snapshot:
     end: str
     hosts: Mapping[str, str] = field(default_factory=dict)
     took: float = 0.0
+    _made: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def since(self, told: "Snapshot | None", *, page: bool = False) -> str:
         """The frame for a reader who was told that: of very many hosts, or for a page, only those that have changed."""
         if told is None or len(self.hosts) != len(told.hosts) or (len(self.hosts) <= MANY_HOSTS and not page):
             return self.frame
+        if told.frame not in self._made:  # nearly all readers were told the same before
+            self._made[told.frame] = self._beyond(told)
+        return self._made[told.frame]
+
+    def _beyond(self, told: "Snapshot") -> str:
         changed = [part for host, part in self.hosts.items() if told.hosts.get(host) != part]
         return _with_hosts(self.frame[: self.frame.rindex(_HOSTS)], changed)
 
@@ -104,7 +110,7 @@ class _Reading(Generic[Answer]):
         return self._task.done() and (self._task.cancelled() or self._task.exception() is not None)
 
     async def answer(self) -> Answer:
-        return await asyncio.shield(self._task)
+        return self._task.result() if self._task.done() else await asyncio.shield(self._task)
 
 
 async def _fresh(

@@ -5,6 +5,7 @@ layer down each process shows its own.
 """
 
 import asyncio
+import json
 import secrets
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from deployments import live
 from deployments.words import LAYER_SECONDS, TROUBLE
 
 GONE_SECONDS = 15.0
+LIST_SECONDS = 0.2  # a list is made again for who comes, who leaves, or after that time: not for each who asks
 ASK_SECONDS = 1.0
 PROCESS = secrets.token_hex(8)
 
@@ -31,6 +33,15 @@ class Room:
         self._elsewhere: dict[str, tuple[float, Mapping[str, str]]] = {}
         self._heard: Mapping[str, Any] | None = None
         self._asked_at = 0.0
+        self.changes = 0
+        self._frame, self._framed_at, self._framed = watching_frame([]), 0.0, 0
+
+    def people_frame(self) -> str:
+        """As each page is told."""
+        now = time.monotonic()
+        if self._framed != self.changes or now - self._framed_at >= LIST_SECONDS:
+            self._frame, self._framed_at, self._framed = watching_frame(self.people()), now, self.changes
+        return self._frame
 
     def people(self) -> list[str]:
         """Full names in order, each person once."""
@@ -49,6 +60,7 @@ class Room:
         elif "people" in word and word is not self._heard and word["from"] != PROCESS:
             self._heard = word
             self._elsewhere[word["from"]] = (time.monotonic(), word["people"])
+            self.changes += 1
             if word["ask"]:
                 self.tell(ask=False)
 
@@ -58,6 +70,11 @@ class Room:
         telling = asyncio.ensure_future(_send(live.group(self._deploy_id), word))
         _telling.add(telling)
         telling.add_done_callback(_telling.discard)
+
+
+def watching_frame(people: list[str]) -> str:
+    """What a page is told of who has it open, too."""
+    return json.dumps({"watching": people})
 
 
 async def _send(group: str, word: Mapping[str, Any]) -> None:
@@ -77,12 +94,14 @@ def watching(deploy_id: int, username: str, full_name: str) -> Iterator[Room]:
     key, person = (asyncio.get_running_loop(), deploy_id), (username, full_name)
     room = _rooms.get(key) or _rooms.setdefault(key, Room(deploy_id))
     room.here[person] += 1
+    room.changes += 1
     room.tell(ask=False)
     try:
         yield room
     finally:
         room.here[person] -= 1
         room.here += Counter()  # without those who have left
+        room.changes += 1
         room.tell(ask=False)
         if not room.here:
             del _rooms[key]

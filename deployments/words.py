@@ -93,6 +93,12 @@ def silent_since() -> float | None:
     return time.monotonic() - min(silent) if silent else None
 
 
+def crowd_of(group: str) -> int:
+    """How many watch it on this event loop."""
+    ear = _ears.get((asyncio.get_running_loop(), group))
+    return len(ear.watchers) if ear else 0
+
+
 @contextmanager
 def hearing(group: str, watcher: Watcher) -> Iterator[None]:
     """Within this, `watcher` hears whatever is said to the group."""

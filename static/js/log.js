@@ -253,8 +253,8 @@ function connect() {
     document.dispatchEvent(new CustomEvent("dp:watching", { detail: [] }));
     if (event.code === 4403) return location.reload(); // signed out, or no longer allowed: the page says which
     if (event.code === 4400 || event.code === 4404) return tell("not to be had; reload the page");
-    tell("not connected, trying again");
-    setTimeout(connect, wait * (0.75 + Math.random() / 2));
+    tell(event.code === 4429 ? "too many of your logs are open; this one waits" : "not connected, trying again");
+    setTimeout(connect, (event.code === 4429 ? LONGEST_WAIT : wait) * (0.75 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
   });
 }

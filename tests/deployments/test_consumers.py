@@ -67,6 +67,19 @@ async def test_a_wrong_parameter_ends_it(query: str, scene: Scene) -> None:
         assert await socket.frame() == {"close": 4400}
 
 
+async def test_one_person_has_so_many_logs_open_and_no_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "MOST_LOGS", 2)
+    deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
+    another = await sync_to_async(make_token)()
+    async with opened(deploy.pk, scene.token), opened(deploy.pk, scene.token):
+        async with opened(deploy.pk, scene.token) as third:
+            assert await third.frame() == {"close": 4429}
+        async with opened(deploy.pk, another) as of_somebody_else:
+            assert "status" in await of_somebody_else.frame()
+    async with opened(deploy.pk, scene.token) as again:
+        assert "status" in await again.frame()
+
+
 async def test_status_then_all_lines_then_the_end(scene: Scene) -> None:
     async with opened(scene.deploy.pk, scene.token) as socket:
         frames = [frame async for frame in socket.frames()]
