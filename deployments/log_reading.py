@@ -27,8 +27,14 @@ async def read_total(deploy_id: int) -> int:
     return total
 
 
-async def pieces(deploy_id: int, *, start: int = 1, host: str = "") -> AsyncIterator[list[Line]]:
-    """Every line that is stored now, from `n = start` on, without following."""
+async def pieces(
+    deploy_id: int, *, start: int = 1, until: int | None = None, host: str = ""
+) -> AsyncIterator[list[Line]]:
+    """Every line that is stored now, from `n = start` on, up to `until` and with it; without following."""
     while lines := await read_piece(deploy_id, start, host):
+        if until is not None and lines[-1].n >= until:
+            if rest := [line for line in lines if line.n <= until]:
+                yield rest
+            return
         yield lines
         start = lines[-1].n + 1

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Status
 
-from deployments import lifecycle
+from deployments import lifecycle, log_search
 from deployments.api.auth import Needs
 from deployments.api.paging import MOST_ID, Cursor, Id, Name, Username, page
-from deployments.api.problems import NotFound
+from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import deploys, represent, summarize
-from deployments.api.schemas import DeployOut, DeploySummary, Page, ProblemOut
+from deployments.api.schemas import DeployOut, DeploySummary, LogFound, Page, ProblemOut
 from deployments.api.targets import MADE, caller_of, made, trigger_of
 from deployments.log_reading import pieces
 from deployments.models import Deploy, Kind
@@ -21,6 +21,9 @@ from environments.access import DEPLOY, VIEW
 from environments.models import Target
 
 router = Router(tags=["deploys"])
+First = Annotated[int, Query(alias="from", ge=1, le=MOST_ID, description="The first line's `n`.")]
+Last = Annotated[int | None, Query(ge=1, le=MOST_ID, description="The last line's `n`; by default that of the log.")]
+Words = Annotated[str, Query(min_length=1, max_length=log_search.LONGEST, description="What to look for, in any case.")]
 
 
 @router.get("/deploys", auth=Needs(VIEW), response=Page[DeploySummary], summary="Deploys, the newest first")
@@ -58,13 +61,25 @@ def read_deploy(request: HttpRequest, deploy_id: Id) -> dict[str, Any]:
 def read_log(
     request: HttpRequest,
     deploy_id: Id,
-    start: Annotated[int, Query(alias="from", ge=1, le=MOST_ID, description="The first line's `n`.")] = 1,
+    start: First = 1,
+    until: Last = None,
     host: Name | None = None,
 ) -> StreamingHttpResponse:
     find_deploy(deploy_id)
+    if until is not None and until < start:
+        raise Unacceptable(f"`until` is {until}, which comes before `from`, {start}.")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    lines = _ndjson(deploy_id, start, host or "")
+    lines = _ndjson(deploy_id, start, until, host or "")
     return StreamingHttpResponse(lines, content_type="application/x-ndjson", headers=headers)
+
+
+@router.get(
+    "/deploys/{deploy_id}/log/search", auth=Needs(VIEW), response=LogFound, summary="The lines of a log that hold words"
+)
+def search_log(
+    request: HttpRequest, deploy_id: Id, q: Words, start: First = 1, host: Name | None = None
+) -> log_search.Found:
+    return log_search.search(find_deploy(deploy_id).pk, q, start=start, host=host or "")
 
 
 @router.post(
@@ -106,6 +121,6 @@ def find_deploy(deploy_id: int) -> Deploy:
     return found
 
 
-async def _ndjson(deploy_id: int, start: int, host: str) -> AsyncIterator[str]:
-    async for lines in pieces(deploy_id, start=start, host=host):
+async def _ndjson(deploy_id: int, start: int, until: int | None, host: str) -> AsyncIterator[str]:
+    async for lines in pieces(deploy_id, start=start, until=until, host=host):
         yield "".join(json.dumps(vars(line)) + "\n" for line in lines)

@@ -49,6 +49,12 @@ class LogOut(Schema):
     sha256: Annotated[str, Field(description="Of all texts, each followed by a newline; empty until the deploy ends.")]
 
 
+class LogFound(Schema):
+    hits: Annotated[list[int], Field(description="The `n` of each line, in order; at most 5,000.")]
+    searched: Annotated[int, Field(description="Up to this line; ask again with `from` = this + 1 until `done`.")]
+    done: Annotated[bool, Field(description="Everything that is stored was searched.")]
+
+
 class DeploySummary(Schema):
     id: int
     number: int

@@ -11,7 +11,7 @@ from deployments import log, log_reading
 from deployments.models import Deploy
 from environments.models import User
 from tests.builders import make_deploy, make_lines, make_target, make_token, make_user
-from tests.deployments.api_client import api_of, check_problem, read_stream
+from tests.deployments.api_client import API, api_of, check_problem, read_stream
 from tests.deployments.readers import close_readers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -75,8 +75,46 @@ async def test_of_one_host_only(logged: Logged) -> None:
     assert await read_lines(logged, "?host=unknown") == []
 
 
+@pytest.mark.parametrize(("start", "until"), [(1, 1), (5, 7), (40, 10**6)])
+async def test_a_window_of_it(start: int, until: int, logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_reading, "PIECE_CHUNKS", 2)
+    lines = await read_lines(logged, f"?from={start}&until={until}")
+    assert [line["n"] for line in lines] == list(range(start, min(until, logged.lines) + 1))
+
+
+async def test_a_window_without_a_line_of_that_host_is_empty(logged: Logged) -> None:
+    assert await read_lines(logged, "?from=1&until=1&host=web2") == []
+
+
+def test_words_are_searched_in_any_case_and_through_colours(logged: Logged) -> None:
+    search = f"deploys/{logged.deploy.pk}/log/search"
+    api = API(logged.token)
+    wanted = [n for n, text in enumerate(logged.texts, 1) if "step 4." in text]
+    assert wanted
+    assert api.get(search, q="STEP 4.").json() == {"hits": wanted, "searched": logged.lines, "done": True}
+    assert api.get(search, q="step 4.", **{"from": wanted[1]}).json()["hits"] == wanted[1:]
+    assert api.get(search, q="[32m").json()["hits"] == []
+    found = api.get(search, q="step", host="web1").json()["hits"]
+    assert found
+    assert len(found) < logged.lines
+
+
+@pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 201}, {"q": "x", "from": "0"}, {"q": "x", "until": "3"}])
+def test_a_search_for_nothing_is_refused(query: dict[str, str]) -> None:
+    check_problem(api_of().get(f"deploys/{make_deploy().pk}/log/search", **query), 400, "unacceptable")
+
+
 @pytest.mark.parametrize(
-    "query", [{"from": "0"}, {"from": "x"}, {"from": str(2**63)}, {"host": "a b"}, {"follow": "1"}]
+    "query",
+    [
+        {"from": "0"},
+        {"from": "x"},
+        {"from": str(2**63)},
+        {"until": "0"},
+        {"from": "3", "until": "2"},
+        {"host": "a b"},
+        {"follow": "1"},
+    ],
 )
 def test_a_wrong_parameter_is_refused(query: dict[str, str]) -> None:
     check_problem(api_of().get(f"deploys/{make_deploy().pk}/log", **query), 400, "unacceptable")
