@@ -97,8 +97,12 @@ def credentials(application: Application) -> Credentials:
     )
 
 
+# GIT_SSL_CAINFO: who runs the Deployer names the authorities that it trusts, for a git host with one of their own.
+KEPT = ("PATH", "LANG", "TMPDIR", "GIT_SSL_CAINFO")
+
+
 def environ_of(**more: str) -> dict[str, str]:
-    kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
+    kept = {key: os.environ[key] for key in KEPT if key in os.environ}
     return (
         kept
         | {

@@ -86,7 +86,8 @@ _FAULTS = (
         "certificate",
         "The certificate of {host} is not trusted here.",
         "It is expired, made out to another name, or signed by an authority that this machine does not know.",
-        "Let the machine know the authority (`update-ca-certificates`), or use the repository's SSH address.",
+        "Let the machine know the authority (`update-ca-certificates`), or start the Deployer with its file in "
+        "`GIT_SSL_CAINFO`; or use the repository's SSH address.",
     ),
     Fault(
         r"not found|does not appear to be a git repository|does not exist|returned error: 404|Could not find",

@@ -15,6 +15,7 @@ from environments.validation import repository_host
 from tests import builders
 from tests.deployments.fleet import closed_port
 from tests.deployments.openssh import OpenSSH, running
+from tests.environments.https_git import https_git
 from tests.environments.keys import make_key
 from tests.processes import Processes
 from tests.repository import GIT_ENVIRONMENT, Repository
@@ -109,6 +110,37 @@ def test_a_repository_without_a_commit(tmp_path: Path, settings: Settings) -> No
     with pytest.raises(CannotReach) as refused:
         repository_reach.reach(application)
     assert refused.value.kind == "empty"
+
+
+def test_https_with_a_token_and_an_authority_of_ones_own(
+    shop: Repository, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VAR = tmp_path / "var"
+    ada = builders.make_user(role=Role.ADMINISTRATOR)
+
+    def refused(application: Application) -> str:
+        with pytest.raises(CannotReach) as error:
+            repository_reach.reach(application)
+        return error.value.kind
+
+    with https_git(tmp_path, shop, user="reader", token="tok/en with+odd") as git:
+        application = add(git.address(shop))
+        assert refused(application) == "certificate"
+        assert git.asked == []
+        monkeypatch.setenv("GIT_SSL_CAINFO", str(git.authority))
+        assert refused(application) == "token-refused"
+        for user, token in (("reader", "wrong"), ("other", "tok/en with+odd")):
+            adding_applications.change_repository(
+                application, repository=application.repository, way=Access(user, token), by=ada
+            )
+            assert refused(application) == "token-refused"
+        assert set(git.asked) == {"reader", "other"}
+        adding_applications.change_repository(
+            application, repository=application.repository, way=Access("reader", "tok/en with+odd"), by=ada
+        )
+        reached = repository_reach.reach(application)
+        assert (reached.default_branch, reached.tags) == ("trunk", 1)
+        assert repositories.resolve(application, "alpha") == shop.git("rev-parse", "HEAD")
 
 
 def test_https_where_nobody_listens_and_a_name_that_nobody_knows(settings: Settings, tmp_path: Path) -> None:
