@@ -178,13 +178,14 @@ def probe_command(place: Place, *, nonce: str = "observation") -> str:
     return command("probe", place.root, nonce, place.path_words)
 
 
-def examine_command(place: Place, *, nonce: str) -> str:
-    """The same, and what one wants to know before the first deploy. Writes nothing.
+def examine_command(place: Place, *, nonce: str, linked_files: Iterable[str] = ()) -> str:
+    """The same, and what one wants to know before the first deploy. Writes nothing. Raises UnsafeText.
 
     Marks also `current`, `revision`, `fence`, `layout` (ours, capistrano, other or nothing; releases; whose), `sudo`
-    (all, some, asks, none), `who`, and at the end `examined`.
+    (all, some, asks, none), `who`, `absent` (those of `linked_files` that are not there, with two slashes between
+    them), and at the end `examined`.
     """
-    return command("examine", place.root, nonce, place.path_words)
+    return command("examine", place.root, nonce, place.path_words, "//".join(map(_linked, linked_files)))
 
 
 def capistrano_command(place: Place, *, nonce: str = "observation") -> str:

@@ -5,6 +5,7 @@ Whatever stands in the way is told as a Trouble: what happened, what it means, w
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deployments import host_program
@@ -52,6 +53,7 @@ class Examined:
     releases: int = 0
     system: str = ""
     who: str = ""
+    absent: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> str:
@@ -62,10 +64,13 @@ class Examined:
         return "bad" if "bad" in levels else "warn" if "warn" in levels else "ok"
 
 
-def examine(host: Host, *, user: str, root: str, git: bool = False, slug: str = "") -> Examined:
+def examine(
+    host: Host, *, user: str, root: str, git: bool = False, slug: str = "", linked_files: Sequence[str] = ()
+) -> Examined:
     """Sign in as `user` and look at the folder `root`; nothing is written, and no error is raised.
 
-    `git`: the host shall fetch by itself. `slug`: the target that may own the folder already.
+    `git`: the host shall fetch by itself. `slug`: the target that may own the folder already. `linked_files`: what
+    must lie in its `shared` before a deploy, each a path that is safe (environments.validation).
     """
     seen = Examined(host, root, trusted=[ssh.fingerprint(key.key) for key in host.keys.all()])
     began = time.monotonic()
@@ -77,7 +82,7 @@ def examine(host: Host, *, user: str, root: str, git: bool = False, slug: str = 
             return seen
         if not Region.objects.filter(gateway=host).exists():
             ssh.forget(host)  # a warm connection would hide that we are no longer let in, or that it is another machine
-        _read(seen, _ask(host, user, root))
+        _read(seen, _ask(host, user, root, linked_files))
         judge(seen, user, git=git, slug=slug)
     except ssh.HostKeyChanged:
         seen.troubles.append(_changed(seen))
@@ -87,9 +92,13 @@ def examine(host: Host, *, user: str, root: str, git: bool = False, slug: str = 
     return seen
 
 
-def _ask(host: Host, user: str, root: str) -> list[Mark]:
+def _ask(host: Host, user: str, root: str, linked_files: Sequence[str]) -> list[Mark]:
     place = Place(root, _PLACE)
-    return asking.ask(host, user, lambda nonce: host_program.examine_command(place, nonce=nonce), {"examined"})
+
+    def command(nonce: str) -> str:
+        return host_program.examine_command(place, nonce=nonce, linked_files=linked_files)
+
+    return asking.ask(host, user, command, {"examined"})
 
 
 def _waits_for_gateway(seen: Examined) -> bool:
@@ -124,11 +133,13 @@ def _read(seen: Examined, marks: list[Mark]) -> None:
     seen.layout = " ".join([layout[0], *layout[2:]]) if layout else ""
     seen.releases = int(layout[1]) if len(layout) > 1 and layout[1].isdigit() else 0
     seen.system, seen.who = said.get("system", ""), said.get("who", "")
+    seen.absent = said["absent"].split("//") if "absent" in said else []
 
 
 def judge(seen: Examined, user: str, *, git: bool, slug: str) -> None:
     """What stands in the way of deploys, or may."""
-    found = (_tools(seen), _git(seen) if git else None, _folder(seen, user), _owner(seen, slug), _room(seen))
+    own = (_tools(seen), _git(seen) if git else None, _folder(seen, user), _owner(seen, slug), _room(seen))
+    found = (*own, _absent(seen, user))
     seen.troubles += [trouble for trouble in found if trouble is not None]
 
 
@@ -206,6 +217,20 @@ def _room(seen: Examined) -> Trouble | None:
         f"{seen.host.name} has {seen.free_kb // 1024} MB left.",
         "Several releases lie there side by side, so that one can go back.",
         "Make room, or keep fewer releases.",
+    )
+
+
+def _absent(seen: Examined, user: str) -> Trouble | None:
+    if not seen.absent:
+        return None
+    names, folder = ", ".join(f"`{path}`" for path in seen.absent), f"{seen.root}/shared"
+    one, more = seen.absent[0], len(seen.absent) > 1
+    return Trouble(
+        "linked-files",
+        "warn",
+        f"{names} {'are' if more else 'is'} not in {folder} on {seen.host.name} yet.",
+        "Releases link to what lies there, so a deploy to that host stops before anything is switched.",
+        f"Put {'each of them' if more else 'it'} there, with all folders above it, as {user}: `{folder}/{one}`.",
     )
 
 

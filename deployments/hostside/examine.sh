@@ -28,6 +28,20 @@ tell_layout() {
     fi
 }
 
+# tell_absent NAMES: linked files that are not there yet; two slashes stand between names.
+tell_absent() {
+    rest=$1 absent=
+    while [ "$rest" ]; do
+        case $rest in
+        *//*) file=${rest%%//*} rest=${rest#*//} ;;
+        *) file=$rest rest= ;;
+        esac
+        [ -f "$root/shared/$file" ] || absent=$absent//$file
+    done
+    [ -z "$absent" ] || mark absent "${absent#//}"
+}
+
+tell_absent "$4"
 set +f
 observe_live
 tell_layout

@@ -1,4 +1,4 @@
-"""Adding hosts, trusting them, and looking at each: live, side by side, without writing anything there."""
+"""Adding hosts and trusting them; host_checks looks at them."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,15 @@ from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from deployments import probing
 from deployments.page_actions import person
-from deployments.setup_pages.frame import REFUSALS, environment_or_404, host_or_404, piece, show
+from deployments.setup_pages.frame import REFUSALS, environment_or_404, host_or_404, show
+from deployments.setup_pages.host_checks import USUAL_USER, bastions_of, hosts_of
 from environments import adding_hosts, host_lines, keys, known_hosts
 from environments.access import ADMINISTER, needs
-from environments.host_lines import LinesWrong, Place
-from environments.models import Application, Environment, Host, Membership, Region
-from environments.validation import validate_root
+from environments.host_lines import LinesWrong
+from environments.models import Application, Environment, Host
 
 USUAL_ENVIRONMENT = "production"
-USUAL_USER = "deploy"
 
 
 @require_http_methods(["GET", "POST"])
@@ -52,11 +50,11 @@ def add_hosts(request: HttpRequest) -> HttpResponse:
 def check_hosts(request: HttpRequest, environment: str) -> HttpResponse:
     """All hosts of an environment and the bastions in front of them; what each is like comes a moment later."""
     place = environment_or_404(environment)
-    hosts = _hosts_of(place)
+    hosts = hosts_of(place)
     first = Application.objects.order_by("pk").first()
     context = {
         "environment": place,
-        "bastions": [host for host in _bastions_of(place) if host not in hosts],
+        "bastions": [host for host in bastions_of(place) if host not in hosts],
         "hosts": hosts,
         "pair": keys.ensure_key_pair(),
         "users": sorted({host.user for host in hosts if host.user}) or [USUAL_USER],
@@ -64,48 +62,6 @@ def check_hosts(request: HttpRequest, environment: str) -> HttpResponse:
         "targets": place.targets.filter(name="").select_related("application"),
     }
     return show(request, "check_hosts.html", "hosts", context)
-
-
-def _hosts_of(environment: Environment) -> list[Host]:
-    rows = Host.objects.filter(memberships__environment=environment).select_related("zone__region__gateway")
-    return list(rows.prefetch_related("keys").order_by("name"))
-
-
-@require_safe
-@needs(ADMINISTER)
-def check_host(request: HttpRequest, environment: str, name: str) -> HttpResponse:
-    """One row of that page: what the host says now. `root` and `user` are those of a target, if there is one."""
-    place, host = environment_or_404(environment), host_or_404(name)
-    user = request.GET.get("user", "") or host.user or _gateway_user(host) or USUAL_USER
-    root = request.GET.get("root", "") or _usual_root(place)
-    try:
-        validate_root(root)
-    except ValidationError as error:
-        return piece(request, "_host_row.html", {"environment": place, "host": host, "wrong": error.messages[0]})
-    slug = request.GET.get("slug", "")
-    seen = probing.examine(host, user=user, root=root, git=request.GET.get("git") == "yes", slug=slug)
-    context = {
-        "environment": place,
-        "host": host,
-        "seen": seen,
-        "user": user,
-        "place": Place(user, host.address, host.port),
-        "line": keys.ensure_key_pair().public,
-        "member": Membership.objects.filter(environment=place, host=host).exists(),
-        "plain": "root" in request.GET,
-    }
-    return piece(request, "_host_row.html", context)
-
-
-def _gateway_user(host: Host) -> str:
-    return Region.objects.filter(gateway=host).values_list("gateway_user", flat=True).first() or ""
-
-
-def _usual_root(environment: Environment) -> str:
-    """The folder of the first target there; else the one that would be proposed."""
-    target = environment.targets.filter(name="").order_by("pk").first()
-    application = Application.objects.order_by("pk").first()
-    return target.root if target else f"~/{application.name if application else 'app'}"
 
 
 def _do(request: HttpRequest, environment: str, verb: Callable[[Environment], str]) -> HttpResponse:
@@ -148,7 +104,7 @@ def paste_known_hosts(request: HttpRequest, environment: str) -> HttpResponse:
 
     def verb(place: Environment) -> str:
         named, unnamed = adding_hosts.trust_known(
-            [*_hosts_of(place), *_bastions_of(place)], request.POST.get("known_hosts", ""), by=person(request)
+            [*hosts_of(place), *bastions_of(place)], request.POST.get("known_hosts", ""), by=person(request)
         )
         told = f"{_names(named)} trusted as that file says." if named else "That file names none of these hosts."
         return told + (f" It does not name {_names(unnamed)}." if named and unnamed else "")
@@ -158,11 +114,6 @@ def paste_known_hosts(request: HttpRequest, environment: str) -> HttpResponse:
 
 def _names(hosts: list[Host]) -> str:
     return ", ".join(host.name for host in hosts)
-
-
-def _bastions_of(environment: Environment) -> list[Host]:
-    own = Host.objects.filter(memberships__environment=environment)
-    return list(Host.objects.filter(pk__in=Region.objects.filter(zones__hosts__in=own).values("gateway")))
 
 
 @require_POST

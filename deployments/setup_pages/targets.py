@@ -169,5 +169,6 @@ def check_folder(request: HttpRequest) -> HttpResponse:
         "root": request.GET.get("root", "").strip(),
         "user": request.GET.get("user", "").strip(),
         "slug": f"{request.GET.get('application', '')}/{place.name}",
+        "files": [line.strip() for line in request.GET.get("linked_files", "").splitlines() if line.strip()],
     }
     return piece(request, "_folder_check.html", context)

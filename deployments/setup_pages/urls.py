@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deployments.setup_pages import applications, checklist, hosts, targets
+from deployments.setup_pages import applications, checklist, host_checks, hosts, targets
 
 urlpatterns = [
     path("start", checklist.start, name="start"),
@@ -16,10 +16,11 @@ urlpatterns = [
     path("applications/<slug:name>/remove", applications.remove_application, name="remove-application"),
     path("hosts/add", hosts.add_hosts, name="add-hosts"),
     path("environments/<slug:environment>/hosts/check", hosts.check_hosts, name="check-hosts"),
+    path("environments/<slug:environment>/hosts/check/all", host_checks.check_all_hosts, name="check-all-hosts"),
     path("environments/<slug:environment>/hosts/trust", hosts.trust_hosts, name="trust-hosts"),
     path("environments/<slug:environment>/hosts/known", hosts.paste_known_hosts, name="paste-known-hosts"),
     path("environments/<slug:environment>/hosts/key", hosts.use_key, name="use-key"),
-    path("environments/<slug:environment>/hosts/<slug:name>/check", hosts.check_host, name="check-host"),
+    path("environments/<slug:environment>/hosts/<slug:name>/check", host_checks.check_host, name="check-host"),
     path("environments/<slug:environment>/hosts/<slug:name>/change", hosts.change_host, name="change-host"),
     path("environments/<slug:environment>/hosts/<slug:name>/remove", hosts.take_out_host, name="take-out-host"),
     path("targets/add", targets.add_target, name="add-target"),

@@ -22,6 +22,46 @@
     htmx.trigger(row, "dp:again");
   }
 
+  function wait(row) {
+    row.dataset.state = "asking";
+    row.setAttribute("aria-busy", "true");
+  }
+
+  function put(host, html) {
+    const old = all("[data-hosts] [data-host]").find((row) => row.dataset.host === host);
+    if (!old) return;
+    const holder = document.createElement("template");
+    holder.innerHTML = html.trim();
+    const fresh = holder.content.firstElementChild;
+    old.replaceWith(fresh);
+    htmx.process(fresh);
+    tally();
+  }
+
+  // All hosts by one request, whose answer grows by a row as soon as one is known.
+  async function askAll() {
+    const table = document.querySelector("[data-hosts]"), rows = table ? all("[data-host]", table) : [];
+    if (!rows.length) return;
+    rows.forEach(wait);
+    tally();
+    try {
+      const answer = await fetch(table.dataset.hosts, { cache: "no-store" });
+      if (answer.redirected) return location.reload(); // signed out
+      if (!answer.ok) throw new Error(String(answer.status));
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = ""; ;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const said of lines.map((line) => JSON.parse(line))) put(said.host, said.row);
+      }
+      all('[data-hosts] [data-state="asking"]').forEach(ask); // what it did not come to
+    } catch {
+      for (const row of all('[data-hosts] [data-state="asking"]')) tellTrouble(row, "The server could not be reached. Nothing was changed; check again.");
+    }
+  }
+
   function tally() {
     const table = document.querySelector("[data-hosts]");
     if (!table) return;
@@ -76,7 +116,7 @@
     if (!button) return;
     if (button.dataset.copy) copy(button);
     if ("again" in button.dataset) ask(button.closest("[data-host]"));
-    if ("checkAll" in button.dataset) all("[data-hosts] [data-host]").forEach(ask);
+    if ("checkAll" in button.dataset) askAll();
     if (button.dataset.addStep) addStep(button);
     if (button.dataset.move) move(button);
     if ("drop" in button.dataset) drop(button);
@@ -103,10 +143,7 @@
   for (const name of ["htmx:beforeRequest", "htmx:afterSettle", "DOMContentLoaded"]) {
     addEventListener(name, function (event) {
       const row = event.detail && event.detail.elt;
-      if (name === "htmx:beforeRequest" && row && row.dataset && row.dataset.host) {
-        row.dataset.state = "asking";
-        row.setAttribute("aria-busy", "true");
-      }
+      if (name === "htmx:beforeRequest" && row && row.dataset && row.dataset.host) wait(row);
       // a form of htmx may be sent again
       if (row && row.dataset) delete row.dataset.sent;
       tally();
@@ -116,11 +153,19 @@
   addEventListener("htmx:responseError", (event) => fail(event, "The server answered with an error. Nothing was changed; reload the page."));
   addEventListener("htmx:sendError", (event) => fail(event, "The server could not be reached. Nothing was changed; try again."));
   function fail(event, words) {
+    tellTrouble(event.detail.target || event.detail.elt, words);
+  }
+
+  function tellTrouble(place, words) {
     const note = document.createElement("p");
     note.className = "dp-bad dp-md";
     note.setAttribute("role", "alert");
     note.textContent = words;
-    const target = event.detail.target || event.detail.elt;
-    target.querySelector(".dp-hosts-wide, .dp-tick")?.replaceWith(note) ?? target.append(note);
+    if (place.dataset.state === "asking") place.dataset.state = "bad";
+    place.removeAttribute("aria-busy");
+    place.querySelector(".dp-hosts-wide, .dp-tick")?.replaceWith(note) ?? place.append(note);
+    tally();
   }
+
+  addEventListener("DOMContentLoaded", askAll);
 })();

@@ -246,6 +246,37 @@ def test_a_dry_run_then_one_host_then_all_then_back(empty: EmptySite, page: Page
     expect(page.locator(".dp-first-done")).to_have_count(7)
 
 
+def test_a_host_behind_a_bastion_is_trusted_after_it(
+    empty: EmptySite, page: Page, processes: Processes, tmp_path: Path, pictures: Path
+) -> None:
+    with running(processes, tmp_path / "bastion") as bastion, running(processes, tmp_path / "inside") as inside:
+        for server in (bastion, inside):
+            (server.folder / "authorized_keys").touch(mode=0o600)
+        page.goto(f"{empty.base}/hosts/add")
+        page.get_by_label("They belong to").fill("staging")
+        page.get_by_label("Hosts").fill(f"{empty.line_of(inside)} as inside via {empty.line_of(bastion)}")
+        page.get_by_role("button", name="Add them").click()
+        page.wait_for_url("**/environments/staging/hosts/check")
+        wait(row(page, "inside").locator('[data-trouble="gateway-first"]'))
+        first = row(page, "127-0-0-1")
+        expect(first.locator(".dp-finger code")).to_have_text(fingerprint_of(bastion.folder / "host_key.pub"))
+        picture(page, pictures, "12-bastion")
+        assert bastion.signed_in == inside.signed_in == 0
+        page.get_by_role("button", name="Yes, trust it").click()
+        wait(row(page, "127-0-0-1").locator('[data-trouble="key-refused"]'))
+        let_in(bastion, page.locator("#own-key-line").inner_text())
+        page.get_by_role("button", name="Check all again").click()
+        shown = row(page, "inside").locator(".dp-finger code")
+        expect(shown).to_have_text(fingerprint_of(inside.folder / "host_key.pub"), timeout=SECONDS)
+        assert inside.signed_in == 0
+        page.get_by_role("button", name="Yes, trust it").click()
+        let_in(inside, page.locator("#own-key-line").inner_text())
+        wait(row(page, "inside"))
+        page.get_by_role("button", name="Check all again").click()
+        expect(page.locator(READY)).to_have_count(2, timeout=SECONDS)
+        assert inside.signed_in
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_by_keyboard_on_a_phone(theme: str, empty: EmptySite, browser: Browser, pictures: Path) -> None:
     page = empty.open(browser, width=390, theme="dark" if theme == "dark" else "light")

@@ -133,6 +133,18 @@ def test_a_folder_of_another_target_is_refused(server: OpenSSH, ada: User) -> No
     assert kinds(examine(host, slug="other/production")) == []
 
 
+def test_linked_files_that_are_missing_are_named(server: OpenSSH, ada: User) -> None:
+    (server.home / "shop/shared/config").mkdir(parents=True)
+    (server.home / "shop/shared/config/master.key").touch()
+    host = trusted(server, ada)
+    assert "linked-files" not in kinds(examine(host, linked_files=("config/master.key",)))
+    seen = examine(host, linked_files=("config/master.key", ".env", "config/database.yml"))
+    trouble = seen.troubles[-1]
+    assert (trouble.kind, seen.state) == ("linked-files", "warn")
+    assert trouble.what == "`.env`, `config/database.yml` are not in ~/shop/shared on web-1 yet."
+    assert "`~/shop/shared/.env`" in trouble.do
+
+
 def test_a_current_that_is_a_folder(server: OpenSSH, ada: User) -> None:
     (server.home / "shop/current").mkdir(parents=True)
     assert kinds(examine(trusted(server, ada)))[0] == "current-folder"

@@ -1,11 +1,12 @@
 """The pages of setting up: who may, what they show, how much they ask of the database, what they refuse."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
@@ -68,6 +69,7 @@ def addresses() -> list[tuple[str, str]]:
         ("post", reverse("add-hosts")),
         ("get", reverse("check-hosts", args=["production"])),
         ("get", reverse("check-host", args=["production", "web-1"])),
+        ("get", reverse("check-all-hosts", args=["production"])),
         ("post", reverse("trust-hosts", args=["production"])),
         ("post", reverse("paste-known-hosts", args=["production"])),
         ("post", reverse("use-key", args=["production"])),
@@ -189,6 +191,20 @@ class TestApplication:
         target.delete()
         client.post(reverse("remove-application", args=["shop"]))
         assert not Application.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_all_hosts_are_looked_at_by_one_request(production: Environment, ada: User) -> None:
+    client = AsyncClient()
+    await client.aforce_login(ada)
+    answered = await client.get(reverse("check-all-hosts", args=["production"]))
+    assert answered.headers["Content-Type"] == "application/x-ndjson"
+    pieces = [piece async for piece in answered.streaming_content]  # type: ignore[attr-defined]
+    rows = [json.loads(piece) for piece in pieces]
+    assert {row["host"] for row in rows} == {"web-1", "web-2"}
+    for row in rows:
+        assert f'data-host="{row["host"]}" data-state="bad"' in row["row"]
+        assert 'data-trouble="unreachable"' in row["row"]
 
 
 class TestHosts:

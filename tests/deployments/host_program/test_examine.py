@@ -10,8 +10,8 @@ from tests.deployments.host_program.hosts import NONCE, Host
 from tests.deployments.host_program.looking import content_of
 
 
-def examined(host: Host) -> dict[str, str]:
-    marks = host.run(examine_command(host.place, nonce=NONCE)).to_end()
+def examined(host: Host, *linked_files: str) -> dict[str, str]:
+    marks = host.run(examine_command(host.place, nonce=NONCE, linked_files=linked_files)).to_end()
     assert marks[-1].word == "examined"
     return {mark.word: mark.args for mark in marks}
 
@@ -43,6 +43,19 @@ def test_a_folder_of_somebody_else(any_host: Host) -> None:
     (any_host.root / "index.html").write_text("x")
     before = content_of(any_host.root)
     assert examined(any_host)["layout"] == "other 0"
+    assert content_of(any_host.root) == before
+
+
+def test_linked_files_that_are_not_there_are_named(any_host: Host) -> None:
+    shared = any_host.root / "shared"
+    (shared / "config").mkdir(parents=True)
+    (shared / "config/there-is.yml").touch()
+    (shared / "folder").mkdir()
+    before = content_of(any_host.root)
+    words = examined(any_host, ".env", "config/there-is.yml", "config/a.yml", "folder")
+    assert words["absent"] == ".env//config/a.yml//folder"
+    assert "absent" not in examined(any_host, "config/there-is.yml")
+    assert "absent" not in examined(any_host)
     assert content_of(any_host.root) == before
 
 
