@@ -16,9 +16,9 @@ from deployments.page_queries.environments import read_environment, read_environ
 from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
 from deployments.pages import target_or_404
-from environments import host_keys, setting_aside, ssh
+from environments import host_keys, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, VIEW, NotAllowed, allows, needs
-from environments.models import Aside, Environment, Host, HostKey
+from environments.models import Aside, Environment, Host, HostKey, Zone
 from environments.validation import NAME
 
 HOST_REFUSALS = (*REFUSALS, setting_aside.AsideError, host_keys.HostKeyError, ssh.SSHError, NotAllowed)
@@ -73,7 +73,8 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
     page = read_host(found)
     may, rules = allows(request.user, DEPLOY), allows(request.user, ADMINISTER)
     context = {"page": page, "host": found, "may_deploy": may, "may_administer": rules, "asides": Aside.values}
-    return answer(request, "deployments/host.html", context, tag=tag_of(page, may, rules))
+    context["zones"] = list(Zone.objects.select_related("region")) if rules else []
+    return answer(request, "deployments/host.html", context, tag=tag_of(page, may, rules, context["zones"]))
 
 
 def environment_or_404(name: str) -> Environment:
@@ -134,6 +135,23 @@ def take_back(request: HttpRequest, name: str) -> HttpResponse:
     def verb() -> str:
         setting_aside.take_back(found, by=person(request))
         return f"Deploys go to {found.name} again. What it missed can be converged below."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(ADMINISTER)
+def place_host(request: HttpRequest, name: str) -> HttpResponse:
+    """Say where a host stands: `zone` is `REGION/ZONE`, or empty for nowhere."""
+    found = host_or_404(name)
+    region, _, word = request.POST.get("zone", "").partition("/")
+    zone = Zone.objects.select_related("region").filter(region__name=region, name=word).first()
+    if zone is None and region:
+        raise BadRequest("There is no such zone.")
+
+    def verb() -> str:
+        places.place_host(found, zone, by=person(request))
+        return f"{found.name} stands in {zone.region.name}, zone {zone.name}." if zone else f"{name} stands in no zone."
 
     return _act(request, verb, to="host", name=name)
 

@@ -1,8 +1,9 @@
 """The one WebSocket of an open page: it says `{"look": moment}` when something that the page shows may have changed.
 
 The page then asks, over HTTP, for the pieces that it lacks; nothing of what it shows passes here, so a lost word, a
-reconnect and a stop of the web process are one path: look again. The page says which topics it shows:
-`{"topics": ["event", "target/shop/staging"]}`.
+reconnect and a stop of the web process are one path: look again. The page says which topics it shows, and how many
+deploys its navigation says are waiting: `{"topics": ["event", "target/shop/staging"], "waiting": 2}`. When that is no
+longer so it is told the number, for which no page has to be read again: `{"waiting": 3}`.
 
 Close codes: 1008 what came is no list of topics; 4403 not allowed (any more); 4429 this person has too many pages
 open; 1013 the page takes nothing.
@@ -13,6 +14,7 @@ import json
 import logging
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -40,7 +42,15 @@ class WrongTopics(ValueError):
     """What a page said is no list of topics."""
 
 
-def read_topics(text: str | None) -> frozenset[str]:
+@dataclass(frozen=True)
+class Shown:
+    """What a page says that it shows; `waiting` is None where nothing is said of that."""
+
+    topics: frozenset[str]
+    waiting: int | None
+
+
+def read_shown(text: str | None) -> Shown:
     """Raises WrongTopics."""
     try:
         said = json.loads(text or "")
@@ -51,7 +61,10 @@ def read_topics(text: str | None) -> frozenset[str]:
         raise WrongTopics(f"At most {MOST_TOPICS} topics are expected.")
     if not all(isinstance(topic, str) and len(topic) <= TOPIC_LENGTH for topic in topics):
         raise WrongTopics("A topic is a short text.")
-    return frozenset(topics)
+    waiting = said.get("waiting")
+    if waiting is not None and type(waiting) is not int:
+        raise WrongTopics("The number of those that wait is a number.")
+    return Shown(frozenset(topics), waiting)
 
 
 class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels carries no types
@@ -66,6 +79,8 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
         self._task: asyncio.Task[None] | None = None
         self._word = asyncio.Event()
         self._news = False
+        self._shown: int | None = None  # in its navigation
+        self._waiting: int | None = None
         self._told_at = 0.0
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
         self._held = ExitStack()
@@ -91,7 +106,9 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """The topics that the page shows now."""
         try:
-            self.topics = read_topics(text_data)
+            shown = read_shown(text_data)
+            self.topics, self._shown = shown.topics, shown.waiting
+            self._word.set()
         except WrongTopics as wrong:
             await self.close(code=1008, reason=str(wrong))
 
@@ -104,6 +121,11 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
     def hear(self) -> None:
         """Called in the hall."""
         self._news = True
+        self._word.set()
+
+    def hear_count(self, waiting: int) -> None:
+        """Called in the hall."""
+        self._waiting = waiting
         self._word.set()
 
     async def _serve(self) -> None:
@@ -125,6 +147,9 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
             if self._news and now >= self._told_at + LOOK_SECONDS:
                 self._news, self._told_at = False, now
                 await self._send({"look": moment()})
+            if self._shown is not None and self._waiting not in (None, self._shown):
+                self._shown = self._waiting
+                await self._send({"waiting": self._waiting})
             await self._wait()
 
     async def _still_permitted(self) -> bool:

@@ -16,12 +16,14 @@ from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 
 from deployments.log_reading import READERS
+from deployments.page_queries.waiting import count_waiting
 from deployments.pulse import Pulse, read_pulse
 from deployments.words import hearing
 from notifications import live
 
 log = logging.getLogger(__name__)
 
+COUNT_SECONDS = 0.4  # what waits is counted at most that often, once for all pages
 _PROCESS = secrets.token_hex(4)
 
 
@@ -32,6 +34,8 @@ class Viewer(Protocol):
 
     def hear(self) -> None: ...
 
+    def hear_count(self, waiting: int) -> None: ...
+
 
 class Hall:
     """The pages that are open on one event loop."""
@@ -40,9 +44,13 @@ class Hall:
         self.viewers: set[Viewer] = set()
         self._pulse: Pulse | None = None
         self._look: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._uncounted = False
 
     def hear(self, word: Mapping[str, Any] | None) -> None:
         """Called by the ear."""
+        if word is None or "event" in word or "deploys" in word:
+            self.count()
         if word is None:
             if self._look is None or self._look.done():
                 self._look = asyncio.ensure_future(self._look_for_changes())
@@ -51,9 +59,29 @@ class Hall:
             if not word.keys().isdisjoint(viewer.topics):
                 viewer.hear()
 
+    def count(self) -> None:
+        """Tell all pages how many deploys wait, soon."""
+        self._uncounted = True
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.ensure_future(self._tell_count())
+
     def close(self) -> None:
-        if self._look:
-            self._look.cancel()
+        for task in (self._look, self._counting):
+            if task:
+                task.cancel()
+
+    async def _tell_count(self) -> None:
+        read = database_sync_to_async(count_waiting, thread_sensitive=False, executor=READERS)
+        while self._uncounted:
+            self._uncounted = False
+            try:
+                waiting = await read()
+            except (OperationalError, InterfaceError) as trouble:
+                log.warning("What waits could not be counted, trying again with the next word: %s", trouble)
+                return
+            for viewer in tuple(self.viewers):
+                viewer.hear_count(waiting)
+            await asyncio.sleep(COUNT_SECONDS)
 
     async def _look_for_changes(self) -> None:
         read = database_sync_to_async(read_pulse, thread_sensitive=False, executor=READERS)
@@ -81,6 +109,7 @@ def watching(viewer: Viewer) -> Iterator[None]:
         _halls[loop] = (hall, ear)
     hall, ear = _halls[loop]
     hall.viewers.add(viewer)
+    hall.count()
     try:
         yield
     finally:

@@ -14,8 +14,11 @@ from zlib import crc32
 
 MARK = 5  # characters, of six bits each
 
-_PIECE = re.compile(r'<([a-z][a-z0-9]*)\b[^<>]*?\sdata-piece="([^"]*)"')
-_VARYING = re.compile(r"(<time\b[^<>]*>)[^<]*|(\bname=\"csrfmiddlewaretoken\" value=\")[^\"]*")
+_PIECE = ' data-piece="'
+_NAME = re.compile(r"<([a-z][a-z0-9]*)\b[^<>]*\Z")
+# each begins with what stands there literally, so that a page of some 100 kB is searched in no time
+_TIMES = re.compile(r"(<time\b[^<>]*>)[^<]*")
+_TOKENS = re.compile(r"(name=\"csrfmiddlewaretoken\" value=\")[^\"]*")
 _HEAD = {
     "title": re.compile(r"<title>(.*?)</title>", re.DOTALL),
     "icon": re.compile(r'<link rel="icon" href="([^"]*)"'),
@@ -82,10 +85,15 @@ def digest_of(text: str) -> str:
 def read_page(html: str) -> Page:
     """Find the pieces. Raises Unbalanced."""
     found, at = [], 0
-    while match := _PIECE.search(html, at):
-        at = _end_of(html, match.start(), match[1])
-        text = _VARYING.sub(r"\1\2", html[match.start() : at])
-        found.append(Piece(match[2], match.start(), at, digest_of(text)[:MARK]))
+    while (here := html.find(_PIECE, at)) >= 0:
+        begin, named = html.rfind("<", at, here), here + len(_PIECE)
+        tag = _NAME.match(html[begin:here]) if begin >= 0 else None
+        if tag is None:  # a text that says so
+            at = named
+            continue
+        at = _end_of(html, begin, tag[1])
+        text = _TOKENS.sub(r"\1", _TIMES.sub(r"\1", html[begin:at]))
+        found.append(Piece(html[named : html.index('"', named)], begin, at, digest_of(text)[:MARK]))
     return Page(html, tuple(found))
 
 

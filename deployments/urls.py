@@ -44,6 +44,7 @@ urlpatterns = [
     path("hosts", host_pages.hosts, name="hosts"),
     path("hosts/<slug:name>", host_pages.host, name="host"),
     path("hosts/<slug:name>/ask", host_pages.ask_host, name="ask-host"),
+    path("hosts/<slug:name>/place", host_pages.place_host, name="place-host"),
     path("hosts/<slug:name>/aside", host_pages.set_aside, name="set-aside"),
     path("hosts/<slug:name>/back", host_pages.take_back, name="take-back"),
     path(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -54,27 +55,31 @@ class Square:
     mark: Mark
 
 
-@dataclass(slots=True)
+@dataclass
 class ZoneMap:
     """The hosts of one zone."""
 
     name: str
     squares: list[Square]
 
-    @property
+    @cached_property
     def sentence(self) -> str:
         """`40 hosts, 2 behind`: what the picture shows, in words."""
         return tell_squares(self.squares)
 
+    def tag_facts(self) -> str:
+        """Of thousands of squares, in one text."""
+        return f"{self.name} " + " ".join(f"{square.name}:{square.mark.words}" for square in self.squares)
 
-@dataclass(slots=True)
+
+@dataclass
 class RegionMap:
     """One region with its zones; the empty name is for hosts that stand nowhere."""
 
     name: str
     zones: list[ZoneMap]
 
-    @property
+    @cached_property
     def squares(self) -> list[Square]:
         return [square for zone in self.zones for square in zone.squares]
 
@@ -82,7 +87,7 @@ class RegionMap:
     def hosts(self) -> int:
         return len(self.squares)
 
-    @property
+    @cached_property
     def trouble(self) -> str:
         """What is not as it should be, in words; "" if nothing."""
         return tell_trouble(self.squares)

@@ -111,16 +111,21 @@ def _find_migrations(target: Target, old: str, new: str) -> list[tuple[str, str]
 
 
 def read_choice(user: User, target: Target) -> Choice:
-    """From the person's latest deploy of the target: a branch or tag that is still there, held or not."""
+    """From the person's latest deploy of the target: a branch or tag that still brings something, held or not."""
     last = Deploy.objects.filter(target=target, by=user, kind=Kind.DEPLOY).order_by("-number").first()
     if last is None:
         return Choice()
-    known = not repositories.is_hex(last.ref) and _is_there(target, last.ref)
-    return Choice(last.ref if known else "", last.held and last.flip_at is None)
+    return Choice(last.ref if _goes_on(target, last.ref) else "", last.held and last.flip_at is None)
 
 
-def _is_there(target: Target, name: str) -> bool:
+def _goes_on(target: Target, name: str) -> bool:
+    """Whether it is a name that is still there; a tag that is live already brings nothing, and never will."""
+    if repositories.is_hex(name):
+        return False
     try:
-        return any(ref.name == name for ref in repositories.refs(target.application, name, limit=100))
+        found = [ref for ref in repositories.refs(target.application, name, limit=100) if ref.name == name]
     except repositories.RepositoryError:
         return False
+    standing = getattr(target, "standing", None)
+    live = standing.live.revision if standing and standing.live else ""
+    return any(ref.kind != "tag" or ref.commit.revision != live for ref in found)

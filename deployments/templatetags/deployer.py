@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
+from html import escape
 from typing import Any
 
 from django import template
@@ -12,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from deployments.models import Deploy
+from deployments.page_queries.waiting import count_waiting
 
 register = template.Library()
 
@@ -33,12 +36,14 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 @register.simple_tag
+@lru_cache(maxsize=500)
 def icon(name: str, extra: str = "") -> SafeString:
     """An icon of the sprite; always beside words, so hidden from screen readers."""
     return format_html('<svg class="dp-i {}" aria-hidden="true"><use href="#i-{}"/></svg>', extra, name)
 
 
 @register.simple_tag
+@lru_cache(maxsize=500)
 def shape(name: str, extra: str = "") -> SafeString:
     """A state's shape, as d-running or h-live; the words stand beside it."""
     return format_html('<svg class="dp-g {}" aria-hidden="true"><use href="#{}"/></svg>', extra, name)
@@ -53,19 +58,35 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
         return SafeString("")
     request = context.get("request")
     path = request.path if request else ""
-    if path == address:
-        return format_html('<a href="{}" data-place="{}" aria-current="page">{}</a>', address, name, words)
-    if address != "/" and path.startswith(address.rstrip("/") + "/"):
-        return format_html('<a href="{}" data-place="{}" aria-current="true">{}</a>', address, name, words)
-    return format_html('<a href="{}" data-place="{}">{}</a>', address, name, words)
+    below = address != "/" and path.startswith(address.rstrip("/") + "/")
+    current = SafeString(' aria-current="page"' if path == address else ' aria-current="true"' if below else "")
+    count = _waiting() if name == "waiting" else ""
+    return format_html('<a href="{}" data-place="{}"{}>{}{}</a>', address, name, current, words, count)
+
+
+def _waiting() -> SafeString:
+    """How many deploys wait; live.js keeps it true."""
+    number = count_waiting()
+    hidden = SafeString("" if number else " hidden")
+    told = "99+" if number > 99 else number
+    pattern = '<span class="dp-n" data-waiting="{}"{}><span>{}</span><span class="dp-sr"> deploys wait</span></span>'
+    return format_html(pattern, number, hidden, told)
 
 
 @register.simple_tag
 def squares(found: Iterable[Any]) -> SafeString:
     """The squares of hosts (page_queries.hosts.Square), each with its name and state on hover. Made for thousands."""
-    pattern = '<svg class="dp-g {}" data-host="{}" aria-hidden="true"><title>{}: {}</title><use href="#{}"/></svg>'
-    rows = ((it.mark.tone_class, it.name, it.name, it.mark.words, it.mark.shape) for it in found)
-    return format_html_join("", pattern, rows)
+    parts = []
+    for square in found:
+        name, (before, after) = escape(square.name), _square_around(square.mark)
+        parts.append(f'<svg class="dp-g {before}" data-host="{name}" aria-hidden="true"><title>{name}{after}')
+    return SafeString("".join(parts))
+
+
+@lru_cache(maxsize=100)
+def _square_around(mark: Any) -> tuple[str, str]:
+    """What stands before and after a name, of a square with this mark."""
+    return escape(mark.tone_class), f': {escape(mark.words)}</title><use href="#{escape(mark.shape)}"/></svg>'
 
 
 @register.filter
@@ -132,7 +153,8 @@ def age(at: datetime | None, form: str = "") -> SafeString:
     elif form == "ago" and words != "now":
         words += " ago"
     exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" data-as="{}" title="{}">{}</time>', at.isoformat(), form, exact, words)
+    # nothing in it comes from elsewhere, and a page has hundreds
+    return SafeString(f'<time datetime="{at.isoformat()}" data-as="{form}" title="{exact}">{words}</time>')
 
 
 @register.simple_tag

@@ -71,9 +71,10 @@
       icon.replaceWith(fresh);
     }
     const topics = new DOMParser().parseFromString(said.topics, "text/html").documentElement.textContent;
-    if (document.body.hasAttribute("data-topics") && document.body.dataset.topics !== topics) {
+    if (topics && document.body.dataset.topics !== topics) {
       document.body.dataset.topics = topics;
-      sayTopics();
+      if (socket) sayTopics();
+      else begin(); // a page that has ended: it had a way of its own to hear
     }
     document.dispatchEvent(new CustomEvent("dp:changed"));
   }
@@ -147,7 +148,16 @@
 
   function sayTopics() {
     const topics = (document.body.dataset.topics || "").split(" ").filter(Boolean);
-    if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ topics }));
+    const count = document.querySelector("[data-waiting]"), waiting = count ? Number(count.dataset.waiting) : null;
+    if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ topics, waiting }));
+  }
+
+  // In the navigation, which no look at the page replaces.
+  function showWaiting(number) {
+    const count = document.querySelector("[data-waiting]");
+    count.dataset.waiting = number;
+    count.hidden = !number;
+    count.firstElementChild.textContent = number > 99 ? "99+" : number;
   }
 
   function connect() {
@@ -161,7 +171,9 @@
       refresh(); // for whatever happened before we listened
     });
     mine.addEventListener("message", function (event) {
-      since = JSON.parse(event.data).look;
+      const said = JSON.parse(event.data);
+      if ("waiting" in said) return showWaiting(said.waiting);
+      since = said.look;
       setTimeout(refresh, Math.random() * SPREAD); // many who watch the same do not all ask at once
     });
     mine.addEventListener("close", function (event) {
@@ -178,9 +190,7 @@
 
   window.deployerRefresh = refresh;
   window.deployerConnection = tell;
-  addEventListener("DOMContentLoaded", function () {
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && missed && refresh());
-    if (!document.body.hasAttribute("data-topics")) return;
+  function begin() {
     connect();
     addEventListener("online", () => socket.readyState === WebSocket.CLOSED && connect());
     addEventListener("pagehide", function () {
@@ -192,5 +202,10 @@
       closing = false;
       connect();
     });
+  }
+
+  addEventListener("DOMContentLoaded", function () {
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && missed && refresh());
+    if (document.body.hasAttribute("data-topics")) begin();
   });
 })();

@@ -227,6 +227,30 @@ def test_a_page_that_was_asleep_has_all_lines_when_it_comes_back(site: Site, ope
     assert numbers(page) == list(range(1, int(stated[0].replace(",", "")) + 1))
 
 
+def test_a_page_that_has_ended_hears_that_it_was_resolved(site: Site, open_page: OpenPage) -> None:
+    page = open_page()
+    site.sign_in(page)
+    number = deploy(site, page, "storefront", "production", "fix/product-pictures")
+    wait_for_end(page)
+    expect(page.locator("[data-connection]")).to_contain_text("Connected")
+    page.evaluate("window.same = true")
+    other = open_page()
+    site.sign_in(other)
+    other.goto(f"{site.base}/deploys/{number}")
+    other.get_by_role("button", name=re.compile("Retry failed hosts")).click()
+    other.wait_for_url(lambda address: not address.endswith(f"/{number}"))
+    again = other.url.rsplit("/", 1)[1]
+    followed = page.locator("[data-piece=outcome]").get_by_role("link")
+    expect(followed).to_have_attribute("href", f"/deploys/{again}")
+    expect(page.get_by_role("button", name=re.compile("Retry failed hosts"))).to_have_count(0)
+    assert page.evaluate("window.same"), "The page was loaded again."
+    wait_for_end(other)
+    other.goto(f"{site.base}/storefront/production/deploy?ref=main")  # well again for who comes after
+    other.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
+    other.wait_for_url(re.compile(r"/deploys/\d+$"))
+    wait_for_end(other)
+
+
 def test_a_thousand_hosts_are_cells_that_the_keyboard_reaches(site: Site, open_page: OpenPage) -> None:
     page = open_page()
     number = site.seed(seed_code(lines=20) + MANY_HOSTS)

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
+from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments.access import _GRANTED, ADMINISTER, ANYONE
 from environments.models import Role, Task, User
@@ -120,8 +121,11 @@ def test_only_administrators_open_these() -> None:
     """A setting that others may change is a decision: it is taken out of this list."""
     kinds = ("settings-people", "settings-keys", "settings-environments", "settings-regions", "invite", "make-link")
     acts = ("set-role", "disable-person", "enable-person", "upload-key", "scan-keys", "accept-key", "distrust-key")
+    setting_up = {str(route.name) for route in setup_urls.urlpatterns}
+    assert len(setting_up) >= 22
     places = ("add", "move", "remove")
     names = [*kinds, *acts, *(f"{act}-environment" for act in places), "add-region", "change-region", "remove-region"]
+    names += [*setting_up, "place-host"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 
 

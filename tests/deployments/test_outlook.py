@@ -14,6 +14,7 @@ from deployments.blockers import members
 from deployments.models import Deploy
 from deployments.page_queries.commits import read_preview
 from deployments.page_queries.outlook import Choice, Outlook, read_choice, read_outlook
+from deployments.page_queries.target import find_target
 from deployments.states import DeployStatus
 from environments.models import Phase, Target, User
 from tests import builders
@@ -128,6 +129,18 @@ class TestLastChoice:
         shop.outlook()
         shop.live(shop.first, by=ada, release=builders.make_release(target=shop.target, ref=ref))
         assert read_choice(ada, shop.target).ref == ""
+
+    def test_a_tag_is_chosen_again_until_it_is_live(self, shop: Shop, ada: User) -> None:
+        builders._git(shop.repository, "tag", "v1")
+        second = shop.commit("README")
+        shop.outlook()
+        shop.live(shop.first, by=ada, release=builders.make_release(target=shop.target, ref="v1"))
+        shop.live(second)
+        assert read_choice(ada, find_target(application="shop", environment="staging")).ref == "v1"
+        shop.live(shop.first)
+        assert read_choice(ada, find_target(application="shop", environment="staging")).ref == ""
+        page = sign_in(ada).get(address("new-deploy")).content.decode()
+        assert 'value="main"' in page
 
 
 def test_the_plan_says_all_of_it_with_few_queries_whatever_the_history(shop: Shop) -> None:

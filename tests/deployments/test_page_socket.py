@@ -26,7 +26,18 @@ from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 GROUP = "deployer:group:pages"
-FOREIGN = (b"origin", b"https://evil.example")
+# What a page of another site, a file, a neighbour or a page without TLS says of itself; and what no browser leaves out.
+FOREIGN = {
+    "another site": ("https://deployer.example", "https://evil.example"),
+    "no origin": ("https://deployer.example", None),
+    "null": ("https://deployer.example", "null"),
+    "a sub-domain": ("https://deployer.example", "https://evil.deployer.example"),
+    "the domain above": ("https://deployer.example", "https://example"),
+    "without TLS": ("https://deployer.example", "http://deployer.example"),
+    "with TLS, where we have none": ("http://deployer.example", "https://deployer.example"),
+    "another port": ("https://deployer.example", "https://deployer.example:8443"),
+}
+SOCKETS = ("/ws/page", "/ws/deploys/{}/log")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -126,6 +137,29 @@ class TestWords:
             assert "look" in await socket.frame()
 
 
+@pytest.mark.usefixtures("_only_words")
+class TestWhatWaits:
+    async def test_the_number_is_told_when_it_is_not_the_one_that_is_shown(self, scene: Scene) -> None:
+        async with page(scene) as silent, page(scene) as socket:
+            await socket.communicator.send_json_to({"topics": [], "waiting": 0})
+            await listening()
+            deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.WAITING)
+            await tell(deploy=deploy.pk)
+            assert await socket.frame() == {"waiting": 1}
+            await tell()
+            assert await is_silent(socket)
+            await sync_to_async(deploy.delete)()
+            await tell()
+            assert await socket.frame() == {"waiting": 0}
+            assert await is_silent(silent)
+
+    async def test_a_page_that_comes_back_is_told_what_it_missed(self, scene: Scene) -> None:
+        await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.WAITING)
+        async with page(scene) as socket:
+            await socket.communicator.send_json_to({"topics": [], "waiting": 4})
+            assert await socket.frame() == {"waiting": 1}
+
+
 class TestWithoutWords:
     """With the layer down the database is looked at, by one look for all pages."""
 
@@ -176,11 +210,33 @@ class TestWithoutWords:
             assert await is_silent(socket)
 
 
-class TestDoor:
-    async def test_a_page_of_another_site_is_refused(self, scene: Scene) -> None:
-        accepted, _ = await Socket("/ws/page", scene.cookie, FOREIGN).open()
-        assert not accepted
+class TestOrigin:
+    """Browsers send our cookie with whatever page asks: who asks is told by the Origin alone."""
 
+    @pytest.fixture(autouse=True)
+    def _host(self, settings: Any) -> None:
+        settings.ALLOWED_HOSTS = ["deployer.example"]
+
+    @pytest.mark.parametrize("path", SOCKETS)
+    @pytest.mark.parametrize(("base", "origin"), FOREIGN.values(), ids=FOREIGN)
+    async def test_no_session_is_lent_to_a_foreign_page(
+        self, path: str, base: str, origin: str | None, scene: Scene, settings: Any
+    ) -> None:
+        settings.BASE_URL = base
+        said = [] if origin is None else [(b"origin", origin.encode())]
+        socket = Socket(path.format(scene.deploy.pk), scene.cookie, (b"host", b"deployer.example"), *said)
+        assert await socket.open() == (False, 4403)
+
+    @pytest.mark.parametrize("path", SOCKETS)
+    async def test_our_own_page_is_let_in(self, path: str, scene: Scene, settings: Any) -> None:
+        settings.BASE_URL = "https://deployer.example"
+        own = (b"origin", b"https://deployer.example")
+        socket = Socket(path.format(scene.deploy.pk), scene.cookie, (b"host", b"deployer.example"), own)
+        assert (await socket.open())[0]
+        await socket.close()
+
+
+class TestDoor:
     async def test_one_person_has_so_many_pages_and_no_more(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -193,7 +249,16 @@ class TestDoor:
             assert await is_silent(again)
 
     @pytest.mark.parametrize(
-        "said", ["no", "[]", "{}", '{"topics": [1]}', '{"topics": "x"}', '{"topics": ["%s"]}' % ("x" * 201)]
+        "said",
+        [
+            "no",
+            "[]",
+            "{}",
+            '{"topics": [1]}',
+            '{"topics": [], "waiting": "2"}',
+            '{"topics": "x"}',
+            '{"topics": ["%s"]}' % ("x" * 201),
+        ],
     )
     async def test_what_is_no_list_of_topics_ends_it(self, said: str, scene: Scene) -> None:
         async with page(scene) as socket:

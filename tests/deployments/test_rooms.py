@@ -182,6 +182,22 @@ class TestHosts:
     def test_a_filter_that_is_none_is_a_bad_request(self, query: str, target: Target, ada: User) -> None:
         assert sign_in(ada).get(f"/hosts?{query}").status_code == 400
 
+    def test_an_administrator_says_where_one_stands(self, target: Target, ada: User) -> None:
+        host = Host.objects.order_by("name")[0]
+        address, zone = reverse("host", args=[host.name]), builders.make_zone(region="asia", zone="asia-b")
+        client = sign_in(ada)
+        assert 'value="asia/asia-b"' in client.get(address).content.decode()
+        said = client.post(reverse("place-host", args=[host.name]), {"zone": "asia/asia-b"}, follow=True)
+        assert "stands in asia, zone asia-b" in text_of(said.content)
+        assert 'value="asia/asia-b" selected' in said.content.decode()
+        assert Host.objects.get(pk=host.pk).zone == zone
+        for wrong in ("asia/b", "asia", "nowhere/asia-b"):
+            assert client.post(reverse("place-host", args=[host.name]), {"zone": wrong}).status_code == 400
+        client.post(reverse("place-host", args=[host.name]), {"zone": ""})
+        assert Host.objects.get(pk=host.pk).zone is None
+        viewer = sign_in(builders.make_user(role=Role.VIEWER))
+        assert "/place" not in viewer.get(address).content.decode()
+
     def test_a_host_tells_what_it_runs_and_what_it_should(self, target: Target, ada: User) -> None:
         host = self.make(target)[0]
         host.placements.update(drift=Drift.OUTSIDE, seen="hotfix")
