@@ -1,7 +1,9 @@
 """`make screenshots`: every page of a living demo as a picture, in both themes, on a desk and on a phone.
 
 They go to docs/screenshots/ as WebP, made by the browser itself, so that nothing else has to be installed. Names are
-the routes' (tests/browser/every_page.py), the width and the theme. Arguments are names: only those are taken anew.
+the routes' (tests/browser/every_page.py), the width and the theme; `first-…` are those of the first fifteen minutes
+(first_minutes.py), of which only FIRST_KEPT are part of the documentation. Arguments are names: only those are taken
+anew. PICTURES=folder puts all of them there instead.
 """
 
 import base64
@@ -22,11 +24,15 @@ sys.path.insert(0, str(ROOT))
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()  # what tests share imports models
 
+from first_minutes import walk  # noqa: E402
+
 from tests.browser.conftest import NAMES, QUIET, Site  # noqa: E402
+from tests.browser.empty_site import EmptySite  # noqa: E402
 from tests.browser.every_page import DOORS, PAGES  # noqa: E402
 from tests.deployer_site.copies import Copy  # noqa: E402
 
-FOLDER = ROOT / "docs" / "screenshots"
+FOLDER = Path(os.environ.get("PICTURES") or ROOT / "docs" / "screenshots")
+FIRST_KEPT = ("first-start", "first-deploy-key", "first-fingerprints", "first-ready", "first-target", "first-over")
 SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 TALLEST = {1440: 1400, 390: 1600}
 QUALITY = 0.6
@@ -78,19 +84,56 @@ def take(browser: Browser, developing: Page, site: Site, pages: dict[str, str], 
             if answered is None or not answered.ok:
                 raise SystemExit(f"{path} was not answered as it should be; no picture of it was taken.")
             page.wait_for_load_state("networkidle")
-            page.evaluate("document.fonts.ready")
-            height = min(TALLEST[width], page.evaluate("document.documentElement.scrollHeight"))
-            png = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
-            text = developing.evaluate(TO_WEBP, [base64.b64encode(png).decode(), QUALITY])
-            (FOLDER / f"{name}-{width}-{theme}.webp").write_bytes(base64.b64decode(text))
+            keep(page, developing, f"{name}-{width}-{theme}")
         context.close()
 
 
+def keep(page: Page, developing: Page, name: str) -> None:
+    """What the page shows now, as a file."""
+    page.evaluate("document.fonts.ready")
+    width = page.evaluate("innerWidth")
+    height = min(TALLEST[width], page.evaluate("document.documentElement.scrollHeight"))
+    png = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
+    text = developing.evaluate(TO_WEBP, [base64.b64encode(png).decode(), QUALITY])
+    (FOLDER / f"{name}.webp").write_bytes(base64.b64decode(text))
+
+
+def take_first_minutes(browser: Browser, developing: Page, folder: Path, only: set[str]) -> None:
+    """Those that were asked for; else those that the documentation has."""
+    wanted = only or set(FIRST_KEPT)
+
+    def shoot(site: EmptySite, name: str, path: str, selector: str) -> None:
+        for width, theme in SIZES if name in wanted else []:
+            page = site.open(browser, width=width, theme=theme)  # type: ignore[arg-type]
+            page.goto(site.base + path)
+            page.locator(selector).first.wait_for(timeout=DEPLOY_SECONDS * 1000)
+            page.wait_for_load_state("networkidle")
+            keep(page, developing, f"{name}-{width}-{theme}")
+            page.context.close()
+
+    walk(browser, folder, shoot, until)
+
+
 def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     only = set(sys.argv[1:])
     for old in [] if only else FOLDER.glob("*.webp"):
         old.unlink()
+    first = {name for name in only if name.startswith("first-")}
+    if first or not only:
+        chromium = next(filter(None, map(shutil.which, NAMES)), None)
+        with tempfile.TemporaryDirectory(prefix="deployer-first-") as folder, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+            take_first_minutes(browser, browser.new_page(), Path(folder), first)
+            browser.close()
+    if not only or only - first:
+        take_demo(only)
+    size = sum(picture.stat().st_size for picture in FOLDER.glob("*.webp"))
+    print(f"{len(list(FOLDER.glob('*.webp')))} pictures, {size / 1e6:.1f} MB in {os.path.relpath(FOLDER)}")
+
+
+def take_demo(only: set[str]) -> None:
+    """Every page of a demo in which something happens."""
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     with tempfile.TemporaryDirectory(prefix="deployer-pictures-") as folder:
         copy = Copy(Path(folder) / "var", eventually=until, DEMO="1")
@@ -100,7 +143,7 @@ def main() -> None:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
                 page, site = browser.new_page(), Site(copy)
-                take(browser, page, site, {"signin": DOORS["signin"]}, signed_in=False)
+                take(browser, page, site, {} if only else {"signin": DOORS["signin"]}, signed_in=False)
                 actor = browser.new_page()
                 site.sign_in(actor)
                 act(site, actor)
@@ -110,8 +153,6 @@ def main() -> None:
                 browser.close()
         finally:
             copy.stop()
-    size = sum(picture.stat().st_size for picture in FOLDER.glob("*.webp"))
-    print(f"{len(list(FOLDER.glob('*.webp')))} pictures, {size / 1e6:.1f} MB in {os.path.relpath(FOLDER)}")
 
 
 if __name__ == "__main__":
