@@ -6,7 +6,6 @@ the names of its pieces; `X-Marks`, their marks.
 
 import hashlib
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from django.db.models import Model
@@ -17,6 +16,7 @@ from deployments.pieces import Page, read_page
 from deployments.unheard import unheard
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
+_names: dict[type[Any], tuple[str, ...]] = {}
 
 
 def facts_of(value: object) -> object:
@@ -31,17 +31,18 @@ def facts_of(value: object) -> object:
         return value.tag_facts()  # type: ignore[attr-defined]
     if isinstance(value, Model):
         return {name: field for name, field in vars(value).items() if not name.startswith("_")}
-    if (names := _names_of(kind)) is not None:
+    if names := _names_of(kind):
         return [facts_of(getattr(value, name)) for name in names]
     if isinstance(value, list | tuple):
         return [facts_of(item) for item in value]
     return value
 
 
-@cache
-def _names_of(kind: type[Any]) -> tuple[str, ...] | None:
-    """Of the fields of a dataclass."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    """Of the fields of a dataclass; none of anything else."""
+    if kind not in _names:
+        _names[kind] = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+    return _names[kind]
 
 
 def tag_of(*parts: object) -> str:

@@ -14,7 +14,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from deployments.models import Deploy
-from deployments.page_queries.waiting import count_waiting
 
 register = template.Library()
 
@@ -33,6 +32,9 @@ SIGNS = {
 NOTHING = "\N{EN DASH}"  # for what has not happened
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+
+# How many deploys wait: live.js fills it in, so that no page has to count them.
+WAITING = SafeString('<span class="dp-n" data-waiting hidden><b></b><span class="dp-sr"> deploys wait</span></span>')
 
 
 @register.simple_tag
@@ -60,17 +62,8 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
     path = request.path if request else ""
     below = address != "/" and path.startswith(address.rstrip("/") + "/")
     current = SafeString(' aria-current="page"' if path == address else ' aria-current="true"' if below else "")
-    count = _waiting() if name == "waiting" else ""
+    count = WAITING if name == "waiting" else ""
     return format_html('<a href="{}" data-place="{}"{}>{}{}</a>', address, name, current, words, count)
-
-
-def _waiting() -> SafeString:
-    """How many deploys wait; live.js keeps it true."""
-    number = count_waiting()
-    hidden = SafeString("" if number else " hidden")
-    told = "99+" if number > 99 else number
-    pattern = '<span class="dp-n" data-waiting="{}"{}><span>{}</span><span class="dp-sr"> deploys wait</span></span>'
-    return format_html(pattern, number, hidden, told)
 
 
 @register.simple_tag

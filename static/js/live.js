@@ -147,17 +147,21 @@
   }
 
   function sayTopics() {
-    const topics = (document.body.dataset.topics || "").split(" ").filter(Boolean);
-    const count = document.querySelector("[data-waiting]"), waiting = count ? Number(count.dataset.waiting) : null;
+    const topics = (document.body.dataset.topics || "").split(" ").filter(Boolean), waiting = shownWaiting();
     if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ topics, waiting }));
   }
 
-  // In the navigation, which no look at the page replaces.
-  function showWaiting(number) {
-    const count = document.querySelector("[data-waiting]");
-    count.dataset.waiting = number;
-    count.hidden = !number;
-    count.firstElementChild.textContent = number > 99 ? "99+" : number;
+  // How many deploys wait stands in the navigation; a page begins with what the one before it knew.
+  const WAITING = "deployer-waiting";
+  function shownWaiting() {
+    return Number(sessionStorage.getItem(WAITING)) || 0;
+  }
+
+  function showWaiting() {
+    const place = document.querySelector("[data-waiting]"), number = shownWaiting();
+    if (!place) return;
+    place.hidden = !number;
+    place.firstElementChild.textContent = number > 99 ? "99+" : number;
   }
 
   function connect() {
@@ -172,7 +176,10 @@
     });
     mine.addEventListener("message", function (event) {
       const said = JSON.parse(event.data);
-      if ("waiting" in said) return showWaiting(said.waiting);
+      if ("waiting" in said) {
+        sessionStorage.setItem(WAITING, said.waiting);
+        return showWaiting();
+      }
       since = said.look;
       setTimeout(refresh, Math.random() * SPREAD); // many who watch the same do not all ask at once
     });
@@ -205,6 +212,7 @@
   }
 
   addEventListener("DOMContentLoaded", function () {
+    showWaiting();
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && missed && refresh());
     if (document.body.hasAttribute("data-topics")) begin();
   });
