@@ -242,7 +242,6 @@ def test_a_page_that_has_ended_hears_that_it_was_resolved(site: Site, open_page:
     again = other.url.rsplit("/", 1)[1]
     followed = page.locator("[data-piece=outcome]").get_by_role("link")
     expect(followed).to_have_attribute("href", f"/deploys/{again}")
-    expect(page.get_by_role("button", name=re.compile("Retry failed hosts"))).to_have_count(0)
     assert page.evaluate("window.same"), "The page was loaded again."
     wait_for_end(other)
     other.goto(f"{site.base}/storefront/production/deploy?ref=main")  # well again for who comes after

@@ -180,7 +180,7 @@ def test_lines_of_one_host(site: Site, open_page: OpenPage, long_log: int) -> No
 
 
 def test_the_raw_log_is_whole_in_the_browser(site: Site, open_page: OpenPage, short_log: int, tmp_path: Path) -> None:
-    page = open_page()
+    page = open_page(outage=True)  # a text has no icon, which its console tells
     open_log(site, page, short_log, "/log.txt?plain=1")
     assert page.locator("body").inner_text().count("of the log") == 300
     page.goto(f"{site.base}/deploys/{short_log}")
