@@ -71,6 +71,11 @@ ARTIFACT_SECONDS = environ.read_int("ARTIFACT_SECONDS", default=1800, least=10, 
 # Packed releases on this machine: what is not needed goes when all together are larger
 ARCHIVES_MOST_MB = environ.read_int("ARCHIVES_MOST_MB", default=10_240, least=1, most=1 << 24)
 
+# Locks: how long someone whose turn in line has come may take to confirm, and when holders are reminded
+LOCK_CONFIRM_MINUTES = environ.read_int("LOCK_CONFIRM_MINUTES", default=10, least=1, most=1440)
+LOCK_REMIND_MINUTES = environ.read_int("LOCK_REMIND_MINUTES", default=15, least=1, most=1440)
+LOCK_REMIND_HOURS = environ.read_int("LOCK_REMIND_HOURS", default=4, least=1, most=168)
+
 # Django
 DEBUG = False
 ALLOWED_HOSTS = environ.read_list(

@@ -1,16 +1,17 @@
 """What stands in the way of a deploy, with names: the same list for the page's button, the API and the verb."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from deployments import archives, artifacts, build_presence, own_disk
+from deployments import archives, artifacts, build_presence, own_disk, turns
 from deployments.models import Deploy, Kind, bulk
-from deployments.states import ACTIVE, DeployStatus
-from environments.models import Application, Host, Membership, Target, Transport
+from deployments.states import ACTIVE
+from environments import locks
+from environments.models import Application, Host, Lock, LockKind, Membership, Target, Transport, User
 
 LEFT_OUT_TOLD = 5
 
@@ -20,7 +21,7 @@ TOLD = ("number", "status", "held", "prepared_at", "by_name")
 
 @dataclass(frozen=True)
 class Blocker:
-    """`kind` is a word for machines; `until` an ISO time or ""; `url` a page of ours or ""."""
+    """`kind` is a word for machines; `until` an ISO time or ""; `url` a page of ours or ""; `lock`: the one it is."""
 
     kind: str
     text: str
@@ -28,9 +29,16 @@ class Blocker:
     until: str = ""
     url: str = ""
     passes: bool = True  # whether waiting helps
+    lock: Lock | None = None
 
     def facts(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key != "passes"}
+        facts = {"kind": self.kind, "text": self.text, "who": self.who, "until": self.until, "url": self.url}
+        return facts | {"lock": self.lock.pk if self.lock else None}
+
+    @property
+    def sentence(self) -> str:
+        """The text with its end, for where nothing shows that beside it."""
+        return f"{locks.tell(self.lock)}." if self.lock else self.text
 
 
 class Blocked(Exception):
@@ -38,7 +46,7 @@ class Blocked(Exception):
 
     def __init__(self, target: Target, blockers: list[Blocker]) -> None:
         self.target, self.blockers = target, blockers
-        super().__init__(f"{target.slug} cannot be deployed now: " + " ".join(blocker.text for blocker in blockers))
+        super().__init__(f"{target.slug} cannot be deployed now: " + " ".join(it.sentence for it in blockers))
 
 
 def members(target: Target, *, aside: bool = False) -> QuerySet[Membership]:
@@ -83,11 +91,20 @@ def listed(found: QuerySet[Membership]) -> list[Membership]:
 
 
 def blockers(
-    target: Target, *, besides: Deploy | None = None, kind: str = Kind.DEPLOY, in_turn: bool = False
+    target: Target,
+    *,
+    besides: Deploy | None = None,
+    kind: str = Kind.DEPLOY,
+    by: User | None = None,
+    automatic: bool = False,
+    in_turn: bool = False,
+    standing: Sequence[Lock] | None = None,
 ) -> list[Blocker]:
     """All that keeps `target` from a deploy of this kind now; empty: nothing does.
 
-    `besides` does not stand in its own way. `in_turn`: it stands in the queue itself, which has an order of its own.
+    `besides` does not stand in its own way. Locks stand in the way of who does not hold them: of `by`, and of every
+    machine (`automatic`, or nobody). `in_turn`: it stands in the queue itself, which has an order of its own.
+    `standing`: the held locks that apply, where somebody has read them already.
     """
     found: list[Blocker] = []
     if not members(target).exists():
@@ -99,11 +116,13 @@ def blockers(
         found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
+    held = locks.applying(target) if standing is None else standing
+    found += [locked(lock) for lock in locks.in_the_way(held, by=by, automatic=automatic)]
     active = active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
     if not active and not besides and not in_turn:
-        found += _who_waits(target, kind)
+        found += _who_waits(target, kind, held)
     # what has begun goes on, and the way back is never barred
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
     if full:
@@ -140,13 +159,44 @@ def of_revision(
     return []
 
 
+def of_deploy(deploy: Deploy, *, besides: Deploy | None = None) -> list[Blocker]:
+    """What keeps this deploy from starting in its turn, or from going on, for whom it was asked for."""
+    by, machine = deploy.asker
+    found = blockers(deploy.target, besides=besides, kind=deploy.kind, by=by, automatic=machine, in_turn=True)
+    # a person was asked when it was requested, and is not there to be asked again
+    seen = deploy.confirmed or not machine
+    return [it for it in found if it.lock is None or not (deploy.over_locks or (seen and it.kind == "warning"))]
+
+
 def of_waiting(deploy: Deploy) -> list[Blocker]:
     """What a waiting deploy waits for, as far as can be told without asking anybody."""
-    found = blockers(deploy.target, kind=deploy.kind, in_turn=True)
+    found = of_deploy(deploy)
+    if deploy.met_lock is not None:
+        found = [met(deploy.met_lock), *(it for it in found if it.lock is None)]
     if deploy.kind == Kind.DEPLOY and must_be_asked(deploy.target, deploy.revision):
         address = artifacts.address_of(deploy.target.application, deploy.revision)
         found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
     return found
+
+
+def locked(lock: Lock) -> Blocker:
+    """A lock or warning, in the words that every door uses."""
+    return Blocker(
+        kind="warning" if lock.kind == LockKind.WARNING else "lock",
+        text=f"{locks.tell_who(lock)}: {lock.reason}",
+        who=lock.holder_name,
+        until=lock.until.isoformat() if lock.until else "",
+        url=reverse("locks"),
+        lock=lock,
+    )
+
+
+def met(lock: Lock) -> Blocker:
+    """What an automatic deploy waits for that has met a lock: nothing happens by itself when that ends."""
+    if lock.is_over:
+        text = f"The lock of {lock.holder_name} that it met has ended. A person deploys it or drops it."
+        return Blocker("held", text, who=lock.holder_name, url=reverse("locks"))
+    return replace(locked(lock), kind="held", text=f"Held: {locks.tell_who(lock)}: {lock.reason}")
 
 
 def running(deploy: Deploy) -> Blocker:
@@ -154,13 +204,14 @@ def running(deploy: Deploy) -> Blocker:
     return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))
 
 
-def _who_waits(target: Target, kind: str) -> list[Blocker]:
+def _who_waits(target: Target, kind: str, standing: Sequence[Lock]) -> list[Blocker]:
     """A free target belongs to whoever waited for it; a rollback goes before all but another one."""
-    rows = Deploy.objects.filter(target=target, status=DeployStatus.WAITING).only("number", "by_name")
+    rows = turns.waiting(target)
     if kind == Kind.ROLLBACK:
         rows = rows.filter(kind=Kind.ROLLBACK)
     # who is first is told, and that there is one decides: by number is near enough, and costs one query
-    return [waits_before(deploy) for deploy in rows.order_by("number")[:1]]
+    first = turns.first_of(rows.defer("plan", "recipe").order_by("number"), standing)
+    return [waits_before(first)] if first else []
 
 
 def waits_before(deploy: Deploy) -> Blocker:

@@ -8,11 +8,12 @@ from django.views.decorators.http import require_safe
 
 from deployments.answers import tag_of
 from deployments.blockers import Blocker, blockers, members, must_be_asked, of_revision
+from deployments.page_actions import person
 from deployments.page_queries.commits import as_changes, read_preview
 from deployments.page_queries.outlook import Outlook, read_choice, read_outlook
 from deployments.pages import target_or_404
 from environments import repositories
-from environments.access import DEPLOY, VIEW, allows, needs
+from environments.access import DEPLOY, OVERRIDE, VIEW, allows, needs
 from environments.models import Target, User
 
 REFS_SHOWN = 12
@@ -76,7 +77,7 @@ def new_deploy_plan(request: HttpRequest, application: str, environment: str) ->
         "outlook": read_outlook(found, preview, live, member_list) if preview.revision else Outlook(),
         "asks": bool(preview.revision) and must_be_asked(found, preview.revision),
     }
-    start = _start_of(request, found, preview.ref, preview.revision, blockers(found))
+    start = _start_of(request, found, preview.ref, preview.revision, blockers(found, by=person(request)))
     return render(request, "deployments/_plan.html", start | context)
 
 
@@ -88,7 +89,9 @@ def _start_of(
         "target": found,
         "ref": ref,
         "revision": revision,
-        "blockers": blocking,
+        "blockers": [blocker for blocker in blocking if blocker.kind != "warning"],
+        "warnings": [blocker for blocker in blocking if blocker.kind == "warning"],
+        "may_go_over": any(it.kind == "lock" for it in blocking) and allows(request.user, OVERRIDE, found),
         "can_wait": all(blocker.passes for blocker in blocking),
         "lacks_build": any(blocker.kind == "artifact" for blocker in blocking),
         "may_deploy": allows(request.user, DEPLOY, found),
@@ -108,7 +111,7 @@ def new_deploy_start(request: HttpRequest, application: str, environment: str) -
     revision = request.GET.get("revision", "")
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise Http404("A revision has 40 hex digits.")
-    blocking = [*blockers(found), *of_revision(found, revision, patient=True)]
+    blocking = [*blockers(found, by=person(request)), *of_revision(found, revision, patient=True)]
     start = _start_of(request, found, request.GET.get("ref", ""), revision, blocking)
     if request.GET.get("known") == start["tag"]:
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})

@@ -14,12 +14,14 @@ from deployments.blockers import Blocked
 from deployments.models import Deploy, Trigger
 from deployments.pages import deploy_or_404, target_or_404
 from deployments.refusals import WrongTime
-from environments import repositories
+from environments import locks, repositories
 from environments.access import DEPLOY, VIEW, NotAllowed, needs
 from environments.models import Target, User
 from environments.preset import PresetError
 
-REFUSALS = (lifecycle.LifecycleError, Blocked, NotAllowed, repositories.RepositoryError, PresetError)
+REFUSALS = (
+    *(lifecycle.LifecycleError, locks.LockError, Blocked, NotAllowed, repositories.RepositoryError, PresetError),
+)
 
 
 def do(request: HttpRequest, *, back: str, verb: Callable[[], Deploy | None]) -> HttpResponseRedirect:
@@ -67,7 +69,14 @@ def _start(request: HttpRequest, target: Target, ref: str) -> Deploy:
         hold=request.POST.get("when") in ("held", "later"),
         flip_at=_read_time(request.POST.get("flip_at", "")) if request.POST.get("when") == "later" else None,
         hosts=request.POST.getlist("host") if request.POST.get("to") == "some" else None,
+        said=said(request),
     )
+
+
+def said(request: HttpRequest) -> lifecycle.Passing:
+    """What passes a warning or a lock, in the fields that pages have for it."""
+    over, override = request.POST.get("over", "").strip(), request.POST.get("override", "").strip()
+    return lifecycle.Passing(confirmed=request.POST.get("confirm") == "yes", over=over, override=override)
 
 
 def _read_time(text: str) -> datetime:
@@ -104,7 +113,7 @@ def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """The same release once more, on the hosts that did not make it."""
     deploy = deploy_or_404(deploy_id)
     back = reverse("deploy", args=[deploy.pk])
-    return do(request, back=back, verb=lambda: lifecycle.retry(deploy, by=person(request)))
+    return do(request, back=back, verb=lambda: lifecycle.retry(deploy, by=person(request), said=said(request)))
 
 
 @require_POST
@@ -114,9 +123,14 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
     deploy = deploy_or_404(deploy_id)
     back = _page_of(deploy.target)
     stop = request.POST.get("stop") == "yes"
-    return do(
-        request, back=back, verb=lambda: lifecycle.roll_back(deploy.target, to=deploy, by=person(request), stop=stop)
-    )
+    words = said(request)
+    if words.over or words.override or words.confirmed:
+        back = reverse("rollback-preview", args=[deploy.pk])
+
+    def verb() -> Deploy:
+        return lifecycle.roll_back(deploy.target, to=deploy, by=person(request), stop=stop, said=words)
+
+    return do(request, back=back, verb=verb)
 
 
 @require_POST
@@ -124,7 +138,9 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
 def converge(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What is live, to just the hosts that do not run it."""
     target = target_or_404(application=application, environment=environment)
-    return do(request, back=_page_of(target), verb=lambda: lifecycle.converge(target, by=person(request)))
+    return do(
+        request, back=_page_of(target), verb=lambda: lifecycle.converge(target, by=person(request), said=said(request))
+    )
 
 
 @require_POST
@@ -133,7 +149,9 @@ def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Let a held deploy go live."""
     deploy = deploy_or_404(deploy_id)
     back = _back_from(request, deploy)
-    return do(request, back=back, verb=lambda: lifecycle.flip(deploy, by=person(request)))
+    return do(
+        request, back=back, verb=lambda: lifecycle.flip(deploy, by=person(request), confirm=said(request).confirmed)
+    )
 
 
 @require_POST

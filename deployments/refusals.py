@@ -7,6 +7,7 @@ LifecycleError
 ├── TaskRefused        wrong parameters or hosts for a task
 ├── NothingToConverge  no host differs from what is live
 ├── NothingToFlip      it does not wait to go live
+├── NotHeld            no lock holds it
 ├── WrongTime          a time to go live that is over
 └── CannotRollBack     no release to go back to, or hosts lack it and it cannot be laid out anew
 """
@@ -29,6 +30,10 @@ class NothingToConverge(LifecycleError):
 
 
 class NothingToFlip(LifecycleError):
+    pass
+
+
+class NotHeld(LifecycleError):
     pass
 
 

@@ -87,7 +87,7 @@ def rehearse(target: Target, ref: str, *, by: User | None) -> Rehearsal:
         once_on=once,
         changes=_changes(target.application, runs, revision),
         hosts=tuple(_hosts(deploy, runs, sent, once)),
-        blockers=(*blockers.blockers(target), *blockers.of_revision(target, revision, patient=True)),
+        blockers=(*blockers.blockers(target, by=by), *blockers.of_revision(target, revision, patient=True)),
     )
 
 

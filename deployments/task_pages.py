@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from deployments import lifecycle
 from deployments.blockers import blockers, members
-from deployments.page_actions import do, person
+from deployments.page_actions import do, person, said
 from deployments.pages import target_or_404
 from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Task
@@ -28,11 +28,13 @@ def task(request: HttpRequest, application: str, environment: str, name: str) ->
     """Look at a task before running it."""
     found = _task_or_404(application=application, environment=environment, name=name)
     able = [one for one in members(found.target) if not found.roles or set(found.roles) & set(one.roles)]
+    standing = blockers(found.target, by=person(request))
     context = {
         "task": found,
         "target": found.target,
         "members": able,
-        "blockers": blockers(found.target),
+        "blockers": [blocker for blocker in standing if blocker.kind != "warning"],
+        "warnings": [blocker for blocker in standing if blocker.kind == "warning"],
         "may_deploy": allows(request.user, DEPLOY, found.target),
     }
     return render(request, "deployments/task.html", context)
@@ -54,5 +56,6 @@ def run_task(request: HttpRequest, application: str, environment: str, name: str
             values=values,
             by=person(request),
             wait=request.POST.get("wait") == "yes",
+            said=said(request),
         ),
     )

@@ -9,7 +9,19 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError
 
-from deployments import batches, claims, distances, doorbell, drift, engine, plan, sharing, silent_hosts, unserved
+from deployments import (
+    batches,
+    claims,
+    distances,
+    doorbell,
+    drift,
+    engine,
+    lifecycle,
+    plan,
+    sharing,
+    silent_hosts,
+    unserved,
+)
 from deployments.hearing import RING_SECONDS, Hearing
 from deployments.models import Deploy
 from deployments.runtime import Runtime
@@ -18,6 +30,7 @@ from environments.models import Target
 
 log = logging.getLogger(__name__)
 
+LOCKS_SECONDS = 3.0  # a lock ends by the clock; this is how soon it is told
 EXIT_WITHOUT_DATABASE = 1
 
 _runtime: Runtime | None = None
@@ -56,7 +69,9 @@ def begin(sender: Any, **_: object) -> None:
         runtime = current_runtime(sender.hostname)
         hearing = (RING_SECONDS, Hearing(runtime).look)
         distances_look = (distances.LOOK_SECONDS, distances.Distances().look)
-        runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), hearing=hearing, distances=distances_look)
+        locks = (LOCKS_SECONDS, lifecycle.look_after_locks)
+        looks = {"hearing": hearing, "distances": distances_look, "locks": locks}
+        runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew
         raise WorkerTerminate(EXIT_WITHOUT_DATABASE) from error

@@ -34,7 +34,19 @@ validate_shell = RegexValidator(
 PAGES = frozenset(
     {
         *("activity", "add", "admin", "api", "applications", "changes", "deploys", "environments", "events", "healthz"),
-        *("hooks", "hosts", "insights", "join", "metrics", "readyz", "search", "settings", "signin", "signout"),
+        *(
+            "hooks",
+            "hosts",
+            "insights",
+            "join",
+            "locks",
+            "metrics",
+            "readyz",
+            "search",
+            "settings",
+            "signin",
+            "signout",
+        ),
         *("start", "static", "targets", "traffic", "waiting", "welcome", "where", "ws"),
     }
 )

@@ -30,6 +30,10 @@ KINDS = frozenset(
         "deploy.prepared",
         "deploy.flipped",
         "deploy.flip_refused",
+        "deploy.dropped",
+        "deploy.let_go",
+        "deploy.met_lock",
+        "deploy.stays_held",
         "host_run.claimed",
         "host_run.adopted",
         "host_run.failed",
@@ -58,6 +62,24 @@ KINDS = frozenset(
         "host.taken_back",
         "host.removed",
         "key.created",
+        "lock.acquired",
+        "lock.answered",
+        "lock.asked",
+        "lock.closed_to_machines",
+        "lock.declined",
+        "lock.expired",
+        "lock.extended",
+        "lock.free",
+        "lock.handed_over",
+        "lock.left_line",
+        "lock.offer_lapsed",
+        "lock.offered",
+        "lock.overridden",
+        "lock.released",
+        "lock.reminded",
+        "lock.rolled_back_over",
+        "lock.taken_over",
+        "lock.waits",
         "key.uploaded",
         "token.created",
         "token.revoked",
@@ -135,6 +157,8 @@ def record(
 def topics_of(event: Event) -> list[str]:
     """What pages may watch to hear of it: every event, those of its kind, and those of what it is about."""
     topics = ["event", f"event/{event.kind}"]
+    if event.kind.startswith("lock."):
+        topics.append("locks")  # a lock of an environment, or of everything, shows on many pages
     if event.application:
         topics.append(f"application/{event.application}")
     if event.application and event.environment:

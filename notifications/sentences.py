@@ -35,6 +35,10 @@ _SENTENCES = {
     "deploy.held": "{who} holds #{number} on {target} before it goes live.",
     "deploy.prepared": "#{number} on {target} is prepared on {hosts} hosts and waits to go live.",
     "deploy.flipped": "{who} lets #{number} on {target} go live.",
+    "deploy.dropped": "{who} dropped #{number} on {target}, which had met a lock.",
+    "deploy.let_go": "{who} lets #{number} on {target} go, which had met a lock.",
+    "deploy.met_lock": "#{number} on {target} is held: {reason}",
+    "deploy.stays_held": "The lock that #{number} on {target} met has ended. Someone must deploy or drop it.",
     "deploy.flip_refused": "#{number} on {target} did not go live by itself. {reason}",
     "environment.created": "{who} added the environment {name}.",
     "environment.moved": "{who} changed the order of environments: {order}.",
@@ -65,6 +69,24 @@ _SENTENCES = {
     "host_run.unreachable": "{host} could not be reached in a deploy to {target}. {error}",
     "key.created": "The Deployer made itself a key pair.",
     "key.uploaded": "{who} uploaded the key pair that the Deployer signs in with.",
+    "lock.acquired": "{who} locked {place} {end}: {reason}",
+    "lock.answered": "{who} answered {asker}, who asked for {place}: {answer}.",
+    "lock.asked": "{who} asks {holder} for {place}: {question}",
+    "lock.closed_to_machines": "{place} is closed to machines until a person clears it. {reason}",
+    "lock.declined": "{who} did not take {place} when it was offered.",
+    "lock.expired": "The lock of {holder} on {place} has ended.",
+    "lock.extended": "{who} keeps {place} locked {end}: {reason}",
+    "lock.free": "{place} is free.",
+    "lock.handed_over": "{who} waited for {place} and has it now, {end}: {reason}",
+    "lock.left_line": "{who} no longer waits for {place}.",
+    "lock.offer_lapsed": "{holder} did not confirm in time that they take {place}.",
+    "lock.offered": "{place} is offered to {holder}, who waited for it, {end}.",
+    "lock.overridden": "{who} goes over the lock of {holder} on {place} with #{number}, in an emergency: {why}",
+    "lock.released": "{who} released {place}.",
+    "lock.reminded": "{holder} still holds {place}, {end}: {reason}",
+    "lock.rolled_back_over": "{who} rolls {target} back over the lock of {holder} on {place}, #{number}: {why}",
+    "lock.taken_over": "{who} took {place} over from {was}, {end}: {reason}",
+    "lock.waits": "{who} waits in line for {place}.",
     "permission.refused": "{who} may not {permission}{on_target}, and was refused ({method} {path}).",
     "person.added": "{who} came in by the link for a new administrator.",
     "person.changed_password": "{who} chose a new password.",
@@ -100,7 +122,10 @@ _SENTENCES = {
 }
 
 _BAD = ("failed", "partial", "unreachable", "refused", "key_refused", "drifted", "deaf", "flip_refused", "quarantined")
-_WARN = ("needs_attention", "unknown", "held")
+_WARN = (
+    *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),
+    *("closed_to_machines", "offered", "reminded", "asked"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import itertools
 import secrets
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from environments.models import (
     Environment,
     Host,
     HostKey,
+    Lock,
     Membership,
     Region,
     Role,
@@ -165,6 +167,14 @@ def make_lines(*, deploy: Deploy, texts: list[str], host: str = "", stream: str 
     )
     Deploy.objects.filter(pk=deploy.pk).update(lines=deploy.lines)
     return chunk
+
+
+def make_lock(*, target: Target, by: User, hours: float = 1, reason: str = "a demo", **fields: Any) -> Lock:
+    """A lock of this target that `by` holds, as the verb would have written it."""
+    now = timezone.now()
+    facts = {"scope": target.slug, "environment": target.environment, "target": target, "holder_name": by.full_name}
+    times = {"since": now, "until": now + timedelta(hours=hours)}
+    return Lock.objects.create(holder=by, reason=reason, **(facts | times | fields))
 
 
 def make_repository(folder: Path, *, files: dict[str, str] | None = None, branches: tuple[str, ...] = ()) -> str:

@@ -13,7 +13,15 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
-from deployments.api import configuration, deploys, inventory, setting_up, targets, tasks  # noqa: F401 (setting_up adds to two routers)
+from deployments.api import (  # setting_up adds to two routers
+    configuration,
+    deploys,
+    inventory,
+    locks,
+    setting_up,  # noqa: F401
+    targets,
+    tasks,
+)
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
 
 MOST_BODY = 64 * 1024
@@ -102,7 +110,7 @@ api = DeployerAPI(
 api.add_decorator(known_query_only, mode="view")
 for raised in (Exception, Http404, HttpError, ValidationError):
     api.add_exception_handler(raised, answer)
-for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router):
+for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router, locks.router):
     api.add_router("", router)
 
 urls = api.urls

@@ -12,13 +12,13 @@ from deployments.api.auth import Needs
 from deployments.api.paging import MOST_ID, Cursor, Id, Name, Username, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import deploys, represent, summarize
-from deployments.api.schemas import DeployOut, DeploySummary, LogFound, Page, ProblemOut
+from deployments.api.schemas import Again, DeployOut, DeploySummary, GoLive, LogFound, Page, ProblemOut
 from deployments.api.targets import MADE, caller_of, made, trigger_of
 from deployments.log_reading import pieces
 from deployments.models import Deploy, Kind
 from deployments.states import DeployStatus
 from environments.access import DEPLOY, VIEW
-from environments.models import Target
+from environments.models import Target, User
 
 router = Router(tags=["deploys"])
 First = Annotated[int, Query(alias="from", ge=1, le=MOST_ID, description="The first line's `n`.")]
@@ -96,9 +96,10 @@ def cancel(request: HttpRequest, deploy_id: Id) -> Status[Any]:
     response=MADE,
     summary="The same release once more, on the hosts that did not make it",
 )
-def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id) -> Status[Any]:
-    failed = find_deploy(deploy_id)
-    deploy = lifecycle.retry(failed, by=caller_of(request).user, trigger=trigger_of(request))
+def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id, payload: Again | None = None) -> Status[Any]:
+    failed, caller, asked = find_deploy(deploy_id), caller_of(request), payload or Again()
+    said = lifecycle.Passing(confirmed=asked.confirm, override=asked.override)
+    deploy = lifecycle.retry(failed, by=caller.user, trigger=trigger_of(request), automatic=caller.machine, said=said)
     return made(response, deploy)
 
 
@@ -108,9 +109,40 @@ def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id) -> Status
     response={202: DeployOut, 409: ProblemOut},
     summary="Let a held deploy go live",
 )
-def flip(request: HttpRequest, deploy_id: Id) -> Status[Any]:
-    lifecycle.flip(find_deploy(deploy_id), by=caller_of(request).user)
+def flip(request: HttpRequest, deploy_id: Id, payload: GoLive | None = None) -> Status[Any]:
+    caller, asked = caller_of(request), payload or GoLive()
+    lifecycle.flip(find_deploy(deploy_id), by=caller.user, automatic=caller.machine, confirm=asked.confirm)
     return Status(202, represent(find_deploy(deploy_id)))
+
+
+@router.post(
+    "/deploys/{deploy_id}/let-go",
+    auth=Needs(DEPLOY),
+    response={202: DeployOut, 409: ProblemOut},
+    summary="Deploy what a lock has held",
+)
+def let_go(request: HttpRequest, deploy_id: Id) -> Status[Any]:
+    lifecycle.let_go(find_deploy(deploy_id), by=_somebody(request))
+    return Status(202, represent(find_deploy(deploy_id)))
+
+
+@router.post(
+    "/deploys/{deploy_id}/drop",
+    auth=Needs(DEPLOY),
+    response={202: DeployOut, 409: ProblemOut},
+    summary="Give up what a lock has held",
+)
+def drop(request: HttpRequest, deploy_id: Id) -> Status[Any]:
+    lifecycle.drop(find_deploy(deploy_id), by=_somebody(request))
+    return Status(202, represent(find_deploy(deploy_id)))
+
+
+def _somebody(request: HttpRequest) -> User:
+    """A person: what a lock has held is no machine's to decide. Raises Problem."""
+    caller = caller_of(request)
+    if caller.machine:
+        raise Unacceptable("A machine cannot decide what becomes of a held deploy. Nothing was changed.")
+    return caller.user
 
 
 def find_deploy(deploy_id: int) -> Deploy:

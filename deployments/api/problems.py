@@ -20,13 +20,14 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import HttpError, ValidationError
 
-from deployments.api.representation import represent_blockers
+from deployments.api.representation import represent_blockers, represent_lock
 from deployments.blockers import Blocked
 from deployments.recipe_file import RecipeFileError
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
     NoSuchHosts,
+    NotHeld,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
@@ -41,6 +42,7 @@ from environments.adding_hosts import HostElsewhere, HostTaken
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
 from environments.host_lines import LinesWrong
+from environments.locks import Locked, LockError, LockGone, NothingToLock, NotYours, WrongEnd, WrongWords
 from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
@@ -105,6 +107,10 @@ TITLES = {
     "no-such-hosts": "Not hosts of this target",
     "task-refused": "The task cannot run so",
     "wrong-time": "That time is over",
+    "not-held": "No lock holds it",
+    "locked": "Somebody holds the lock",
+    "lock-gone": "The lock has ended",
+    "not-yours": "Somebody else holds the lock",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
     "taken": "There is one already",
@@ -130,6 +136,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NoSuchHosts, 400, "no-such-hosts"),
     (TaskRefused, 400, "task-refused"),
     (WrongTime, 400, "wrong-time"),
+    (NotHeld, 409, "not-held"),
+    (Locked, 409, "locked"),
+    (LockGone, 409, "lock-gone"),
+    (NotYours, 403, "not-yours"),
+    (NothingToLock, 400, "wrong-values"),
+    (WrongWords, 400, "wrong-values"),
+    (WrongEnd, 400, "wrong-values"),
+    (LockError, 409, "not-possible"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
     (RecipeFileError, 409, "recipe-file"),
@@ -181,13 +195,19 @@ def answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResp
         return problem(413, "too-large", "The body is larger than any request here needs. Nothing was changed.")
     for kind_of_error, status, kind in REFUSALS:
         if isinstance(error, kind_of_error):
-            more = {"blockers": represent_blockers(error.blockers)} if isinstance(error, Blocked) else {}
-            return problem(status, kind, str(error), **more)
+            return problem(status, kind, str(error), **_more(error))
     if isinstance(error, OperationalError | InterfaceError):
         log.error("The database failed during %s %s: %s", request.method, request.path, error)
         return problem(503, "database", "The database does not answer. Nothing is known to have changed; ask again.")
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     return problem(500, "broken", "Something failed that never should. The web process's log says what.")
+
+
+def _more(error: Exception) -> dict[str, Any]:
+    """What a program may want beside the sentence."""
+    if isinstance(error, Blocked):
+        return {"blockers": represent_blockers(error.blockers)}
+    return {"lock": represent_lock(error.lock)} if isinstance(error, Locked) else {}
 
 
 def _misunderstood(error: ValidationError) -> HttpResponse:

@@ -11,6 +11,8 @@ from django.urls import reverse
 from deployments.blockers import Blocker, of_waiting, waits_before
 from deployments.models import Deploy, HostRun
 from deployments.states import DeployStatus
+from environments import locks
+from environments.models import Lock
 
 HOST_FIELDS = ("host_name", "region", "zone", "status", "step", "revision", "error")
 HOST_TIMES = ("started_at", "switched_at", "finished_at")
@@ -18,7 +20,8 @@ HOST_TIMES = ("started_at", "switched_at", "finished_at")
 
 def deploys() -> QuerySet[Deploy]:
     """Deploys with all that `summarize` needs, in one query."""
-    return Deploy.objects.select_related("target__application", "target__environment", "by").defer("plan", "recipe")
+    related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
+    return Deploy.objects.select_related(*related).defer("plan", "recipe")
 
 
 def represent(deploy: Deploy) -> dict[str, Any]:
@@ -47,6 +50,7 @@ def summarize(deploy: Deploy) -> dict[str, Any]:
         "held": deploy.held,
         "prepared_at": represent_time(deploy.prepared_at),
         "flip_at": represent_time(deploy.flip_at),
+        "met_lock": deploy.met_lock_id,
         "ref": deploy.ref,
         "revision": deploy.revision,
         "by": deploy.by.username if deploy.by else "",
@@ -62,6 +66,25 @@ def summarize(deploy: Deploy) -> dict[str, Any]:
 def represent_blockers(found: Iterable[Blocker]) -> list[dict[str, Any]]:
     """Blockers with addresses that work outside of our pages, as in a terminal or a chat."""
     return [{**blocker.facts(), "url": absolute(blocker.url)} for blocker in found]
+
+
+def represent_lock(lock: Lock) -> dict[str, Any]:
+    """No query on one that was read with its holder and team."""
+    return {
+        "id": lock.pk,
+        "scope": lock.scope,
+        "kind": lock.kind,
+        "holder": lock.holder.username if lock.holder else "",
+        "team": lock.team.name if lock.team else "",
+        "holder_name": lock.holder_name,
+        "reason": lock.reason,
+        "since": represent_time(lock.since),
+        "until": represent_time(lock.until),
+        "offered": lock.offered,
+        "machines_only": lock.machines_only,
+        "orphaned": lock.orphaned,
+        "text": f"{locks.tell(lock)}.",
+    }
 
 
 def represent_time(at: datetime | None) -> str | None:

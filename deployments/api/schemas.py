@@ -69,6 +69,7 @@ class DeploySummary(Schema):
     held: Annotated[bool, Field(description="It stops when enough is prepared, until it is flipped.")]
     prepared_at: Annotated[str | None, Field(description="Since when a held deploy could go live.")]
     flip_at: Annotated[str | None, Field(description="When it goes live by itself.")]
+    met_lock: Annotated[int | None, Field(description="The lock that holds it, until it is let go or dropped.")]
     ref: str
     revision: str
     by: Annotated[str, Field(description="User name; empty for the Deployer itself.")]
@@ -86,6 +87,7 @@ class BlockerOut(Schema):
     who: str
     until: str
     url: str
+    lock: Annotated[int | None, Field(description="With the kinds `lock`, `warning` and `held`: which one.")]
 
 
 class HostRunOut(Schema):
@@ -146,6 +148,11 @@ Hold = Annotated[bool, Field(description="Stop when enough is prepared; `POST /d
 FlipAt = Annotated[
     AwareDatetime | None, Field(strict=False, description="Hold, and go live at this time (ISO 8601 with its zone).")
 ]
+Confirm = Annotated[bool, Field(description="Go on in spite of warnings: whoever asks has seen them.")]
+Override = Annotated[
+    str, Field(max_length=1000, description="An emergency: why it goes over locks. Needs the permission; all are told.")
+]
+Why = Annotated[str, Field(max_length=1000, description="Why it goes over somebody's lock; its holder is told.")]
 Stop = Annotated[bool, Field(description="Cancel the deploy that runs, and roll back as soon as that has ended.")]
 
 
@@ -154,6 +161,8 @@ class StartDeploy(Strict):
     wait: Wait = False
     hold: Hold = False
     flip_at: FlipAt = None
+    confirm: Confirm = False
+    override: Override = ""
     hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all of the target.")] = None
 
 
@@ -215,15 +224,31 @@ class RunTask(Strict):
     hosts: Hosts = None
     values: Annotated[dict[str, str], Field(max_length=100, description="A text for each parameter, by name.")] = {}
     wait: Wait = False
+    confirm: Confirm = False
+    override: Override = ""
 
 
 class Converge(Strict):
     hosts: Annotated[list[Name] | None, Field(max_length=10_000, description="By default all that differ.")] = None
+    confirm: Confirm = False
+    override: Override = ""
+
+
+class Again(Strict):
+    confirm: Confirm = False
+    override: Override = ""
+
+
+class GoLive(Strict):
+    confirm: Confirm = False
 
 
 class RollBack(Strict):
     to: Goal = None
     stop: Stop = False
+    reason: Why = ""
+    confirm: Confirm = False
+    override: Override = ""
 
 
 class CommitOut(Schema):

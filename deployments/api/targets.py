@@ -58,7 +58,9 @@ def list_targets(
 )
 def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
     target = find_target(application, environment, among=_targets())
-    return {**summarize_target(target), "blockers": represent_blockers(blockers(target)), "hosts": _hosts(target)}
+    caller = caller_of(request)
+    found = blockers(target, by=caller.user, automatic=caller.machine)
+    return {**summarize_target(target), "blockers": represent_blockers(found), "hosts": _hosts(target)}
 
 
 @router.post("/targets/{application}/{environment}/deploys", auth=Needs(DEPLOY), response=MADE, summary="Deploy")
@@ -82,6 +84,7 @@ def start_deploy(
         hold=asked.hold,
         flip_at=asked.flip_at,
         hosts=asked.hosts,
+        said=lifecycle.Passing(confirmed=asked.confirm, override=asked.override),
     )
     return made(response, deploy)
 
@@ -135,8 +138,15 @@ def roll_back(
 ) -> Status[Any]:
     target = find_target(application, environment)
     asked = payload or RollBack()
+    caller = caller_of(request)
     deploy = lifecycle.roll_back(
-        target, to=_goal(asked.to), by=caller_of(request).user, trigger=trigger_of(request), stop=asked.stop
+        target,
+        to=_goal(asked.to),
+        by=caller.user,
+        trigger=trigger_of(request),
+        stop=asked.stop,
+        automatic=caller.machine,
+        said=lifecycle.Passing(confirmed=asked.confirm, over=asked.reason, override=asked.override),
     )
     return made(response, deploy)
 
@@ -176,10 +186,16 @@ def converge(
     request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Converge | None = None
 ) -> Status[Any]:
     target = find_target(application, environment)
-    hosts = payload.hosts if payload else None
-    return made(
-        response, lifecycle.converge(target, hosts=hosts, by=caller_of(request).user, trigger=trigger_of(request))
+    asked, caller = payload or Converge(), caller_of(request)
+    deploy = lifecycle.converge(
+        target,
+        hosts=asked.hosts,
+        by=caller.user,
+        trigger=trigger_of(request),
+        automatic=caller.machine,
+        said=lifecycle.Passing(confirmed=asked.confirm, override=asked.override),
     )
+    return made(response, deploy)
 
 
 def _goal(wanted: int | None) -> Deploy | None:

@@ -50,13 +50,15 @@ def run_task(
     found = Task.objects.filter(target=target, name=task).select_related("target__application").first()
     if found is None:
         raise NotFound(f"{target.slug} has no task {task!r}.")
-    asked = payload or RunTask()
+    asked, caller = payload or RunTask(), caller_of(request)
     deploy = lifecycle.run_task(
         found,
         hosts=asked.hosts,
         values=asked.values,
-        by=caller_of(request).user,
+        by=caller.user,
         trigger=trigger_of(request),
         wait=asked.wait,
+        automatic=caller.machine,
+        said=lifecycle.Passing(confirmed=asked.confirm, override=asked.override),
     )
     return made(response, deploy)

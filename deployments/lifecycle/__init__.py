@@ -5,13 +5,17 @@ Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllo
 
 from deployments.lifecycle.ending import end, hold_all, request_cancel
 from deployments.lifecycle.going_live import flip, flip_by_itself, rest
+from deployments.lifecycle.holding import drop, leave, let_go
+from deployments.lifecycle.passing import Passing
 from deployments.lifecycle.queue import next_waiting
 from deployments.lifecycle.requests import converge, request_deploy, retry, roll_back, run_task
 from deployments.lifecycle.starting import start_waiting
+from deployments.lifecycle.unlocking import HELD, answer, look_after_locks, unlock
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
     NoSuchHosts,
+    NotHeld,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
@@ -21,20 +25,28 @@ from deployments.refusals import (
 )
 
 __all__ = [
+    "HELD",
     "CannotRollBack",
     "LifecycleError",
     "NoSuchHosts",
+    "NotHeld",
     "NothingToCancel",
     "NothingToConverge",
     "NothingToFlip",
     "NothingToRetry",
+    "Passing",
     "TaskRefused",
     "WrongTime",
+    "answer",
     "converge",
+    "drop",
     "end",
     "flip",
     "flip_by_itself",
     "hold_all",
+    "leave",
+    "let_go",
+    "look_after_locks",
     "next_waiting",
     "request_cancel",
     "request_deploy",
@@ -43,4 +55,5 @@ __all__ = [
     "roll_back",
     "run_task",
     "start_waiting",
+    "unlock",
 ]

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from deployments import blockers, log, recipes, releases
 from deployments.doorbell import ring
+from deployments.lifecycle.holding import hold
 from deployments.lifecycle.moves import record
+from deployments.lifecycle.passing import NOTHING_SAID, Passing, goes_over, left_of, tell_over
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, bulk
 from deployments.states import DeployStatus
 from environments.models import Membership, Target, User
@@ -24,6 +26,11 @@ _VERBS = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries", Kind.CONVERGE: 
 def refuse_if_blocked(found: list[blockers.Blocker], target: Target, wait: bool) -> None:
     if found and not (wait and all(blocker.passes for blocker in found)):
         raise blockers.Blocked(target, found)
+
+
+def is_held(found: Sequence[blockers.Blocker], kind: str, automatic: bool) -> bool:
+    """Whether it is one that a lock holds instead of refusing it: an automatic deploy is not lost."""
+    return automatic and kind == Kind.DEPLOY and any(it.lock for it in found)
 
 
 def begin(
@@ -40,17 +47,20 @@ def begin(
     automatic: bool = False,
     wait: bool = False,
     of: Deploy | None = None,
-    hold: bool = False,
+    rests: bool = False,
     flip_at: datetime | None = None,
     missing: Sequence[blockers.Blocker] = (),
     only: bool = False,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """Number, host runs, event and the doorbell, in the caller's transaction.
 
     `only`: a person chose these hosts, so that the others do not catch up by themselves.
     """
-    found = [*blockers.blockers(target, kind=kind), *missing]
-    refuse_if_blocked(found, target, wait)
+    all_found = [*blockers.blockers(target, kind=kind, by=by, automatic=automatic), *missing]
+    over = goes_over(all_found, said, target=target, kind=kind, by=by, automatic=automatic)
+    found = left_of(all_found, said, target=target, kind=kind, by=by, automatic=automatic)
+    refuse_if_blocked(found, target, wait or is_held(found, kind, automatic))
     now = timezone.now()
     Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)
     number = Target.objects.values_list("last_number", flat=True).get(pk=target.pk)
@@ -75,12 +85,14 @@ def begin(
                 by_name=by.full_name if by else "the Deployer",
                 recipe=recipe,
                 plan=recipes.waves(target, members, away) | ({"only": True} if only else {}),
-                held=hold,
+                held=rests,
                 flip_at=flip_at,
+                confirmed=said.confirmed,
+                over_locks=over,
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
-        found = blockers.blockers(target, kind=kind)
+        found = blockers.blockers(target, kind=kind, by=by, automatic=automatic)
         if not found:
             raise  # another constraint: "blocked by nothing" would hide it
         raise blockers.Blocked(target, found) from None
@@ -89,7 +101,11 @@ def begin(
     if kind != Kind.TASK:
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
     record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
-    log.say(deploy, " ".join(["Waits:", *(blocker.text for blocker in found)]) if found else headline(deploy))
+    log.say(deploy, " ".join(["Waits:", *(it.sentence for it in found)]) if found else headline(deploy))
+    if over:
+        tell_over(deploy, [it.lock for it in all_found if it.lock], said)
+    if is_held(found, kind, automatic):
+        hold(deploy, next(it.lock for it in found if it.lock))
     if away:
         log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))

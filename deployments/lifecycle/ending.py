@@ -13,10 +13,11 @@ from deployments.refusals import (
     NothingToCancel,
 )
 from deployments.states import ACTIVE, DEPLOY_MOVES, RUN_OPEN, DeployStatus, RunStatus, sources
-from environments import access
+from environments import access, locks
 from environments.models import User
 
 S = DeployStatus
+WENT_WRONG = (S.FAILED, S.PARTIAL, S.NEEDS_ATTENTION)
 
 
 def request_cancel(deploy: Deploy, *, by: User | None) -> None:
@@ -28,14 +29,19 @@ def request_cancel(deploy: Deploy, *, by: User | None) -> None:
         # for a row that is updated twice in a transaction (status, lines) has its foreign keys locked again
         lock(deploy.target)
         if Deploy.objects.filter(pk=deploy.pk, status=S.WAITING).exists():
-            HostRun.objects.filter(deploy=deploy).update(status=RunStatus.CANCELLED)
-            end(deploy, S.CANCELLED, f"Cancelled by {name} while it waited.", by=by)
+            end_waiting(deploy, f"Cancelled by {name} while it waited.", by=by)
         elif move(deploy, S.CANCELLING, cancelled_at=Now()):
             record(deploy, "deploy.cancelling", by=by)
             log.say(deploy, f"{name} cancels this deploy.")
         elif not Deploy.objects.filter(pk=deploy.pk, status=S.CANCELLING).exists():
             raise NothingToCancel(f"#{deploy.number} is over already; there is nothing to cancel.")
         transaction.on_commit(lambda: ring(deploy.pk))
+
+
+def end_waiting(deploy: Deploy, reason: str, *, by: User | None) -> None:
+    """Cancel one that has not begun. In a transaction that holds the target."""
+    HostRun.objects.filter(deploy=deploy).update(status=RunStatus.CANCELLED)
+    end(deploy, S.CANCELLED, reason, by=by)
 
 
 def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> bool:
@@ -54,10 +60,19 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         releases.judge(deploy, status)
         Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
         record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
+        _close_to_machines(deploy, status, reason)
         following = next_waiting(deploy.target)
         if following:
             transaction.on_commit(lambda: ring(following.pk))
     return moved
+
+
+def _close_to_machines(deploy: Deploy, status: str, reason: str) -> None:
+    """After an automatic deploy to a protected target went wrong no other follows, until a person has looked."""
+    target = deploy.target
+    if status in WENT_WRONG and deploy.automatic and deploy.started_at and target.environment.protected:
+        cause = f"#{deploy.number}, which was automatic, ended {status.replace('_', ' ')}: {reason}"
+        locks.close_to_machines(locks.of_target(target), reason=cause)
 
 
 def hold_all(reason: str) -> int:

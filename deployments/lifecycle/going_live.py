@@ -6,6 +6,7 @@ from django.utils import timezone
 from deployments import blockers, live, log
 from deployments.doorbell import ring
 from deployments.lifecycle.moves import lock, record, status_of
+from deployments.lifecycle.passing import Passing, left_of
 from deployments.models import Deploy
 from deployments.refusals import (
     NothingToFlip,
@@ -31,8 +32,11 @@ def rest(deploy: Deploy) -> None:
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
 
 
-def flip(deploy: Deploy, *, by: User | None) -> None:
-    """Let a held deploy go live, now or as soon as it is prepared. Raises NothingToFlip, Blocked, NotAllowed."""
+def flip(deploy: Deploy, *, by: User | None, automatic: bool = False, confirm: bool = False) -> None:
+    """Let a held deploy go live, now or as soon as it is prepared. Raises NothingToFlip, Blocked, NotAllowed.
+
+    `confirm`: whoever asks has seen the warnings. By nobody it goes live for whom it was asked for.
+    """
     target = deploy.target
     access.require(by, access.DEPLOY, target)
     with transaction.atomic():
@@ -41,7 +45,7 @@ def flip(deploy: Deploy, *, by: User | None) -> None:
         status = held.values_list("status", flat=True).first()
         if status is None:
             raise NothingToFlip(f"#{deploy.number} does not wait to go live; it is {status_of(deploy)}.")
-        others = blockers.blockers(target, besides=deploy) if status == S.RUNNING else []
+        others = _others(deploy, by, automatic, confirm) if status == S.RUNNING else []
         if others:
             raise blockers.Blocked(target, others)
         held.update(held=False, flip_at=None)
@@ -49,6 +53,15 @@ def flip(deploy: Deploy, *, by: User | None) -> None:
         log.say(deploy, f"{by.full_name if by else 'The Deployer'} lets it go live.")
         transaction.on_commit(lambda: ring(deploy.pk))
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
+
+
+def _others(deploy: Deploy, by: User | None, automatic: bool, confirm: bool) -> list[blockers.Blocker]:
+    if by is None:
+        return blockers.of_deploy(deploy, besides=deploy)
+    found = blockers.blockers(deploy.target, besides=deploy, kind=deploy.kind, by=by, automatic=automatic)
+    said = Passing(confirmed=confirm or deploy.over_locks)
+    found = left_of(found, said, target=deploy.target, kind=deploy.kind, by=by, automatic=automatic)
+    return [it for it in found if it.lock is None or not deploy.over_locks]
 
 
 def flip_by_itself(deploy: Deploy) -> None:

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from deployments import blockers, recipe_file, recipes, release_configuration, releases, rollbacks, task_values
-from deployments.lifecycle.beginning import begin, refuse_if_blocked
+from deployments.lifecycle.beginning import begin, is_held, refuse_if_blocked
 from deployments.lifecycle.ending import request_cancel
 from deployments.lifecycle.moves import lock
+from deployments.lifecycle.passing import NOTHING_SAID, Passing, left_of
 from deployments.models import Deploy, Kind, Standing, Trigger
 from deployments.refusals import (
     NoSuchHosts,
@@ -36,11 +37,13 @@ def request_deploy(
     hold: bool = False,
     flip_at: datetime | None = None,
     hosts: Collection[str] | None = None,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """Deploy what `ref` (branch, tag or commit) means now to all hosts of `target`, or to those that are named.
 
     `by` is None for the Deployer itself. With `wait`, a deploy that cannot start now waits for its turn. With `hold`
-    it stops when all is prepared, until `flip`; with `flip_at` that comes by itself.
+    it stops when all is prepared, until `flip`; with `flip_at` that comes by itself. An automatic one that meets a lock
+    is held. `said`: what passes a lock or warning.
     Raises NotAllowed, RepositoryError, Blocked, WrongTime, NoSuchHosts; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
@@ -48,11 +51,11 @@ def request_deploy(
         chosen_members(target, hosts)
     if flip_at is not None and flip_at <= timezone.now():
         raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
-    refuse_if_blocked(blockers.blockers(target), target, wait)
+    _refuse_early(target, said, by=by, automatic=automatic, wait=wait)
     # before the transaction: git and the server of builds may take seconds, and the target's row is locked in it
     revision = repositories.resolve(target.application, ref)
     # of many who ask at once, one has begun by now; this looks the same up as the transaction does, for less
-    refuse_if_blocked(blockers.blockers(target), target, wait)
+    _refuse_early(target, said, by=by, automatic=automatic, wait=wait)
     file = recipe_file.read(target.application, revision)
     release_configuration.check(target, revision, lambda: [one.host for one in chosen_members(target, hosts)])
     missing = blockers.of_revision(target, revision)
@@ -72,10 +75,18 @@ def request_deploy(
             automatic=automatic,
             wait=wait,
             kind=Kind.DEPLOY,
-            hold=hold or flip_at is not None,
+            rests=hold or flip_at is not None,
             flip_at=flip_at,
             missing=missing,
+            said=said,
         )
+
+
+def _refuse_early(target: Target, said: Passing, *, by: User | None, automatic: bool, wait: bool) -> None:
+    """What the transaction would refuse anyway, before it costs anything."""
+    found = blockers.blockers(target, by=by, automatic=automatic)
+    left = left_of(found, said, target=target, kind=Kind.DEPLOY, by=by, automatic=automatic)
+    refuse_if_blocked(left, target, wait or is_held(left, Kind.DEPLOY, automatic))
 
 
 def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Membership]:
@@ -91,7 +102,14 @@ def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Member
     return [member for member in able if member.host.name in hosts]
 
 
-def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> Deploy:
+def retry(
+    deploy: Deploy,
+    *,
+    by: User | None,
+    trigger: str = Trigger.PAGE,
+    automatic: bool = False,
+    said: Passing = NOTHING_SAID,
+) -> Deploy:
     """A new deploy of the same release to the hosts that did not make it.
 
     Raises NothingToRetry, Blocked, NotAllowed.
@@ -123,23 +141,33 @@ def retry(deploy: Deploy, *, by: User | None, trigger: str = Trigger.PAGE) -> De
             members=members,
             by=by,
             trigger=trigger,
+            automatic=automatic,
             kind=Kind.TASK if is_task else Kind.RETRY,
             of=deploy,
+            said=said,
         )
 
 
 def roll_back(
-    target: Target, *, to: Deploy | None = None, by: User | None, trigger: str = Trigger.PAGE, stop: bool = False
+    target: Target,
+    *,
+    to: Deploy | None = None,
+    by: User | None,
+    trigger: str = Trigger.PAGE,
+    stop: bool = False,
+    automatic: bool = False,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """Make an earlier release live again; by default the last good one before what is live now.
 
     Hosts that hold the release are only switched; the others get it first. With `stop`, a deploy that runs is
-    cancelled, and the rollback starts as soon as that has ended. Raises CannotRollBack, Blocked, NotAllowed.
+    cancelled, and the rollback starts as soon as that has ended. Over the lock of somebody else it goes with
+    `said.over`, the reason that the holder is told. Raises CannotRollBack, Blocked, NotAllowed.
     """
     access.require(by, access.DEPLOY, target)
     running = blockers.active_deploy(target)
     if running and not stop:
-        raise blockers.Blocked(target, blockers.blockers(target))
+        raise blockers.Blocked(target, [blockers.running(running)])
     goal = rollbacks.choose(target, to, stopping=running)
     rollbacks.check_lacking(target, goal, list(blockers.members(target)))
     assert goal.release is not None
@@ -157,9 +185,11 @@ def roll_back(
             members=blockers.listed(blockers.members(target)),
             by=by,
             trigger=trigger,
+            automatic=automatic,
             wait=stop,
             kind=Kind.ROLLBACK,
             of=goal,
+            said=said,
         )
 
 
@@ -171,6 +201,8 @@ def run_task(
     by: User | None,
     trigger: str = Trigger.PAGE,
     wait: bool = False,
+    automatic: bool = False,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """Run a task on the named hosts, or on all that have its roles: locked, numbered and logged as a deploy is.
 
@@ -191,8 +223,10 @@ def run_task(
             members=_members_of(task, hosts),
             by=by,
             trigger=trigger,
+            automatic=automatic,
             wait=wait,
             kind=Kind.TASK,
+            said=said,
         )
 
 
@@ -216,6 +250,7 @@ def converge(
     by: User | None,
     trigger: str = Trigger.PAGE,
     automatic: bool = False,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """Deploy what is live to just the hosts that do not run it, or to some of them.
 
@@ -243,4 +278,5 @@ def converge(
             automatic=automatic,
             kind=Kind.CONVERGE,
             of=live_now,
+            said=said,
         )

@@ -5,8 +5,9 @@ from django.utils import timezone
 
 from deployments import blockers, log
 from deployments.build_presence import WORKER_SECONDS
-from deployments.lifecycle.beginning import headline
+from deployments.lifecycle.beginning import headline, is_held
 from deployments.lifecycle.ending import end
+from deployments.lifecycle.holding import hold
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
 from deployments.models import Deploy, Kind
@@ -18,7 +19,10 @@ S = DeployStatus
 
 def start_waiting(deploy: Deploy) -> bool:
     """Start a waiting deploy if nothing blocks it any more; whether it started."""
-    if blockers.blockers(deploy.target, kind=deploy.kind, in_turn=True):
+    found = blockers.of_deploy(deploy)
+    if is_held(found, deploy.kind, deploy.asker[1]):
+        return _hold(deploy)
+    if found:
         return False
     if deploy.kind == Kind.DEPLOY and blockers.of_revision(
         deploy.target, deploy.revision, patient=True, seconds=WORKER_SECONDS
@@ -26,7 +30,7 @@ def start_waiting(deploy: Deploy) -> bool:
         return False
     with transaction.atomic():
         lock(deploy.target)
-        if blockers.blockers(deploy.target, kind=deploy.kind, in_turn=True) or next_waiting(deploy.target) != deploy:
+        if blockers.of_deploy(deploy) or next_waiting(deploy.target) != deploy:
             return False
         if deploy.by is not None and not access.allows(deploy.by, access.DEPLOY, deploy.target):
             end(deploy, S.FAILED, f"{deploy.by_name} may no longer deploy {deploy.target.slug}.")
@@ -39,6 +43,16 @@ def start_waiting(deploy: Deploy) -> bool:
         record(deploy, "deploy.started", by=deploy.by)
         log.say(deploy, headline(deploy))
     return True
+
+
+def _hold(deploy: Deploy) -> bool:
+    """A machine's deploy met a lock while it waited for something else; it did not start."""
+    with transaction.atomic():
+        lock(deploy.target)
+        met = [it.lock for it in blockers.of_deploy(deploy) if it.lock]
+        if met:
+            hold(deploy, met[0])
+    return False
 
 
 def _still_has_hosts(deploy: Deploy) -> bool:

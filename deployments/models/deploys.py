@@ -4,7 +4,7 @@ from django.utils import timezone
 from deployments.models.releases import Release
 from deployments.models.workers import Worker
 from deployments.states import ACTIVE, DeployStatus, RunStatus
-from environments.models import Host, Target, User
+from environments.models import Host, Lock, Target, User
 
 
 class Kind(models.TextChoices):
@@ -58,6 +58,23 @@ class Deploy(models.Model):
     )
     flip_at = models.DateTimeField(null=True, blank=True, help_text="When a held deploy flips by itself.")
     prepared_at = models.DateTimeField(null=True, blank=True, help_text="Since when a held deploy could go live.")
+    confirmed = models.BooleanField(
+        default=False, db_default=False, help_text="Whoever asked for it has seen the warnings and goes on."
+    )
+    over_locks = models.BooleanField(
+        default=False, db_default=False, help_text="It goes over locks: a rollback or an emergency, with a reason."
+    )
+    met_lock = models.ForeignKey(
+        Lock,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="An automatic one that met this lock: it waits until a person says deploy it or drop it.",
+    )
+    let_go_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who said deploy it."
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
@@ -92,6 +109,13 @@ class Deploy(models.Model):
     def rests(self) -> bool:
         """Enough is prepared, and it waits for someone to say that it goes live."""
         return self.held and self.prepared_at is not None and self.status == DeployStatus.RUNNING
+
+    @property
+    def asker(self) -> tuple[User | None, bool]:
+        """For whom locks are asked about it, and whether that is a machine."""
+        if self.let_go_by is not None:
+            return self.let_go_by, False
+        return self.by, self.automatic
 
     @property
     def is_active(self) -> bool:

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from deployments.blockers import Blocker, blockers
 from deployments.models import Deploy, HeldRelease, Kind, Star
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.hosts_now import RegionNow, build_regions, read_hosts, tell_live
+from deployments.page_queries.locks import LockCard, cards_of_target
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark
 from deployments.states import WENT_LIVE, DeployStatus
+from environments import locks
 from environments.models import Target, Task, User
 
 PAGE = 25
@@ -38,6 +40,9 @@ class TargetPage:
     headline: str
     drift: int
     blockers: list[Blocker]
+    lock: LockCard
+    wider: list[LockCard]
+    held: list[Deploy]
     stages: list[Stage]
     regions: list[RegionNow]
     hosts: int
@@ -46,6 +51,16 @@ class TargetPage:
     starred: bool
     older: int | None
 
+    @property
+    def locked(self) -> bool:
+        """Whether a lock of somebody else keeps the viewer from deploying."""
+        return any(blocker.kind == "lock" for blocker in self.blockers)
+
+    @property
+    def barriers(self) -> list[Blocker]:
+        """What keeps the button from deploying; a warning only asks."""
+        return [blocker for blocker in self.blockers if blocker.kind != "warning"]
+
 
 def find_target(*, application: str, environment: str) -> Target:
     """The target at an address. Raises Target.DoesNotExist."""
@@ -53,7 +68,7 @@ def find_target(*, application: str, environment: str) -> Target:
     return found.get(application__name=application, environment__name=environment, name="")
 
 
-def read_target(*, target: Target, user: User | None = None, before: int | None = None) -> TargetPage:
+def read_target(*, target: Target, user: User, before: int | None = None) -> TargetPage:
     """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`."""
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
@@ -62,6 +77,8 @@ def read_target(*, target: Target, user: User | None = None, before: int | None 
     if before is not None:
         past = past.filter(number__lt=before)
     found = list(past[: PAGE + 1])
+    held = locks.applying(target)
+    card, wider = cards_of_target(target, user, held)
     drift = sum(host.mark.tone == "warn" for host in hosts)
     return TargetPage(
         target=target,
@@ -69,15 +86,23 @@ def read_target(*, target: Target, user: User | None = None, before: int | None 
         latest=latest,
         headline=tell_live(hosts),
         drift=drift,
-        blockers=blockers(target),
+        blockers=blockers(target, by=user, standing=held),
+        lock=card,
+        wider=wider,
+        held=list(_read_held(target)),
         stages=read_stages(target.application, current=target),
         regions=build_regions(hosts),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
         tasks=list(target.tasks.all()),
-        starred=user is not None and Star.objects.filter(person=user, target=target).exists(),
+        starred=Star.objects.filter(person=user, target=target).exists(),
         older=found[PAGE - 1].number if len(found) > PAGE else None,
     )
+
+
+def _read_held(target: Target) -> QuerySet[Deploy]:
+    held = Deploy.objects.filter(target=target, status=DeployStatus.WAITING, met_lock__isnull=False)
+    return held.select_related("met_lock").defer("plan", "recipe").order_by("-number")
 
 
 def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, hosts: int) -> list[Past]:

@@ -158,6 +158,18 @@ def at(moment: datetime) -> SafeString:
     return format_html('<time datetime="{}" data-as="at" title="{}">{}</time>', moment.isoformat(), exact, text)
 
 
+@register.simple_tag
+def ends(iso: str) -> SafeString:
+    """`until 18:00`, of an end as a blocker has it; nothing without one."""
+    return format_html("until {}", at(datetime.fromisoformat(iso))) if iso else SafeString("")
+
+
+@register.filter
+def length_of(seconds: int | None) -> str:
+    """`2 h`, as somebody in line wants a lock."""
+    return "no end" if seconds is None else age_of(max(60, seconds))
+
+
 @register.filter
 def sign(status: str) -> str:
     """One character for the title of a tab."""

@@ -1,6 +1,7 @@
 from environments.models.applications import Application, GitHostKey
 from environments.models.configuration import ConfigurationValue, Layer, ValueKind
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
+from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest
 from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
 from environments.models.targets import OnFailure, Step, Target, Task
@@ -9,6 +10,7 @@ from environments.phases import Phase
 __all__ = [
     "EVERYONES_ROLES",
     "GRANTED_ROLES",
+    "Answer",
     "Application",
     "Aside",
     "ConfigurationValue",
@@ -20,6 +22,12 @@ __all__ = [
     "HostKey",
     "KeyPair",
     "Layer",
+    "LineEnd",
+    "Lock",
+    "LockEnd",
+    "LockKind",
+    "LockQuestion",
+    "LockRequest",
     "Membership",
     "OnFailure",
     "Phase",

@@ -1,3 +1,5 @@
+from datetime import time
+
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -27,6 +29,11 @@ class User(AbstractUser):
 
     # Of whoever came by a token: what that is for. The gate asks it (environments/access.py).
     limits: Limits | None = None
+    day_ends = models.TimeField(
+        default=time(18),
+        db_default=time(18),
+        help_text="When the working day ends, where the person is.",
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]

@@ -38,7 +38,13 @@
     holder.innerHTML = html.trim();
     const fresh = holder.content.firstElementChild, refocus = focusIn(old);
     const opened = [...old.querySelectorAll("details[open][id]")].map((one) => one.id);
+    const typed = [...old.querySelectorAll("input[id], select[id], textarea[id]")].map((one) => [one.id, one.value, one.checked]);
     old.replaceWith(fresh);
+    // what somebody has begun to fill in stays
+    for (const [id, value, checked] of opened.length ? typed : []) {
+      const field = document.getElementById(id);
+      if (field) Object.assign(field, { value, checked });
+    }
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     if (window.htmx) window.htmx.process(fresh);
     refocus?.(fresh);

@@ -9,6 +9,7 @@ PAGES = {
     "application": "/storefront/",
     "search": "/search?q=store",
     "waiting": "/waiting",
+    "locks": "/locks",
     "environments": "/environments",
     "environment": "/environments/production",
     "hosts": "/hosts",

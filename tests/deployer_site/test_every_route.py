@@ -50,6 +50,10 @@ class World:
         Task.objects.create(target=self.target, name="restart", command="true")
         self.people = {role: builders.make_user(username=f"a-{role}", role=role) for role in ROLES if role}
         builders.make_token(user=self.people[Role.VIEWER])
+        self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
+        self.question = self.lock.questions.create(
+            by=self.people[Role.ADMINISTRATOR], by_name="An administrator", text="May I?", asked_at=self.lock.since
+        )
 
     def address(self, name: str) -> str:
         """An address of the route; every parameter has a value that exists."""
@@ -63,6 +67,8 @@ class World:
             "username": f"a-{Role.VIEWER}",
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
+            "lock_id": self.lock.pk,
+            "question_id": self.question.pk,
             "zone": names["zone"],
             "name": "shop",
             "key": "MQ",

@@ -25,8 +25,9 @@ class API:
     def put(self, path: str, body: object) -> Any:
         return self._client.put(f"/api/v1/{path}", json.dumps(body), content_type="application/json")
 
-    def delete(self, path: str, **query: str) -> Any:
-        return self._client.delete(f"/api/v1/{path}", query_params=query)
+    def delete(self, path: str, body: object = None, **query: str) -> Any:
+        data = b"" if body is None else json.dumps(body)
+        return self._client.delete(f"/api/v1/{path}", data, content_type="application/json", query_params=query or None)
 
 
 def api_of(*, role: str = "deployer", user: User | None = None, machine: bool = False) -> API:

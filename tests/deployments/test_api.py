@@ -13,7 +13,7 @@ from deployments import lifecycle
 from deployments.api.api import MOST_BODY, api
 from deployments.api.auth import Needs
 from environments import repositories
-from environments.access import ADMINISTER, DEPLOY, VIEW
+from environments.access import ADMINISTER, DEPLOY, LOCK, MAINTAIN, TAKE_LOCKS, VIEW
 from environments.models import Role
 from environments.sealed import CannotOpen
 from notifications.models import Event
@@ -42,7 +42,8 @@ def test_there_are_operations_to_walk() -> None:
 def test_every_operation_declares_what_it_needs(path: str, operation: Operation) -> None:
     (need,) = operation.auth_callbacks
     assert isinstance(need, Needs)
-    changes = ADMINISTER if path in SETS_UP else DEPLOY
+    changes = ADMINISTER if path in SETS_UP else LOCK if path.startswith("/locks") else DEPLOY
+    changes = MAINTAIN if "/configuration" in path else TAKE_LOCKS if path.endswith("/take") else changes
     assert need.permission == (VIEW if operation.methods == ["GET"] else changes)
 
 

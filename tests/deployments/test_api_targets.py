@@ -51,13 +51,13 @@ def caller() -> API:
     return api_of(user=make_user(username="ada", first_name="Ada"))
 
 
-def test_a_refusal_costs_four_queries(target: Target, caller: API) -> None:
-    """Who asks, for what, on which hosts, and what runs: whoever asks in hundreds asks so little of the database."""
+def test_a_refusal_costs_five_queries(target: Target, caller: API) -> None:
+    """Who asks, for what, which hosts, locks and deploys are there: whoever asks in hundreds asks so little."""
     make_deploy(target=target, status=DeployStatus.RUNNING)
     caller.get("targets")  # a token notes its use once a minute
     with CaptureQueriesContext(connection) as queries:
         answer = caller.post("targets/shop/staging/deploys", {"ref": "main"})
-    assert (answer.status_code, len(queries)) == (409, 4)
+    assert (answer.status_code, len(queries)) == (409, 5)
     assert not any('"plan"' in query["sql"] or '"recipe"' in query["sql"] for query in queries), "they may be large"
 
 
@@ -102,6 +102,7 @@ def test_a_blocked_one_is_refused_with_names(target: Target, caller: API) -> Non
             "who": "Grace Hopper",
             "until": "",
             "url": f"http://localhost:8000/deploys/{running.pk}",
+            "lock": None,
         }
     ]
     assert Deploy.objects.count() == 1

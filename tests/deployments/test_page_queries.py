@@ -18,7 +18,7 @@ from deployments.page_queries.matrix import Gap
 from deployments.page_queries.target import PAGE, find_target, read_target
 from deployments.page_queries.words import mark_of_deploy, mark_of_run, tell_deploy, tell_hosts
 from deployments.states import DeployStatus, RunStatus
-from environments.models import Application, Target
+from environments.models import Application, Target, User
 from tests import builders
 
 S, R = DeployStatus, RunStatus
@@ -29,6 +29,10 @@ def queries_of(read: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as caught:
         read()
     return len(caught)
+
+
+def somebody() -> User:
+    return User.objects.first() or builders.make_user()
 
 
 def make_shop() -> tuple[Target, Target]:
@@ -215,10 +219,10 @@ class TestTarget:
         target, _ = make_shop()
         for _ in range(PAGE + 3):
             builders.make_deploy(target=target)
-        page = read_target(target=target)
+        page = read_target(target=target, user=somebody())
         assert [past.deploy.number for past in page.history][:2] == [PAGE + 3, PAGE + 2]
         assert page.older == 4
-        older = read_target(target=target, before=page.older)
+        older = read_target(target=target, before=page.older, user=somebody())
         assert [past.deploy.number for past in older.history] == [3, 2, 1]
         assert older.older is None
 
@@ -231,10 +235,10 @@ class TestTarget:
                 assert deploy.release
                 HeldRelease.objects.create(placement=placement, release=deploy.release)
         found = find_target(application="shop", environment="staging")
-        actions = {past.deploy.number: past.action for past in read_target(target=found).history}
+        actions = {past.deploy.number: past.action for past in read_target(target=found, user=somebody()).history}
         assert actions == {1: "rollback", 2: "redeploy"}
         HeldRelease.objects.filter(release=first.release).delete()
-        actions = {past.deploy.number: past.action for past in read_target(target=found).history}
+        actions = {past.deploy.number: past.action for past in read_target(target=found, user=somebody()).history}
         assert actions == {1: "redeploy", 2: "redeploy"}
 
     def test_a_bad_release_is_no_choice_for_a_rollback(self) -> None:
@@ -247,7 +251,7 @@ class TestTarget:
         placement = builders.make_placement(host=membership.host, target=target, current=second.release)
         HeldRelease.objects.create(placement=placement, release=first.release)
         found = find_target(application=target.application.name, environment=target.environment.name)
-        assert [past.action for past in read_target(target=found).history] == ["redeploy", "redeploy"]
+        assert [past.action for past in read_target(target=found, user=somebody()).history] == ["redeploy", "redeploy"]
 
     def test_a_host_that_runs_something_else_is_drift(self) -> None:
         target, _ = make_shop()
@@ -256,7 +260,7 @@ class TestTarget:
         one, two = (membership.host for membership in target.environment.memberships.order_by("id"))
         builders.make_placement(host=one, target=target, current=live.release)
         builders.make_placement(host=two, target=target, current=old)
-        page = read_target(target=find_target(application="shop", environment="staging"))
+        page = read_target(target=find_target(application="shop", environment="staging"), user=somebody())
         assert (page.headline, page.drift) == ("on 1 of 2 hosts", 1)
         assert [host.mark.words for host in page.regions[0].hosts] == ["live", "differs"]
 
@@ -266,7 +270,10 @@ class TestTarget:
         live = builders.make_deploy(target=target)
         for n, membership in enumerate(target.environment.memberships.order_by("host__name")):
             builders.make_placement(host=membership.host, target=target, current=old if n == 7 else live.release)
-        page = read_target(target=find_target(application=target.application.name, environment=target.environment.name))
+        page = read_target(
+            target=find_target(application=target.application.name, environment=target.environment.name),
+            user=somebody(),
+        )
         region = page.regions[0]
         assert (region.number, region.sentence) == (45, "44 live, 1 differ")
         assert [host.mark.words for host in region.hosts] == ["differs"]
@@ -275,7 +282,7 @@ class TestTarget:
     def test_the_button_knows_what_blocks_it(self) -> None:
         target, _ = make_shop()
         running = builders.make_deploy(target=target, status=S.RUNNING)
-        page = read_target(target=target)
+        page = read_target(target=target, user=somebody())
         assert [blocker.text for blocker in page.blockers] == [f"#{running.number} is running."]
         assert page.history[0].action == ""
 
@@ -287,10 +294,17 @@ class TestTarget:
     def test_the_queries_do_not_grow_with_the_history(self) -> None:
         target, _ = make_shop()
         builders.make_deploy(target=target, status=S.PARTIAL)
-        few = queries_of(lambda: read_target(target=find_target(application="shop", environment="staging")))
+        user = somebody()
+
+        def read() -> int:
+            return queries_of(
+                lambda: read_target(target=find_target(application="shop", environment="staging"), user=user)
+            )
+
+        few = read()
         for _ in range(30):
             builders.make_run(deploy=builders.make_deploy(target=target, status=S.PARTIAL))
-        assert queries_of(lambda: read_target(target=find_target(application="shop", environment="staging"))) == few
+        assert read() == few
 
 
 def test_a_preview_says_why_it_cannot_tell() -> None:

@@ -1,0 +1,225 @@
+"""Locks as pages show them: who holds what and who waits for it, and what the viewer may do about it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from deployments.lifecycle.unlocking import held_by_any
+from deployments.models import Deploy
+from environments import access, locks
+from environments.models import Lock, LockKind, LockQuestion, LockRequest, Target, User
+
+MOST = 200
+
+
+@dataclass(slots=True)
+class Waiter:
+    """Somebody in line, and when their turn may come."""
+
+    name: str
+    seconds: int | None
+    reason: str
+    about: datetime | None
+    mine: bool
+
+
+@dataclass(slots=True)
+class LockCard:
+    """One scope: free, or locked by somebody. What may be done follows from what the viewer holds and may."""
+
+    scope: str
+    place: str
+    lock: Lock | None
+    closed: Lock | None
+    mine: bool
+    in_line: bool
+    wants_word: bool
+    line: list[Waiter] = field(default_factory=list)
+    questions: list[LockQuestion] = field(default_factory=list)
+    asked: bool = False
+    held: list[Deploy] = field(default_factory=list)
+    may_lock: bool = False
+    may_forever: bool = False
+    may_take: bool = False
+    may_release: bool = False
+
+    @property
+    def tone(self) -> str:
+        """How its frame looks: free, mine, ask (a warning, or somebody wants something) or nothing."""
+        if self.lock is None:
+            return "free"
+        if self.questions or self.lock.kind == LockKind.WARNING or self.lock.offered or self.lock.orphaned:
+            return "ask"
+        return "mine" if self.mine else ""
+
+    @property
+    def presets(self) -> list[tuple[str, str]]:
+        return [(name, words) for name, words in locks.PRESETS.items() if name != "never" or self.may_forever]
+
+
+@dataclass(slots=True)
+class LockMark:
+    """A padlock beside a target or environment."""
+
+    words: str
+    title: str
+    warning: bool
+    mine: bool
+
+
+def read_card(scope: locks.Scope, viewer: User, standing: Sequence[Lock] | None = None) -> LockCard:
+    """Five queries at most; `standing`: the held locks, where somebody has read them already."""
+    rows = (
+        list(locks.held().filter(scope=scope.text).select_related("holder", "team")) if standing is None else standing
+    )
+    return build_cards([scope], viewer, rows)[0]
+
+
+def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[Lock]) -> list[LockCard]:
+    """A card for each scope, in as many queries as for one."""
+    there = locks.by_scope(standing)
+    names = [scope.text for scope in scopes if scope.text in there]
+    lines: dict[str, list[LockRequest]] = {}
+    asked: dict[int, list[LockQuestion]] = {}
+    held: dict[int, list[Deploy]] = {}
+    if names:
+        for request in locks.in_line(names):
+            lines.setdefault(request.scope, []).append(request)
+        for question in locks.open_questions().filter(lock__scope__in=names):
+            asked.setdefault(question.lock_id, []).append(question)
+    met = [lock.pk for name in names for lock in there[name]]
+    for deploy in held_by_any(met) if met else ():
+        held.setdefault(deploy.met_lock_id or 0, []).append(deploy)
+    teams = (
+        set(viewer.teams.values_list("pk", flat=True))
+        if any(lock.team_id for n in names for lock in there[n])
+        else set()
+    )
+    return [_build(scope, viewer, there.get(scope.text, []), lines, asked, held, teams) for scope in scopes]
+
+
+def _build(
+    scope: locks.Scope,
+    viewer: User,
+    rows: Sequence[Lock],
+    lines: Mapping[str, Sequence[LockRequest]],
+    asked: Mapping[int, list[LockQuestion]],
+    held: Mapping[int, list[Deploy]],
+    teams: set[int],
+) -> LockCard:
+    lock = next((row for row in rows if not row.machines_only), None)
+    closed = next((row for row in rows if row.machines_only), None)
+    mine = lock is not None and (lock.team_id in teams if lock.team_id else lock.holder_id == viewer.pk)
+    waiting = lines.get(scope.text, ())
+    line = _tell_line(lock, [row for row in waiting if not row.tell_only], viewer)
+    questions = asked.get(lock.pk, []) if lock else []
+    rules = locks.allows(viewer, access.ADMINISTER, scope)
+    return LockCard(
+        scope=scope.text,
+        place=scope.place,
+        lock=lock,
+        closed=closed,
+        mine=mine,
+        in_line=any(one.mine for one in line),
+        wants_word=any(row.tell_only and row.person_id == viewer.pk for row in waiting),
+        line=line,
+        questions=questions if mine else [],
+        asked=any(question.by_id == viewer.pk for question in questions),
+        held=[deploy for row in rows for deploy in held.get(row.pk, ())],
+        may_lock=locks.allows(viewer, access.LOCK, scope),
+        may_forever=locks.allows(viewer, access.LOCK_FOREVER, scope),
+        may_take=lock is not None and not mine and locks.allows(viewer, access.TAKE_LOCKS, scope),
+        may_release=lock is not None and (mine or rules),
+    )
+
+
+def _tell_line(lock: Lock | None, rows: Sequence[LockRequest], viewer: User) -> list[Waiter]:
+    """Each turn begins when the one before it is over, as far as anybody has said an end."""
+    about = lock.until if lock else None
+    if lock and lock.offered and about and lock.wanted_seconds is not None:
+        about += timedelta(seconds=lock.wanted_seconds)
+    found = []
+    for row in rows:
+        mine = row.person_id == viewer.pk
+        found.append(Waiter(row.person.full_name, row.wanted_seconds, row.reason, about, mine))
+        about = about + timedelta(seconds=row.wanted_seconds) if about and row.wanted_seconds is not None else None
+    return found
+
+
+def cards_of_target(target: Target, viewer: User, standing: Sequence[Lock]) -> tuple[LockCard, list[LockCard]]:
+    """Its own card, and those of wider locks that apply to it."""
+    own = locks.of_target(target)
+    wider = (locks.ALL, locks.of_environment(target.environment))
+    there = locks.by_scope(standing)
+    cards = build_cards([own, *(scope for scope in wider if scope.text in there)], viewer, standing)
+    return cards[0], cards[1:]
+
+
+def mark_of(standing: Sequence[Lock], viewer: User | None = None) -> LockMark | None:
+    """One mark for all locks that apply somewhere: the one that bars most."""
+    people = [lock for lock in standing if not lock.machines_only]
+    chosen = next((lock for lock in people if lock.kind == LockKind.LOCK), None)
+    lock = chosen or next(iter(people), None) or next(iter(standing), None)
+    if lock is None:
+        return None
+    mine = viewer is not None and lock.holder_id == viewer.pk
+    words = "closed to machines" if lock.machines_only else "yours" if mine else lock.holder_name
+    return LockMark(words, locks.tell(lock), lock.kind == LockKind.WARNING or lock.machines_only, mine)
+
+
+def mark_of_names(
+    standing: Mapping[str, Sequence[Lock]], application: str, environment: str, viewer: User | None
+) -> LockMark | None:
+    """The mark of a target, out of all held locks by their scopes."""
+    scopes = ("*", environment, f"{application}/{environment}")
+    return mark_of([lock for scope in scopes for lock in standing.get(scope, ())], viewer) if standing else None
+
+
+def read_standing() -> dict[str, list[Lock]]:
+    """All held locks, by scope. One query."""
+    return locks.by_scope(locks.held().order_by("machines_only", "pk")[:1000])
+
+
+@dataclass(slots=True)
+class LocksPage:
+    """Everything that the page of locks shows."""
+
+    headline: str
+    mine: list[LockCard]
+    others: list[LockCard]
+    more: int
+    everything: LockCard | None
+    held: list[Deploy]
+
+
+def read_locks(viewer: User) -> LocksPage:
+    """A fixed number of queries."""
+    related = ("holder", "team", "environment", "target__application", "target__environment")
+    standing = list(
+        locks.held()
+        .filter(locks.visible(viewer))
+        .select_related(*related)
+        .order_by("scope", "machines_only")[: MOST + 1]
+    )
+    scopes = {lock.scope: locks.of_row(lock) for lock in standing[:MOST]}
+    scopes.setdefault(locks.ALL.text, locks.ALL)
+    cards = build_cards(list(scopes.values()), viewer, standing)
+    everything = next(card for card in cards if card.scope == locks.ALL.text)
+    shown = [card for card in cards if card.lock or card.closed]
+    mine = [card for card in shown if card.mine or card.in_line]
+    left = held_by_any(None)
+    return LocksPage(
+        headline=_tell_headline(len(shown), sum(card.mine for card in shown)),
+        mine=mine,
+        others=[card for card in shown if card not in mine],
+        more=max(0, len(standing) - MOST),
+        everything=everything if everything.lock is None else None,
+        held=[deploy for deploy in left if deploy.met_lock and deploy.met_lock.is_over],
+    )
+
+
+def _tell_headline(number: int, mine: int) -> str:
+    if not number:
+        return "Nothing is locked."
+    told = "One place is locked" if number == 1 else f"{number} places are locked"
+    return told + (f", {mine} by you." if mine else ".")

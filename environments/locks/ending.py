@@ -1,0 +1,94 @@
+"""How locks end, and who has them next. One conditional UPDATE ends a lock: of many who try, one did."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from environments import access
+from environments.locks.scopes import Scope, allows, of_row
+from environments.locks.standing import LASTS, clock, held
+from environments.locks.words import record, say
+from environments.models import LineEnd, Lock, LockEnd, LockRequest, User
+
+_OVER = Q(until__lte=Now())
+
+
+def end(lock: Lock, how: LockEnd, *, by: User | None = None, by_name: str = "") -> bool:
+    """End a lock that is still held and lasts; whether it was this call that did."""
+    fresh = Lock.objects.filter(LASTS, pk=lock.pk, released_at=None)
+    return fresh.update(released_at=Now(), how=how, released_by_name=by_name or (by.full_name if by else "")) == 1
+
+
+def end_overdue(scope: str) -> list[Lock]:
+    """Write down what has ended by its time in a scope, and hand over to who waits there. In a transaction."""
+    ended = []
+    for lock in rows().filter(_OVER, released_at=None, scope=scope):
+        how = LockEnd.UNCONFIRMED if lock.offered else LockEnd.EXPIRED
+        # the end that it had: when somebody gets to write it down says nothing
+        if Lock.objects.filter(_OVER, pk=lock.pk, released_at=None).update(released_at=F("until"), how=how):
+            record("lock.offer_lapsed" if lock.offered else "lock.expired", lock, by=None)
+            ended.append(lock)
+    if any(not lock.machines_only for lock in ended):
+        pass_on(of_row(ended[-1]))
+    return ended
+
+
+def pass_on(scope: Scope) -> None:
+    """What has become free goes to the next in line; without one, those hear of it who wished to. In a transaction."""
+    if hand_over(scope) is None and not held().filter(scope=scope.text, machines_only=False).exists():
+        tell_free(scope)
+
+
+def hand_over(scope: Scope) -> Lock | None:
+    """Offer a scope that is free to the next in line, who has some minutes to confirm. In a transaction."""
+    waiting = LockRequest.objects.filter(scope=scope.text, ended_at=None, tell_only=False)
+    for request in waiting.select_related("person").order_by("pk"):
+        if not allows(request.person, access.LOCK, scope):
+            _close(request, LineEnd.GONE)
+            continue
+        try:
+            with transaction.atomic():
+                if not _close(request, LineEnd.OFFERED):
+                    continue  # another worker did
+                lock = _offer(scope, request)
+        except IntegrityError:
+            return None  # somebody holds it already
+        record("lock.offered", lock, by=None, to=request.person.username)
+        return lock
+    return None
+
+
+def tell_free(scope: Scope) -> None:
+    """Word to those who only wanted to hear of it; nobody holds the scope and nobody waits for it."""
+    wishes = LockRequest.objects.filter(scope=scope.text, ended_at=None, tell_only=True).select_related("person")
+    names = [wish.person.username for wish in wishes if _close(wish, LineEnd.TOLD)]
+    if names:
+        say("lock.free", scope, by=None, to=names)
+
+
+def rows() -> QuerySet[Lock]:
+    """Locks with all that their events tell."""
+    return Lock.objects.select_related("environment", "target__application", "target__environment")
+
+
+def _close(request: LockRequest, how: LineEnd) -> bool:
+    return LockRequest.objects.filter(pk=request.pk, ended_at=None).update(ended_at=Now(), how=how) == 1
+
+
+def _offer(scope: Scope, request: LockRequest) -> Lock:
+    now = clock()
+    return Lock.objects.create(
+        scope=scope.text,
+        environment=scope.environment,
+        target=scope.target,
+        holder=request.person,
+        holder_name=request.person.full_name,
+        reason=request.reason,
+        since=now,
+        until=now + timedelta(minutes=settings.LOCK_CONFIRM_MINUTES),
+        offered=True,
+        wanted_seconds=request.wanted_seconds,
+    )
