@@ -60,7 +60,11 @@ def fetch_package(*, name: str, package: Package, folder: Path) -> Path:
 
 
 def copy_files(*, package: Package, source: Path) -> list[Path]:
-    """Copy the named files of one unpacked package; source map remarks are dropped, as the maps are not copied."""
+    """Copy the named files of one unpacked package.
+
+    Remarks that name a source map are dropped, as the maps are not copied, and rules that make a browser look at the
+    whole page again whenever a row comes or a style is set.
+    """
     copied = []
     for inside, outside in package["files"].items():
         place = ROOT / package.get("folder", VENDOR) / outside
@@ -68,6 +72,8 @@ def copy_files(*, package: Package, source: Path) -> list[Path]:
         data = (source / inside).read_bytes()
         if place.suffix in {".css", ".js"}:
             data = re.sub(rb"(?m)^(//|/\*)# sourceMappingURL=.*$", b"", data)
+        for start in package.get("without_rules", ()):
+            data = drop_rules(data, start.encode())
         place.write_bytes(data)
         copied.append(place)
     if text := package.get("licence_text"):
@@ -75,6 +81,14 @@ def copy_files(*, package: Package, source: Path) -> list[Path]:
         shutil.copyfile(HERE / text, place)
         copied.append(place)
     return copied
+
+
+def drop_rules(css: bytes, start: bytes) -> bytes:
+    """A minified style sheet without the rules whose selector begins so; VendorError when there is none."""
+    left, dropped = re.subn(rb"(?<=[}{;])" + re.escape(start) + rb"[^{}]*\{[^{}]*\}", b"", css)
+    if not dropped:
+        raise VendorError(f"No rule begins with {start.decode()}. Mend without_rules in packages.json.")
+    return left
 
 
 def write_sprite(*, names: list[str], source: Path) -> None:
@@ -98,9 +112,10 @@ def write_third_party(*, packages: dict[str, Package], checksums: dict[str, str]
         "# Third-party files",
         "",
         "Written by `python vendor/fetch.py`. Files of these npm packages are committed in `static/vendor/` (for tests",
-        "alone: `tests/vendor/`), unchanged but for the remark that names a source map, with their licences;",
-        "`python vendor/fetch.py --check` compares them with their checksums. htmx 2 is served by the Python package",
-        "django-htmx (0BSD and MIT); Python packages are listed in `requirements.txt`.",
+        "alone: `tests/vendor/`), with their licences, unchanged but for remarks that name a source map and a few rules",
+        "that make browsers slow (`without_rules` in `vendor/packages.json`); `python vendor/fetch.py --check` compares",
+        "them with their checksums. htmx 2 is served by the Python package django-htmx (0BSD and MIT); Python packages",
+        "are listed in `requirements.txt`.",
         "",
         "| package | version | licence | what for |",
         "|---|---|---|---|",

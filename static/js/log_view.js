@@ -3,8 +3,9 @@
 // as a million rows, and of wrapped rows nobody knows the height before they are drawn.
 import { mark, show } from "./log_text.js";
 
-const ROW = 20, SPARE = 20, EDGES = 12, TALLEST_BOX = 560, TALLEST = 8_000_000, SETTLED = 200, NEAR = 4;
+const ROW = 20, SPARE = 8, EDGES = 12, TALLEST_BOX = 560, TALLEST = 8_000_000, SETTLED = 200, NEAR = 4;
 const TROUBLE = /\b(failed|refused|unreachable|timed out|lost|nobody knows)\b/i;
+const number = new Intl.NumberFormat(); // each toLocaleString() would make one anew
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 export class LogView {
@@ -168,7 +169,7 @@ export class LogView {
 
   drawNow() {
     this.resize();
-        if (this.follow) this.toEnd();
+    if (this.follow) this.toEnd();
     this.place = Math.min(this.place, Math.max(0, this.total - 1));
     const first = Math.max(0, this.place - SPARE);
     let end = this.place, filled = -this.past;
@@ -224,8 +225,8 @@ export class LogView {
     const row = document.createElement("li"), own = line.stream === "deployer";
     row.id = "L" + line.n;
     row.className = (own ? "dp-c" : "") + (own && TROUBLE.test(line.text) ? " dp-e" : "") + (line.n === this.linked ? " dp-x" : "");
-    const number = document.createElement("i"), time = document.createElement("time"), host = document.createElement("b"), text = document.createElement("span");
-    number.textContent = line.n.toLocaleString();
+    const place = document.createElement("i"), time = document.createElement("time"), host = document.createElement("b"), text = document.createElement("span");
+    place.textContent = number.format(line.n);
     time.textContent = clock.format(new Date(line.at));
     time.title = line.at;
     host.textContent = line.host || "deployer";
@@ -233,15 +234,15 @@ export class LogView {
     if (line.host) host.dataset.of = line.host;
     show(text, line.text);
     if (this.words) mark(text, this.words, line.n === this.hit);
-    row.append(number, time, host, text);
+    row.append(place, time, host, text);
     return row;
   }
 
   voidRow(place) {
-    const row = document.createElement("li"), number = document.createElement("i");
+    const row = document.createElement("li"), n = document.createElement("i");
     row.dataset.void = "yes";
-    number.textContent = this.store.host ? "" : (place + 1).toLocaleString();
-    row.append(number, document.createElement("time"), document.createElement("b"), document.createElement("span"));
+    n.textContent = this.store.host ? "" : number.format(place + 1);
+    row.append(n, document.createElement("time"), document.createElement("b"), document.createElement("span"));
     row.lastElementChild.textContent = "…";
     return row;
   }
