@@ -6,6 +6,7 @@ LifecycleError
 ├── NoSuchHosts        hosts were named that are none of the target's, or none at all
 ├── TaskRefused        wrong parameters or hosts for a task
 ├── NothingToConverge  no host differs from what is live
+├── NothingToReconfigure  what is live has the configuration of now
 ├── NothingToFlip      it does not wait to go live
 ├── NotHeld            no lock holds it
 ├── WrongTime          a time to go live that is over
@@ -26,6 +27,10 @@ class NothingToRetry(LifecycleError):
 
 
 class NothingToConverge(LifecycleError):
+    pass
+
+
+class NothingToReconfigure(LifecycleError):
     pass
 
 

@@ -39,14 +39,12 @@ def stamp(release: Release) -> None:
     release.configuration_digest = _digest(Layers.read(release.target, upto=upto), delivery)
 
 
-def differs(target: Target, live: Release | None) -> bool:
-    """Whether hosts would get another configuration with the next release than the one that is live gave them."""
-    return live is not None and digest_of(target) != live.configuration_digest
+def differs(target: Target, live: Release | None, now: Layers | None = None) -> bool:
+    """Whether hosts would get another configuration with the next release than the one that is live gave them.
 
-
-def digest_of(target: Target) -> str:
-    """What a release that is made now would have."""
-    return _digest(Layers.read(target), Delivery.of(target))
+    `now`: its layers, where they have been read already.
+    """
+    return live is not None and live.configuration_digest != _digest(now or Layers.read(target), Delivery.of(target))
 
 
 def _digest(layers: Layers, delivery: Delivery) -> str:

@@ -5,6 +5,7 @@ from django.urls import include, path
 from deployments import (
     activity_pages,
     application_page,
+    configuration_pages,
     home_page,
     host_pages,
     lock_pages,
@@ -76,6 +77,30 @@ urlpatterns = [
     path("<slug:application>/<slug:environment>/commits", application_page.target_commits, name="target-commits"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>", task_pages.task, name="task"),
     path("<slug:application>/<slug:environment>/tasks/<slug:name>/run", task_pages.run_task, name="run-task"),
+    path(
+        "<slug:application>/<slug:environment>/configuration", configuration_pages.configuration, name="configuration"
+    ),
+    path("<slug:application>/<slug:environment>/configuration/set", configuration_pages.set_value, name="set-value"),
+    path(
+        "<slug:application>/<slug:environment>/configuration/remove",
+        configuration_pages.remove_value,
+        name="remove-value",
+    ),
+    path(
+        "<slug:application>/<slug:environment>/configuration/undo/<int:change_id>",
+        configuration_pages.undo_change,
+        name="undo-change",
+    ),
+    path(
+        "<slug:application>/<slug:environment>/configuration/delivery",
+        configuration_pages.set_delivery,
+        name="set-delivery",
+    ),
+    path(
+        "<slug:application>/<slug:environment>/configuration/deploy",
+        configuration_pages.deploy_configuration,
+        name="deploy-configuration",
+    ),
     path("<slug:application>/<slug:environment>/converge", page_actions.converge, name="converge"),
     path("<slug:application>/<slug:environment>/deploy", new_deploy_pages.new_deploy, name="new-deploy"),
     path("<slug:application>/<slug:environment>/deploy/start", page_actions.start, name="start-deploy"),

@@ -11,6 +11,7 @@ LONGEST = 400
 
 _BEGINS = {
     "rollback": "rolls {target} back to {what}, #{number}.",
+    "configuration": "deploys the configuration of {target}, #{number}.",
     "retry": "retries {what} on {target}, #{number}.",
     "converge": "converges hosts of {target} to {what}, #{number}.",
     "task": "runs {ref} on {target}, #{number}.",

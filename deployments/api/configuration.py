@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router
+from ninja import Path, Router, Status
 from pydantic import Field
 
+from deployments import lifecycle, release_configuration
 from deployments.api.auth import Needs
 from deployments.api.configuration_schemas import (
     ConfigurationChangeOut,
@@ -20,9 +21,10 @@ from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import represent_time
 from deployments.api.schemas import Page, ProblemOut
-from deployments.api.targets import caller_of, find_target
+from deployments.api.targets import MADE, caller_of, find_target, made, trigger_of
+from deployments.models import Standing
 from environments import access
-from environments.access import MAINTAIN, VIEW
+from environments.access import DEPLOY, MAINTAIN, VIEW
 from environments.configuration import changing, comparing, delivering, merging, scopes
 from environments.configuration.delivering import Delivery
 from environments.configuration.merging import Layers, Merged
@@ -52,6 +54,7 @@ def read_configuration(
         "host": machine.name if machine else "",
         "values": [_value(it) for it in Layers.read(target).merged(machine)],
         "delivery": _delivery(target),
+        "pending": _is_pending(target),
     }
 
 
@@ -144,6 +147,29 @@ def list_differences(
             {"name": it.name, "word": it.word, "before": _side(it.before), "after": _side(it.after)} for it in found
         ]
     }
+
+
+@router.post(
+    "/targets/{application}/{environment}/configuration/deploys",
+    auth=Needs(DEPLOY),
+    response=MADE,
+    summary="Deploy what is live once more, with the configuration of now",
+)
+def deploy_configuration(
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Name
+) -> Status[Any]:
+    caller = caller_of(request)
+    target = find_target(application, environment)
+    deploy = lifecycle.deploy_configuration(
+        target, by=caller.user, trigger=trigger_of(request), automatic=caller.machine
+    )
+    return made(response, deploy)
+
+
+def _is_pending(target: Target) -> bool:
+    standing = Standing.objects.filter(target=target).select_related("live__release").first()
+    live = standing.live if standing else None
+    return live is not None and release_configuration.differs(target, live.release)
 
 
 def _host(target: Target, name: str) -> Host:

@@ -39,6 +39,7 @@ class ConfigurationOut(Schema):
     host: Annotated[str, Field(description="Empty: what all hosts have in common.")]
     values: list[ConfigurationValueOut]
     delivery: DeliveryOut
+    pending: Annotated[bool, Field(description="Hosts would get another configuration than the one that is live.")]
 
 
 class SetValue(Strict):

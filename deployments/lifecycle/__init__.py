@@ -8,6 +8,7 @@ from deployments.lifecycle.going_live import flip, flip_by_itself, rest
 from deployments.lifecycle.holding import drop, leave, let_go
 from deployments.lifecycle.passing import Passing
 from deployments.lifecycle.queue import next_waiting
+from deployments.lifecycle.reconfiguring import deploy_configuration
 from deployments.lifecycle.requests import converge, request_deploy, retry, roll_back, run_task
 from deployments.lifecycle.starting import start_waiting
 from deployments.lifecycle.unlocking import HELD, answer, look_after_locks, unlock
@@ -19,6 +20,7 @@ from deployments.refusals import (
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
+    NothingToReconfigure,
     NothingToRetry,
     TaskRefused,
     WrongTime,
@@ -33,12 +35,14 @@ __all__ = [
     "NothingToCancel",
     "NothingToConverge",
     "NothingToFlip",
+    "NothingToReconfigure",
     "NothingToRetry",
     "Passing",
     "TaskRefused",
     "WrongTime",
     "answer",
     "converge",
+    "deploy_configuration",
     "drop",
     "end",
     "flip",

@@ -19,7 +19,7 @@ from deployments.states import DeployStatus
 from environments.models import Membership, Target, User
 
 S = DeployStatus
-TO_ALL = (Kind.DEPLOY, Kind.ROLLBACK)  # the others go to hosts that are named
+TO_ALL = (Kind.DEPLOY, Kind.ROLLBACK, Kind.CONFIGURATION)  # the others go to hosts that are named
 _VERBS = {Kind.ROLLBACK: "rolls back to", Kind.RETRY: "retries", Kind.CONVERGE: "converges to"}
 
 
@@ -123,6 +123,9 @@ def headline(deploy: Deploy) -> str:
     if deploy.kind == Kind.TASK:
         given = "".join(f" {name}={value}" for name, value in deploy.recipe["task"]["values"].items())
         return f"{deploy.by_name} runs {deploy.ref}{given} on {deploy.target.slug}, #{deploy.number}."
+    if deploy.kind == Kind.CONFIGURATION:
+        what = f"{deploy.target.slug} ({deploy.revision[:8]})"
+        return f"{deploy.by_name} deploys the configuration of {what}, #{deploy.number}."
     verb = _VERBS.get(Kind(deploy.kind), "deploys")
     what = f"{deploy.target.application.name}/{deploy.ref} ({deploy.revision[:8]})"
     return f"{deploy.by_name} {verb} {what} on {deploy.target.slug}, #{deploy.number}."

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deployments.distances import key_of
 from deployments.models import Deploy
@@ -74,6 +74,7 @@ class Cell:
     total: int = 0
     void: bool = False
     passes: bool = False
+    stale: bool = False  # values that reach it were changed since what is live was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class TargetRow(NamedTuple):
     behind: int | None
     ahead: int | None
     compared: str | None
+    configured: int = 0
 
     @property
     def alarms(self) -> bool:
@@ -123,6 +125,7 @@ def read_targets() -> list[TargetRow]:
         "standing__behind",
         "standing__ahead",
         "standing__compared",
+        "configuration_at",
     )
     return [TargetRow(*row) for row in rows]
 
@@ -134,13 +137,19 @@ class LiveFacts(NamedTuple):
     who: str
     finished_at: datetime | None
     requested_at: datetime
+    configuration: dict[str, Any] | None = None
+
+    @property
+    def upto(self) -> int:
+        """The newest change of a value when its release was made."""
+        return int(self.configuration["upto"]) if self.configuration else 0
 
 
 def read_live_facts(rows: Iterable[TargetRow]) -> dict[int, LiveFacts]:
     """Of those rows that are shown; times of all targets would cost more than everything else."""
     shown = [row.live for row in rows if row.live]
     found = Deploy.objects.filter(pk__in=shown).order_by()
-    rows_of = found.values_list("pk", "ref", "by_name", "finished_at", "requested_at")
+    rows_of = found.values_list("pk", "ref", "by_name", "finished_at", "requested_at", "release__configuration")
     return {row[0]: LiveFacts(*row[1:]) for row in rows_of}
 
 
@@ -225,6 +234,7 @@ def _build_cell(
         ref=facts.ref if facts else "",
         at=(facts.finished_at or facts.requested_at) if facts else None,
         who=facts.who if facts else "",
+        stale=facts is not None and row.configured > facts.upto,
     )
     if opened is not None:
         mark = mark_of_deploy(opened.status)

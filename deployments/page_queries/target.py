@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
+from deployments import release_configuration
 from deployments.blockers import Blocker, blockers
 from deployments.models import Deploy, HeldRelease, Kind, Star
 from deployments.page_queries.home import read_progress
@@ -49,6 +50,7 @@ class TargetPage:
     history: list[Past]
     tasks: list[Task]
     starred: bool
+    reconfigure: bool
     older: int | None
 
     @property
@@ -95,6 +97,7 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
         tasks=list(target.tasks.all()),
+        reconfigure=live is not None and release_configuration.differs(target, live.release),
         starred=Star.objects.filter(person=user, target=target).exists(),
         older=found[PAGE - 1].number if len(found) > PAGE else None,
     )

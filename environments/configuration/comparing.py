@@ -30,10 +30,10 @@ def between_targets(one: Target, other: Target) -> list[Difference]:
     return _differences(Layers.read(one).merged(None), Layers.read(other).merged(None))
 
 
-def between_times(target: Target, before: int, after: int | None = None, host: Host | None = None) -> list[Difference]:
-    """From right after the change `before` to right after `after` (None: now)."""
-    earlier, later = Layers.read(target, upto=before), Layers.read(target, upto=after)
-    return _differences(earlier.merged(host), later.merged(host))
+def between_times(target: Target, before: int, now: Layers | None = None, host: Host | None = None) -> list[Difference]:
+    """From right after the change `before` until now; `now` where that has been read already."""
+    later = now or Layers.read(target)
+    return _differences(Layers.read(target, upto=before).merged(host), later.merged(host))
 
 
 def _differences(before: list[Merged], after: list[Merged]) -> list[Difference]:

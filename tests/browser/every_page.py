@@ -18,6 +18,7 @@ PAGES = {
     "deploy": "/deploys/1",
     "rollback-preview": "/deploys/1/rollback/preview",
     "target": f"{TARGET}/",
+    "configuration": f"{TARGET}/configuration",
     "task": f"{TARGET}/tasks/warm-cache",
     "new-deploy": f"{TARGET}/deploy?ref=feature/dark-mode",
     "rehearsal": f"{TARGET}/deploy/rehearsal?ref=main",

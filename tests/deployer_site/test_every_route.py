@@ -69,6 +69,7 @@ class World:
             "key_id": key.pk,
             "lock_id": self.lock.pk,
             "question_id": self.question.pk,
+            "change_id": 1,
             "zone": names["zone"],
             "name": "shop",
             "key": "MQ",

@@ -108,6 +108,16 @@ def test_where_it_lies_in_a_release(ada: API, target: Target) -> None:
     assert ada.get(BASE).json()["delivery"] == wanted
 
 
+def test_what_is_not_live_yet_is_told_and_deployed(ada: API, target: Target) -> None:
+    check_problem(ada.post(f"{BASE}/deploys"), 409, "nothing-to-deploy")
+    builders.make_deploy(target=target)
+    assert ada.get(BASE).json()["pending"] is False
+    ada.put(f"{BASE}/target/A", {"value": "x"})
+    assert ada.get(BASE).json()["pending"] is True
+    made = ada.post(f"{BASE}/deploys")
+    assert (made.status_code, made.json()["kind"]) == (201, "configuration")
+
+
 @pytest.mark.parametrize("role", ["viewer", "deployer"])
 def test_only_maintainers_change_it_and_everyone_reads_it(role: str, target: Target) -> None:
     caller = api_of(role=role)
