@@ -95,6 +95,7 @@ KINDS = frozenset(
         "region.changed",
         "region.created",
         "region.removed",
+        "secrets.resealed",
         "signin_link.created",
         "target.added",
         "target.changed",

@@ -100,6 +100,7 @@ _SENTENCES = {
     "region.changed": "{who} changed the region {name}.",
     "region.created": "{who} added the region {name}.",
     "region.removed": "{who} removed the region {name}.",
+    "secrets.resealed": "{who} sealed {anew} stored secrets with the newest key.",
     "signed_in": "{who} signed in.",
     "signed_out": "{who} signed out.",
     "signin_link.created": "{who} made a link for a new administrator.",
