@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from deployments import lifecycle
-from deployments.page_actions import do, person
+from deployments.page_actions import do, person, said
 from deployments.page_queries.configuration import read_configuration
 from deployments.pages import target_or_404
 from environments.access import DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, in_target, needs
@@ -125,7 +125,9 @@ def deploy_configuration(request: HttpRequest, application: str, environment: st
     """What is live, with the configuration of now."""
     target = target_or_404(application=application, environment=environment)
     back = reverse("configuration", args=[application, environment])
-    return do(request, back=back, verb=lambda: lifecycle.deploy_configuration(target, by=person(request)))
+    return do(
+        request, back=back, verb=lambda: lifecycle.deploy_configuration(target, by=person(request), said=said(request))
+    )
 
 
 def _act(request: HttpRequest, target: Target, verb: Callable[[], object], done: str) -> HttpResponse:

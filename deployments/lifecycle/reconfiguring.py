@@ -3,8 +3,9 @@
 from django.db import transaction
 
 from deployments import blockers, recipes, release_configuration, releases
-from deployments.lifecycle.beginning import begin, refuse_if_blocked
+from deployments.lifecycle.beginning import begin
 from deployments.lifecycle.moves import lock
+from deployments.lifecycle.passing import NOTHING_SAID, Passing
 from deployments.models import Deploy, Kind, Standing, Trigger
 from deployments.refusals import NothingToReconfigure
 from environments import access
@@ -12,14 +13,19 @@ from environments.models import Target, User
 
 
 def deploy_configuration(
-    target: Target, *, by: User | None, trigger: str = Trigger.PAGE, automatic: bool = False, wait: bool = False
+    target: Target,
+    *,
+    by: User | None,
+    trigger: str = Trigger.PAGE,
+    automatic: bool = False,
+    wait: bool = False,
+    said: Passing = NOTHING_SAID,
 ) -> Deploy:
     """A new release of the live revision, with its steps as of then and the configuration of now, for all hosts.
 
     Raises NothingToReconfigure, ConfigurationUnusable, Blocked, NotAllowed.
     """
     access.require(by, access.DEPLOY, target)
-    refuse_if_blocked(blockers.blockers(target, kind=Kind.CONFIGURATION), target, wait)
     found = _live(target)
     release_configuration.check(
         target, found.revision, lambda: [one.host for one in blockers.listed(blockers.members(target))]
@@ -40,6 +46,7 @@ def deploy_configuration(
             wait=wait,
             kind=Kind.CONFIGURATION,
             of=live,
+            said=said,
         )
 
 
