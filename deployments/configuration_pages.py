@@ -125,9 +125,8 @@ def deploy_configuration(request: HttpRequest, application: str, environment: st
     """What is live, with the configuration of now."""
     target = target_or_404(application=application, environment=environment)
     back = reverse("configuration", args=[application, environment])
-    return do(
-        request, back=back, verb=lambda: lifecycle.deploy_configuration(target, by=person(request), said=said(request))
-    )
+    by, passing = person(request), said(request)
+    return do(request, back=back, verb=lambda: lifecycle.deploy_configuration(target, by=by, said=passing))
 
 
 def _act(request: HttpRequest, target: Target, verb: Callable[[], object], done: str) -> HttpResponse:

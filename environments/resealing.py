@@ -1,7 +1,7 @@
 """Sealing every stored secret with the newest key, so that older keys can be taken away.
 
-It may be broken off and run again at any time, also while the Deployer works: what is sealed with the newest key already
-is left alone, and a secret that somebody changes meanwhile is theirs.
+It may be broken off and run again at any time, also while the Deployer works: what is sealed with the newest key is
+left alone, and a secret that somebody changes meanwhile is theirs.
 """
 
 from collections.abc import Iterator

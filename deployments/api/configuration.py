@@ -20,7 +20,7 @@ from deployments.api.configuration_schemas import (
 from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import represent_time
-from deployments.api.schemas import Page, ProblemOut
+from deployments.api.schemas import Again, Page, ProblemOut
 from deployments.api.targets import MADE, caller_of, find_target, made, trigger_of
 from deployments.models import Standing
 from environments import access
@@ -156,12 +156,15 @@ def list_differences(
     summary="Deploy what is live once more, with the configuration of now",
 )
 def deploy_configuration(
-    request: HttpRequest, response: HttpResponse, application: Name, environment: Name
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Again | None = None
 ) -> Status[Any]:
-    caller = caller_of(request)
-    target = find_target(application, environment)
+    caller, asked = caller_of(request), payload or Again()
     deploy = lifecycle.deploy_configuration(
-        target, by=caller.user, trigger=trigger_of(request), automatic=caller.machine
+        find_target(application, environment),
+        by=caller.user,
+        trigger=trigger_of(request),
+        automatic=caller.machine,
+        said=lifecycle.Passing(confirmed=asked.confirm, override=asked.override),
     )
     return made(response, deploy)
 
