@@ -46,7 +46,7 @@ def walk(browser: Browser, folder: Path, shoot: Shoot, until: Callable[..., None
 
 
 def _go(site: EmptySite, browser: Browser, shoot: Shoot) -> None:
-    shoot(site, "first-welcome", site.link.removeprefix(site.base), "form")
+    shoot(site, "first-welcome", site.link.removeprefix(site.base), "main form")
     page = site.open(browser)
     page.set_default_timeout(SECONDS)
     _come_in(site, page)
@@ -68,7 +68,7 @@ def _come_in(site: EmptySite, page: Page) -> None:
 
 def _connect(site: EmptySite, page: Page, shoot: Shoot) -> None:
     where = "/applications/shop/repository"
-    shoot(site, "first-repository", "/applications/add", "form")
+    shoot(site, "first-repository", "/applications/add", "main form")
     page.goto(f"{site.base}/applications/add")
     page.get_by_label("Repository").fill(site.address)
     page.get_by_label("What shall it be called here?").fill("shop")
@@ -84,7 +84,7 @@ def _connect(site: EmptySite, page: Page, shoot: Shoot) -> None:
 
 def _add_hosts(site: EmptySite, page: Page, shoot: Shoot) -> None:
     (one, two), where = site.hosts, "/environments/production/hosts/check"
-    shoot(site, "first-hosts", "/hosts/add", "form")
+    shoot(site, "first-hosts", "/hosts/add", "main form")
     page.goto(f"{site.base}/hosts/add")
     page.get_by_label("Hosts").fill(f"{site.line_of(one)} as web-1\n{two.user}@127.0.0.1:{closed_port()} as web-2\n")
     page.get_by_role("button", name="Add them").click()

@@ -1,6 +1,6 @@
 """Hosts: where they stand, what each really runs, and when it last said so."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -333,7 +333,7 @@ def tell_trouble(squares: Iterable[Square]) -> str:
     """`2 behind, 1 drained`; "" where all is well."""
     counts: dict[str, int] = defaultdict(int)
     for square in squares:
-        if square.mark not in (FINE, EMPTY):
+        if square.mark is not FINE and square.mark is not EMPTY:  # thousands of them: no look into each
             counts[square.mark.words] += 1
     return ", ".join(f"{number:,} {words}" for words, number in sorted(counts.items()))
 
@@ -343,9 +343,10 @@ def _tell_headline(marks: Sequence[Mark]) -> str:
     if not marks:
         return "No hosts yet."
     total = len(marks)
-    differing = sum(mark in _DRIFT.values() for mark in marks)
-    silent = sum(mark is SILENT for mark in marks)
-    aside = sum(mark in _ASIDE.values() for mark in marks)
+    counts = Counter(map(id, marks))  # each is one of ours
+    differing = sum(counts[id(mark)] for mark in _DRIFT.values())
+    silent = counts[id(SILENT)]
+    aside = sum(counts[id(mark)] for mark in _ASIDE.values())
     parts = [
         f"{differing:,} run{'s' if differing == 1 else ''} something else than intended" if differing else "",
         f"{silent:,} did not answer" if silent else "",

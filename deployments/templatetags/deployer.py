@@ -82,6 +82,22 @@ def _square_around(mark: Any) -> tuple[str, str]:
     return escape(mark.tone_class), f': {escape(mark.words)}</title><use href="#{escape(mark.shape)}"/></svg>'
 
 
+@register.simple_tag
+def cells(found: Iterable[Any], size: int) -> SafeString:
+    """The cells of hosts in the picture of a zone (page_queries.grid.Square), as grid.js changes them."""
+    parts = []
+    for square in found:
+        run, name = square.run, escape(square.run.host_name)
+        began = f' data-began="{run.started_at.isoformat()}"' if run.started_at else ""
+        ended = f' data-ended="{run.finished_at.isoformat()}"' if run.finished_at else ""
+        parts.append(
+            f'<use href="#m-{run.status}" class="{square.mark.tone_class}" x="{square.x}" y="{square.y}" '
+            f'width="{size}" height="{size}" role="option" aria-selected="false" id="host-{name}" data-host="{name}" '
+            f'data-state="{run.status}"{began}{ended} aria-label="{name}: {escape(square.words)}"></use>'
+        )
+    return SafeString("".join(parts))
+
+
 @register.filter
 def short(revision: str) -> str:
     """The seven digits that people read."""

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from deployments import log
 from tests.browser.conftest import NAMES, QUIET
 from tests.browser.test_deploy import numbers
 from tests.builders import make_user
+from tests.deployer_site.copies import ROOT
 from tests.deployments.fleet import eventually
 from tests.deployments.readers import close_readers
 from tests.deployments.web import Web
@@ -36,6 +39,7 @@ def _readers() -> Iterator[None]:
 
 
 def test_r28_a_browser_that_was_away_for_long_has_every_line(processes: Processes) -> None:
+    _collect_static_files()
     web = Web(processes)
     eventually(web.answers, 60, "the web process")
     writer = Writer(int(LINES_A_SECOND * (SLEEP_SECONDS + AWAKE_SECONDS)))
@@ -54,6 +58,13 @@ def test_r28_a_browser_that_was_away_for_long_has_every_line(processes: Processe
         assert seen == list(range(1, count + 1))
         assert back <= BACK_SECONDS
     web.stop()
+
+
+def _collect_static_files() -> None:
+    """As a start does; the web process of tests is begun without one."""
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "deployer_site.settings", "VAR": str(settings.VAR), "DEMO": "0"}
+    command = [sys.executable, str(ROOT / "manage.py"), "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(command, env=environ, check=True)
 
 
 def _watch(web: Web, writer: Writer, session: str) -> dict[str, tuple[list[int], str, float]]:
