@@ -129,6 +129,10 @@ def test_the_choice_of_a_ref_works_by_keyboard_alone(site: Site, open_page: Open
     page = open_page()
     site.sign_in(page, to="/storefront/staging/deploy")
     expect(page.locator("#plan h2").first).to_be_visible()
+    title, choice = (page.locator(f"fieldset.dp-when > {part}").first.bounding_box() for part in ("legend", "label"))
+    assert title
+    assert choice
+    assert choice["y"] >= title["y"] + title["height"], "choices stand beside what they are about"
     field = page.get_by_role("combobox")
     field.focus()
     field.fill("dark")
