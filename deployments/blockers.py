@@ -20,6 +20,15 @@ TOLD = ("number", "status", "held", "prepared_at", "by_name")
 
 
 @dataclass(frozen=True)
+class Known:
+    """What whoever asks has read already: the held locks that apply, the deploy under way, whether there are hosts."""
+
+    standing: Sequence[Lock]
+    active: Deploy | None
+    hosts: bool
+
+
+@dataclass(frozen=True)
 class Blocker:
     """`kind` is a word for machines; `until` an ISO time or ""; `url` a page of ours or ""; `lock`: the one it is."""
 
@@ -98,16 +107,15 @@ def blockers(
     by: User | None = None,
     automatic: bool = False,
     in_turn: bool = False,
-    standing: Sequence[Lock] | None = None,
+    known: Known | None = None,
 ) -> list[Blocker]:
     """All that keeps `target` from a deploy of this kind now; empty: nothing does.
 
     `besides` does not stand in its own way. Locks stand in the way of who does not hold them: of `by`, and of every
     machine (`automatic`, or nobody). `in_turn`: it stands in the queue itself, which has an order of its own.
-    `standing`: the held locks that apply, where somebody has read them already.
     """
     found: list[Blocker] = []
-    if not members(target).exists():
+    if not (known.hosts if known else members(target).exists()):
         text = f"{target.environment} has no hosts yet for {target.application}."
         if target.runner:
             text = f"The runner {target.runner} is no host of {target.environment}."
@@ -116,9 +124,9 @@ def blockers(
         found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
-    held = locks.applying(target) if standing is None else standing
+    held = known.standing if known else locks.applying(target)
     found += [locked(lock) for lock in locks.in_the_way(held, by=by, automatic=automatic)]
-    active = active_deploy(target, only=TOLD)
+    active = known.active if known else active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
     if not active and not besides and not in_turn:
@@ -183,7 +191,7 @@ def locked(lock: Lock) -> Blocker:
     """A lock or warning, in the words that every door uses."""
     return Blocker(
         kind="warning" if lock.kind == LockKind.WARNING else "lock",
-        text=f"{locks.tell_who(lock)}: {lock.reason}",
+        text=f"{locks.tell_who(lock)}: {lock.reason.rstrip('. ')}",
         who=lock.holder_name,
         until=lock.until.isoformat() if lock.until else "",
         url=reverse("locks"),
@@ -196,7 +204,7 @@ def met(lock: Lock) -> Blocker:
     if lock.is_over:
         text = f"The lock of {lock.holder_name} that it met has ended. A person deploys it or drops it."
         return Blocker("held", text, who=lock.holder_name, url=reverse("locks"))
-    return replace(locked(lock), kind="held", text=f"Held: {locks.tell_who(lock)}: {lock.reason}")
+    return replace(locked(lock), kind="held", text=f"Held: {locked(lock).text}")
 
 
 def running(deploy: Deploy) -> Blocker:

@@ -15,8 +15,9 @@ from deployments.page_actions import REFUSALS, person
 from deployments.page_queries.environments import read_environment, read_environments
 from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
+from deployments.page_queries.locks import read_card, read_standing, tell_lock
 from deployments.pages import target_or_404
-from environments import host_keys, places, setting_aside, ssh
+from environments import host_keys, locks, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, VIEW, NotAllowed, allows, needs
 from environments.models import Aside, Environment, Host, HostKey, Zone
 from environments.validation import NAME
@@ -29,8 +30,10 @@ LONGEST_QUERY = 100
 @needs(VIEW)
 def environments(request: HttpRequest) -> HttpResponse:
     """All environments in their order."""
-    page = read_environments()
-    return answer(request, "deployments/environments.html", {"page": page}, tag=tag_of(page))
+    page, everything, standing = read_environments(), read_card(locks.ALL, person(request)), read_standing()
+    told = {place.environment.name: tell_lock(standing, "", place.environment.name) for place in page.places}
+    context = {"page": page, "card": everything, "locks": told}
+    return answer(request, "deployments/environments.html", context, tag=tag_of(page, everything, sorted(told.items())))
 
 
 @require_safe
@@ -40,9 +43,13 @@ def environment(request: HttpRequest, name: str) -> HttpResponse:
     found = environment_or_404(name)
     after, q = _name(request, "after"), request.GET.get("q", "").strip()[:LONGEST_QUERY]
     page = read_environment(found, after=after, q=q)
-    may = allows(request.user, DEPLOY)
-    context = {"page": page, "environment": found, "may_deploy": may, "q": q}
-    return answer(request, "deployments/environment.html", context, tag=tag_of(page, may))
+    may, standing = allows(request.user, DEPLOY), read_standing()
+    card = read_card(locks.of_environment(found), person(request))
+    names = [line.target.application.name for line in page.targets]
+    told = {application: tell_lock(standing, application, name) for application in names}
+    context = {"page": page, "environment": found, "may_deploy": may, "q": q, "card": card, "locks": told}
+    tag = tag_of(page, may, card, sorted(told.items()))
+    return answer(request, "deployments/environment.html", context, tag=tag)
 
 
 @require_safe

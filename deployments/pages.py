@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from deployments import rollbacks
 from deployments.answers import answer, tag_of
-from deployments.blockers import active_deploy
+from deployments.blockers import active_deploy, locked
 from deployments.models import Deploy, Kind
 from deployments.page_queries.commits import Range, as_changes, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
@@ -15,15 +15,15 @@ from deployments.page_queries.words import mark_of_run
 from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
 from deployments.templatetags.deployer import SIGNS
-from environments import repositories
+from environments import locks, repositories
 from environments.access import DEPLOY, VIEW, allows, needs
 from environments.models import Target, User
 
 
-def target_or_404(*, application: str, environment: str) -> Target:
+def target_or_404(*, application: str, environment: str, viewer: User | None = None) -> Target:
     """The target at an address; Http404 when there is none."""
     try:
-        return find_target(application=application, environment=environment)
+        return find_target(application=application, environment=environment, viewer=viewer)
     except Target.DoesNotExist:
         raise Http404(f"No target {application}/{environment}.") from None
 
@@ -40,9 +40,9 @@ def deploy_or_404(deploy_id: int) -> Deploy:
 @needs(VIEW)
 def target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Where one application in one environment stands, and how it came there."""
-    found = target_or_404(application=application, environment=environment)
-    before = request.GET.get("before", "")
     assert isinstance(request.user, User)
+    found = target_or_404(application=application, environment=environment, viewer=request.user)
+    before = request.GET.get("before", "")
     page = read_target(
         target=found, user=request.user, before=int(before) if before.isdecimal() and len(before) < 10 else None
     )
@@ -76,6 +76,7 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
 @needs(VIEW)
 def rollback_preview(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """What going back to this deploy's release would do, before one does it."""
+    assert isinstance(request.user, User)
     goal = deploy_or_404(deploy_id)
     refusal = ""
     try:
@@ -90,6 +91,7 @@ def rollback_preview(request: HttpRequest, deploy_id: int) -> HttpResponse:
         "undone": Range(as_changes(seen.undone), seen.undone_count) if seen and seen.undone is not None else None,
         "refusal": refusal,
         "running": active_deploy(goal.target),
+        "locks": [locked(lock) for lock in locks.standing_in_the_way(goal.target, by=request.user)],
         "may_deploy": allows(request.user, DEPLOY, goal.target),
     }
     return render(request, "deployments/rollback.html", context)

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from deployments.models import Deploy, Kind
 from deployments.page_queries.commits import Change, as_changes
+from deployments.page_queries.locks import read_standing, tell_lock
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark, tell_deploy
 from environments import repositories
@@ -40,12 +41,15 @@ class ApplicationPage:
     stages: list[Stage]
     recent: list[tuple[Deploy, Mark, str]]
     headline: str
+    locks: dict[str, str]
 
 
 def read_application(application: Application) -> ApplicationPage:
-    """Two queries."""
-    stages = read_stages(application)
-    return ApplicationPage(application, stages, _read_recent(stages), _tell_headline(stages))
+    """Three queries."""
+    stages, standing = read_stages(application), read_standing()
+    names = [stage.target.environment.name for stage in stages]
+    marks = {name: tell_lock(standing, application.name, name) for name in names}
+    return ApplicationPage(application, stages, _read_recent(stages), _tell_headline(stages), marks)
 
 
 def _read_recent(stages: list[Stage]) -> list[tuple[Deploy, Mark, str]]:

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db.models import Count, QuerySet
 
 from deployments.models import Deploy, HostRun, Kind, Star
+from deployments.page_queries.locks import read_standing, tell_lock
 from deployments.page_queries.matrix import (
     Progress,
     Row,
@@ -28,7 +30,7 @@ from deployments.page_queries.words import (
 )
 from deployments.shared_reading import SharedReading
 from deployments.states import ACTIVE, DeployStatus
-from environments.models import Environment, User
+from environments.models import Environment, Lock, User
 
 SHOWN_NOW = 6
 SHOWN_RECENT = 8
@@ -59,6 +61,7 @@ class Fleet:
     progress: Mapping[int, Progress]
     squares: Mapping[int, list[Mark]]
     recent: list[Deploy]
+    locks: Mapping[str, list[Lock]]
 
 
 @dataclass(slots=True)
@@ -90,16 +93,16 @@ class Home:
 
 
 def _read_fleet() -> Fleet:
-    """Six queries; their number and size follow the fleet, never the history."""
+    """Seven queries; their number and size follow the fleet, never the history."""
     # a query that groups has no order of its own
     environments = list(Environment.objects.annotate(hosts=Count("memberships")).order_by("position", "name"))
     targets = read_targets()
     open_deploys = list(open_deploys_of().select_related("target__application", "target__environment"))
-    partial = [row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL]
-    progress = read_progress([deploy.pk for deploy in open_deploys] + partial)
+    broken = [row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL]
+    progress = read_progress([deploy.pk for deploy in open_deploys] + broken)
     recent = Deploy.objects.select_related("target__application", "target__environment").order_by("-id")[:SHOWN_RECENT]
     squares = _read_squares(_first(open_deploys), progress)
-    return Fleet(environments, targets, open_deploys, progress, squares, list(recent))
+    return Fleet(environments, targets, open_deploys, progress, squares, list(recent), read_standing())
 
 
 _fleet = SharedReading(_read_fleet)
@@ -151,6 +154,7 @@ def _choose_rows(fleet: Fleet, *, user: User, q: str, which: str, start: int, ro
             facts=facts,
             mine=is_mine(members),
             starred=any(it.pk in starred for it in members),
+            locked=partial(tell_lock, fleet.locks, members[0].application),
         )
         for members in chosen
     ]
@@ -207,7 +211,13 @@ def _tell_now(deploy: Deploy, open_deploys: Sequence[Deploy], progress: Progress
     """Where its hosts are; for one that waits, which deploys are before it."""
     if deploy.status != DeployStatus.WAITING:
         return tell_hosts(progress.counts, goal="done" if deploy.kind == Kind.TASK else "live")
-    ahead = [it for it in open_deploys if it.target_id == deploy.target_id and it.number < deploy.number]
+    if deploy.met_lock_id:
+        return "Held by a lock."
+    ahead = [
+        it
+        for it in open_deploys
+        if not it.met_lock_id and it.target_id == deploy.target_id and it.number < deploy.number
+    ]
     return "For " + ", ".join(f"#{it.number}" for it in ahead) + " to end." if ahead else "Its turn is next."
 
 

@@ -175,6 +175,12 @@ def mark_of_names(
     return mark_of([lock for scope in scopes for lock in standing.get(scope, ())], viewer) if standing else None
 
 
+def tell_lock(standing: Mapping[str, Sequence[Lock]], application: str, environment: str) -> str:
+    """The sentence of the padlock of a target; "" where nothing is locked. For everybody the same."""
+    mark = mark_of_names(standing, application, environment, None)
+    return mark.title if mark else ""
+
+
 def read_standing() -> dict[str, list[Lock]]:
     """All held locks, by scope. One query."""
     return locks.by_scope(locks.held().order_by("machines_only", "pk")[:1000])

@@ -75,6 +75,7 @@ class Cell:
     void: bool = False
     passes: bool = False
     stale: bool = False  # values that reach it were changed since what is live was made
+    lock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +172,9 @@ def build_row(
     facts: Mapping[int, LiveFacts],
     mine: bool = False,
     starred: bool = False,
+    locked: Callable[[str], str] = lambda environment: "",
 ) -> Row:
-    """The row of one application."""
+    """The row of one application; `locked` tells of an environment in it who holds it, or nothing."""
     by_environment = {it.environment: it for it in members}
     cells: list[Cell] = []
     before = ""
@@ -182,7 +184,7 @@ def build_row(
             cells.append(Cell(void=True))
             continue
         cell = _build_cell(row, environment.name, facts.get(row.live or 0), opened.get(row.pk), progress)
-        cells.append(replace(cell, gap=gap_of(row, before)))
+        cells.append(replace(cell, gap=gap_of(row, before), lock=locked(environment.name)))
         before = cell.revision or before
     there = [cell for cell in cells if not cell.void]
     return Row(members[0].application, members[0].branch, _pass_through(cells), mine, starred, _is_calm(there))
@@ -217,7 +219,11 @@ def _pass_through(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
 def _is_calm(cells: Sequence[Cell]) -> bool:
     """The same revision everywhere and no mark: on a phone one line is enough."""
-    return len(cells) > 1 and len({cell.revision for cell in cells}) == 1 and not any(cell.mark for cell in cells)
+    return (
+        len(cells) > 1
+        and len({cell.revision for cell in cells}) == 1
+        and not any(cell.mark or cell.lock for cell in cells)
+    )
 
 
 def _build_cell(

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from deployments import release_configuration
-from deployments.blockers import Blocker, blockers
+from deployments.blockers import Blocker, Known, blockers
 from deployments.models import Deploy, HeldRelease, Kind, Star
 from deployments.page_queries.home import read_progress
 from deployments.page_queries.hosts_now import RegionNow, build_regions, read_hosts, tell_live
@@ -13,7 +13,7 @@ from deployments.page_queries.locks import LockCard, cards_of_target
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark
-from deployments.states import WENT_LIVE, DeployStatus
+from deployments.states import ACTIVE, WENT_LIVE, DeployStatus
 from environments import locks
 from environments.models import Target, Task, User
 
@@ -64,9 +64,11 @@ class TargetPage:
         return [blocker for blocker in self.blockers if blocker.kind != "warning"]
 
 
-def find_target(*, application: str, environment: str) -> Target:
-    """The target at an address. Raises Target.DoesNotExist."""
+def find_target(*, application: str, environment: str, viewer: User | None = None) -> Target:
+    """The target at an address, `starred` by this viewer or not. Raises Target.DoesNotExist."""
     found = Target.objects.select_related("application", "environment", "standing__live__release", "standing__latest")
+    if viewer is not None:
+        found = found.annotate(starred=Exists(Star.objects.filter(person=viewer, target=OuterRef("pk"))))
     return found.get(application__name=application, environment__name=environment, name="")
 
 
@@ -79,8 +81,10 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
     if before is not None:
         past = past.filter(number__lt=before)
     found = list(past[: PAGE + 1])
-    held = locks.applying(target)
-    card, wider = cards_of_target(target, user, held)
+    standing_locks, opened = locks.applying(target), list(_read_open(target))
+    card, wider = cards_of_target(target, user, standing_locks)
+    active = next((deploy for deploy in opened if deploy.is_active), None)
+    known = Known(standing_locks, active, any(host.mark.shape != "h-skipped" for host in hosts))
     drift = sum(host.mark.tone == "warn" for host in hosts)
     return TargetPage(
         target=target,
@@ -88,24 +92,30 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
         latest=latest,
         headline=tell_live(hosts),
         drift=drift,
-        blockers=blockers(target, by=user, standing=held),
+        blockers=blockers(target, by=user, known=known),
         lock=card,
         wider=wider,
-        held=list(_read_held(target)),
+        held=[deploy for deploy in opened if deploy.met_lock_id],
         stages=read_stages(target.application, current=target),
         regions=build_regions(hosts),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
         tasks=list(target.tasks.all()),
         reconfigure=live is not None and release_configuration.differs(target, live.release),
-        starred=Star.objects.filter(person=user, target=target).exists(),
+        starred=_is_starred(target, user),
         older=found[PAGE - 1].number if len(found) > PAGE else None,
     )
 
 
-def _read_held(target: Target) -> QuerySet[Deploy]:
-    held = Deploy.objects.filter(target=target, status=DeployStatus.WAITING, met_lock__isnull=False)
-    return held.select_related("met_lock").defer("plan", "recipe").order_by("-number")
+def _is_starred(target: Target, user: User) -> bool:
+    known: bool | None = getattr(target, "starred", None)
+    return Star.objects.filter(person=user, target=target).exists() if known is None else known
+
+
+def _read_open(target: Target) -> QuerySet[Deploy]:
+    """What waits or is under way, by the index of open deploys."""
+    found = Deploy.objects.filter(target=target, status__in=(DeployStatus.WAITING, *ACTIVE))
+    return found.select_related("met_lock").defer("plan", "recipe").order_by("-number")
 
 
 def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, hosts: int) -> list[Past]:

@@ -10,9 +10,11 @@ from django.db.models import Exists, OuterRef, Q
 from deployments import artifacts, blockers, own_disk
 from deployments.models import Deploy, Kind
 from deployments.page_queries.home import open_deploys_of
+from deployments.page_queries.locks import read_standing
 from deployments.page_queries.words import PREPARED, Mark, count_words, mark_of_deploy
 from deployments.states import DeployStatus
-from environments.models import Host, Membership, Target, Transport
+from environments import locks
+from environments.models import Host, Lock, LockKind, Membership, Target, Transport
 
 MOST = 200  # targets with something that waits
 MOST_STUCK = 50
@@ -69,8 +71,10 @@ class Waiting:
 
 def read_waiting() -> Waiting:
     """A fixed number of queries, whose size follows what is open, never the history."""
-    rows = list(open_deploys_of().select_related("target__application", "target__environment"))
-    lines = [line for _, group in groupby(rows, key=lambda row: row.target_id) if (line := _line_of(list(group))).items]
+    related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
+    rows, standing = list(open_deploys_of().select_related(*related)), read_standing()
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row.target_id)]
+    lines = [line for group in groups if (line := _line_of(group, standing)).items]
     lines.sort(key=lambda line: line.items[0].deploy.requested_at)
     stuck = [*_read_unclear(), *_read_barred()]
     aside = list(Host.objects.exclude(aside="").select_related("zone__region").order_by("aside_at"))
@@ -93,18 +97,20 @@ def count_waiting() -> int:
     return Deploy.objects.filter(Q(status=DeployStatus.WAITING) | held).count()
 
 
-def _line_of(rows: Sequence[Deploy]) -> Line:
+def _line_of(rows: Sequence[Deploy], standing: Mapping[str, Sequence[Lock]]) -> Line:
     """The rows are all open deploys of one target."""
     running = next((row for row in rows if row.is_active), None)
     line = Line(rows[0].target, running)
     if running is not None and running.held:
         line.items.append(_held_item(running))
-    queue = [row for row in rows if row.status == DeployStatus.WAITING]
+    waiting = [row for row in rows if row.status == DeployStatus.WAITING]
+    line.items += [_met_item(row) for row in waiting if row.met_lock is not None]
+    queue = [row for row in waiting if row.met_lock is None]
     queue.sort(key=lambda row: (row.kind != Kind.ROLLBACK, row.number))  # as lifecycle.next_waiting takes them
     before = running
     for place, row in enumerate(queue, start=1):
         flips = row.held
-        why = _tell_why(row, before)
+        why = _tell_lock(row, standing) or _tell_why(row, before)
         line.items.append(Item(row, mark_of_deploy(row.status), place, why, row.flip_at, flips))
         before = row
     return line
@@ -116,6 +122,23 @@ def _held_item(deploy: Deploy) -> Item:
         return Item(deploy, mark_of_deploy(deploy.status), 0, why, deploy.flip_at, flips=True)
     why = "It is prepared, and goes live by itself." if deploy.flip_at else "It is prepared. A person lets it go live."
     return Item(deploy, PREPARED, 0, why, deploy.flip_at, flips=True)
+
+
+def _met_item(deploy: Deploy) -> Item:
+    """Held by a lock: a person deploys or drops it."""
+    assert deploy.met_lock is not None
+    met = blockers.met(deploy.met_lock)
+    why = met.text if deploy.met_lock.is_over else f"{met.text}. Whoever unlocks decides."
+    return Item(deploy, Mark("d-waiting", "warn", "Held"), 0, why, None, flips=False)
+
+
+def _tell_lock(deploy: Deploy, standing: Mapping[str, Sequence[Lock]]) -> str:
+    """Who keeps it from going, where a lock does."""
+    by, machine = deploy.asker
+    applying = [lock for scope in locks.covering(deploy.target) for lock in standing.get(scope, ())]
+    real = [lock for lock in applying if lock.kind == LockKind.LOCK]
+    found = [] if deploy.over_locks else locks.in_the_way(real, by=by, automatic=machine)
+    return f"{locks.tell(found[0])}." if found else ""
 
 
 def _tell_why(deploy: Deploy, before: Deploy | None) -> str:

@@ -35,7 +35,7 @@ def tell_who(lock: Lock) -> str:
 
 def tell(lock: Lock) -> str:
     """`shop/staging is locked by Ada Marsh until 29 Nov 15:00 UTC: demo for the board`."""
-    return f"{tell_who(lock)} {tell_end(lock.until)}: {lock.reason}"
+    return f"{tell_who(lock)} {tell_end(lock.until)}: {lock.reason.rstrip('. ')}"
 
 
 def told(by: User | None) -> str:
