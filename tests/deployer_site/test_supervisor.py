@@ -73,9 +73,9 @@ async def running(lifeline: Lifeline, folder: Path, programs: list[Program]) -> 
             await end
 
 
-def recorded(folder: Path, name: str, then: str) -> Program:
-    """A program that writes its process id to a file and then does `then`."""
-    return script(name, f"echo $$ >> '{folder}/{name}'; {then}")
+def recorded(folder: Path, name: str, then: str, *, first: str = "") -> Program:
+    """A program that does `first`, writes its process id to a file and then does `then`."""
+    return script(name, f"{first or ':'}; echo $$ >> '{folder}/{name}'; {then}")
 
 
 async def test_it_prints_lines_with_the_name_in_front(lifeline: Lifeline, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_a_task_that_failed_is_tried_again_until_it_succeeds(lifeline: Lif
 
 
 async def test_it_ends_everything_politely(lifeline: Lifeline, tmp_path: Path) -> None:
-    polite = recorded(tmp_path, "polite", "trap 'echo bye; exit' TERM; while :; do sleep 0.1; done")
+    polite = recorded(tmp_path, "polite", "while :; do sleep 0.1; done", first="trap 'echo bye; exit' TERM")
     async with running(lifeline, tmp_path, [polite]) as stage:
         await stage.until(lambda: stage.pids("polite"))
     assert "polite   | bye" in stage.printed
@@ -124,7 +124,7 @@ async def test_asked_twice_it_ends_everything_at_once(
     lifeline: Lifeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deployer_site.supervisor.STOP_SECONDS", 1000)
-    stubborn = recorded(tmp_path, "stubborn", "trap '' TERM; while :; do sleep 0.1; done")
+    stubborn = recorded(tmp_path, "stubborn", "while :; do sleep 0.1; done", first="trap '' TERM")
     async with running(lifeline, tmp_path, [stubborn]) as stage:
         await stage.until(lambda: stage.pids("stubborn"))
         stage.supervisor.ask_to_stop()
@@ -138,7 +138,7 @@ async def test_what_does_not_end_in_time_is_ended(
     lifeline: Lifeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deployer_site.supervisor.STOP_SECONDS", 0.3)
-    stubborn = recorded(tmp_path, "stubborn", "trap '' TERM; while :; do sleep 0.1; done")
+    stubborn = recorded(tmp_path, "stubborn", "while :; do sleep 0.1; done", first="trap '' TERM")
     async with running(lifeline, tmp_path, [stubborn]) as stage:
         await stage.until(lambda: stage.pids("stubborn"))
     assert "stubborn did not stop" in stage.printed
