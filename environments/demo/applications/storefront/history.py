@@ -41,7 +41,7 @@ GIFT_CARDS = '''
 
 def gift_cards() -> str:
     """The corner of the home page that offers gift cards."""
-    return (HERE / "templates" / "gift-cards.html").read_text()
+    return read("templates", "gift-cards.html")
 '''
 
 COMMITS = (
@@ -85,7 +85,7 @@ COMMITS = (
                 SERVER,
                 "\n\nPAGES",
                 '\n\ndef logo() -> Answer:\n    """Our paper bag."""\n    '
-                'return HTTPStatus.OK, "image/svg+xml", (HERE / "static" / "logo.svg").read_text()\n\n\nPAGES',
+                'return OK, "image/svg+xml", read("static", "logo.svg")\n\n\nPAGES',
             ),
             Edit(HOME, "<h1>", '<img src="/logo.svg" alt="">\n<h1>'),
         ),
