@@ -196,14 +196,18 @@ def test_the_command_refuses_while_a_copy_runs(file: Path) -> None:
         os.close(lock)
 
 
-def test_a_backup_of_sqlite_is_restored_here(tmp_path: Path, file: Path) -> None:
-    def manage(*words: str, **variables: str) -> None:
-        command = [sys.executable, str(ROOT / "manage.py"), *words]
-        subprocess.run(command, env=environment(tmp_path / "var", 8000, **variables), check=True, timeout=180)
+BACK_UP = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("createsuperuser", interactive=False, username="ada", email="", verbosity=0)
+call_command("backup", {file!r})
+"""
 
-    manage("migrate", "--verbosity", "0")
-    manage("createsuperuser", "--noinput", "--username=ada", "--email=", DJANGO_SUPERUSER_PASSWORD="one-good-secret")
-    manage("backup", str(file))
+
+def test_a_backup_of_sqlite_is_restored_here(tmp_path: Path, file: Path) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--command", BACK_UP.format(file=str(file))]
+    environ = environment(tmp_path / "var", 8000, DJANGO_SUPERUSER_PASSWORD="one-good-secret")
+    subprocess.run(command, env=environ, check=True, timeout=180)
     call_command("restore", str(file), stdout=io.StringIO())
     assert User.objects.get().username == "ada"
     assert User.objects.get().password.startswith("argon2$")
