@@ -115,7 +115,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[Site]:
     """The installation, once the demo's first deploys are over."""
-    copy = Copy(tmp_path_factory.mktemp("browser") / "var", eventually=eventually, DEMO="1")
+    # Whoever has the role of a viewer may look and no more, as in the settings of tests.
+    folder = tmp_path_factory.mktemp("browser") / "var"
+    copy = Copy(folder, eventually=eventually, DEMO="1", EVERYONE="viewer")
     try:
         copy.wait_until_ready()
         eventually(lambda: copy.get("/readyz")[0] == 200, READY_SECONDS)

@@ -32,11 +32,11 @@ def test_a_page_has_one_socket_and_asks_for_nothing_while_nothing_happens(site: 
     connected(page)  # that page's own socket is not counted
     sockets: list[str] = []
     asked: list[str] = []
-    words: list[object] = []
+    words: list[str] = []
 
     def opened(socket: WebSocket) -> None:
         sockets.append(socket.url)
-        socket.on("framereceived", words.append)
+        socket.on("framereceived", lambda said: words.append(str(said)))
 
     page.on("websocket", opened)
     page.goto(site.base)
