@@ -10,6 +10,7 @@ from django.urls import ResolverMatch
 from django_htmx.http import HttpResponseClientRedirect
 
 from environments import access
+from environments.addresses import anywhere
 from environments.models import User
 from environments.rights import read_once
 
@@ -50,7 +51,7 @@ class PermissionMiddleware:
         where = getattr(match.func, "where", None)
         if where and where(request.user, permission, match.kwargs):
             return None
-        if where and not where(request.user, access.VIEW, match.kwargs):
+        if where and where is not anywhere and not where(request.user, access.VIEW, match.kwargs):
             raise Http404  # as where there is nothing: whoever may not see it does not learn that it is there
         raise PermissionDenied
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from deployments.answers import answer, tag_of
 from deployments.log_reading import READERS
+from deployments.page_actions import person
 from deployments.page_queries.activity import (
     EXPORTED,
     EXPORTED_MOST,
@@ -25,6 +26,8 @@ from deployments.page_queries.activity import (
     read_wanted,
 )
 from environments.access import VIEW, needs
+from environments.addresses import anywhere
+from environments.models import User
 from notifications.events import KINDS
 
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection); also after blanks.
@@ -36,14 +39,14 @@ def _wanted(request: HttpRequest) -> Wanted:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def activity(request: HttpRequest) -> HttpResponse:
     """Who did what, when, from where."""
     try:
         wanted = _wanted(request)
     except WrongFilter as error:
         return render(request, "deployments/wrong_filter.html", {"error": str(error)}, status=400)
-    page = read_activity(wanted, now=timezone.now())
+    page = read_activity(wanted, now=timezone.now(), user=person(request))
     context = {
         "page": page,
         "wanted": wanted,
@@ -59,27 +62,27 @@ def activity(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def activity_csv(request: HttpRequest) -> HttpResponseBase:
     """The same filters, as CSV; streamed, and no more than EXPORTED_MOST lines."""
     try:
         wanted = _wanted(request)
     except WrongFilter as error:
         return HttpResponse(f"{error}\n", status=400, content_type="text/plain; charset=utf-8")
-    answered = StreamingHttpResponse(_lines(wanted), content_type="text/csv; charset=utf-8")
+    answered = StreamingHttpResponse(_lines(wanted, person(request)), content_type="text/csv; charset=utf-8")
     answered["Content-Disposition"] = f'attachment; filename="activity-{timezone.now():%Y%m%d}.csv"'
     answered["Cache-Control"] = "no-store"
     return answered
 
 
-async def _lines(wanted: Wanted) -> AsyncIterator[str]:
+async def _lines(wanted: Wanted, user: User) -> AsyncIterator[str]:
     """A page of events at a time, so that neither memory nor a database connection is held for long."""
     yield _line(EXPORTED)
     # in a thread of its own: the one of the request is gone once its answer has begun
     read = database_sync_to_async(export_some, thread_sensitive=False, executor=READERS)
     now, left = timezone.now(), EXPORTED_MOST
     while left > 0:
-        rows, before = await read(wanted, now=now, most=left)
+        rows, before = await read(wanted, now=now, most=left, user=user)
         yield "".join(map(_line, rows))
         if not before:
             return

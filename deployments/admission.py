@@ -1,7 +1,7 @@
 """Who may open a WebSocket. Browsers send our cookie from any site, so a session counts only with our own Origin."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -36,8 +36,10 @@ class Ticket:
     username: str = ""
     full_name: str = ""
 
-    def holds(self, permission: str) -> bool:
-        return access.allows(self.user(), permission)
+    def holds(self, question: Callable[[User], bool]) -> bool:
+        """Whether it still opens something, and what `question` asks of its person is so."""
+        user = self.user()
+        return user is not None and question(user)
 
     def user(self) -> User | None:
         """Whose it is now; None when it opens nothing any more."""
@@ -52,14 +54,14 @@ class Ticket:
 
 
 def admit(scope: dict[str, Any], permission: str) -> Ticket:
-    """The ticket of who opens this socket. Raises NotAdmitted."""
+    """The ticket of who opens this socket, and has `permission` somewhere. Raises NotAdmitted."""
     headers = _headers(scope)
     origin, credentials = headers.get("origin"), headers.get("authorization")
     ticket = _by_session(headers, origin) if credentials is None else _by_token(credentials, origin)
     user = ticket.user()
     if user is None:
         raise NotAdmitted("nobody is signed in with these credentials")
-    if not access.allows(user, permission):
+    if not access.allows_somewhere(user, permission):
         events.record("permission.refused", user.username, permission=permission, method="WS", path=scope["path"][:500])
         raise NotAdmitted(f"{user.username} may not {permission}")
     return replace(ticket, person=user.pk, username=user.username, full_name=user.full_name)

@@ -5,11 +5,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deployments.answers import answer, tag_of
+from deployments.page_actions import person
 from deployments.page_queries.application import read_application, read_travelled
 from deployments.page_queries.stages import Stage, read_stages
 from deployments.pages import target_or_404
 from environments import repositories
 from environments.access import DEPLOY, VIEW, allows, needs
+from environments.addresses import of_application, of_target
 from environments.models import Application
 
 
@@ -21,30 +23,30 @@ def _application_or_404(name: str) -> Application:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_application)
 def application(request: HttpRequest, name: str) -> HttpResponse:
     """Its environments side by side, with how far each is behind, and its deploys."""
-    page = read_application(_application_or_404(name))
-    may = allows(request.user, DEPLOY)
-    context = {"page": page, "application": page.application, "may_deploy": may, "web": web_of(page.application)}
-    return answer(request, "deployments/application.html", context, tag=tag_of(page, may))
+    page = read_application(_application_or_404(name), user=person(request))
+    may = {stage.target.pk for stage in page.stages if allows(request.user, DEPLOY, stage.target)}
+    context = {"page": page, "application": page.application, "deployable": may, "web": web_of(page.application)}
+    return answer(request, "deployments/application.html", context, tag=tag_of(page, sorted(may)))
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_application)
 def application_commits(request: HttpRequest, name: str) -> HttpResponse:
     """Commits on their way to the last environment: who wrote them and how far they have come."""
     found = _application_or_404(name)
-    stages = read_stages(found)
+    stages = read_stages(found, user=person(request))
     return _tell_commits(request, found, stages, stages[-1] if stages else None)
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def target_commits(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Commits that are not live in this environment yet."""
     target = target_or_404(application=application, environment=environment)
-    stages = read_stages(target.application, current=target)
+    stages = read_stages(target.application, current=target, user=person(request))
     return _tell_commits(request, target.application, stages, next(stage for stage in stages if stage.current))
 
 

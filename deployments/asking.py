@@ -4,14 +4,14 @@ from django.db import transaction
 
 from deployments import drift
 from deployments.models import Standing
-from environments import access
+from environments import access, on_hosts
 from environments.models import Environment, Host, Target, User
 from notifications import events
 
 
 def ask_host(host: Host, *, by: User | None) -> str:
     """Ask one host about all its targets, and wait for what it says; that in a sentence. Raises NotAllowed."""
-    access.require(by, access.DEPLOY)
+    on_hosts.require(by, access.DEPLOY, host)
     rows = Target.objects.filter(environment__memberships__host=host, standing__live__isnull=False, left_at=None)
     targets = list(rows.select_related("standing__live__release", "application", "environment").distinct())
     if not targets:
@@ -29,7 +29,7 @@ def ask_host(host: Host, *, by: User | None) -> str:
 
 def ask_environment(environment: Environment, *, by: User | None) -> str:
     """Have workers ask the hosts of an environment within seconds; a sentence. Raises NotAllowed."""
-    access.require(by, access.DEPLOY)
+    access.require(by, access.DEPLOY, environment=environment)
     watched = Standing.objects.filter(
         target__environment=environment,
         target__drift_minutes__gt=0,

@@ -23,13 +23,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 
 from deployments import live
+from deployments.addresses import of_deploy
 from deployments.admission import NotAdmitted, Ticket, TooManyOpen, admit, seat
 from deployments.backpressure import flow_of
 from deployments.frames import Snapshot, shared
 from deployments.log_reading import READERS
 from deployments.watching import Room, watching, watching_frame
 from deployments.words import crowd_of, hearing
-from environments.access import VIEW
+from environments.access import VIEW, allows
+from environments.models import User
 from environments.validation import NAME
 
 log = logging.getLogger(__name__)
@@ -143,6 +145,9 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
     async def _serve(self) -> None:
         code = 1011
         try:
+            if not await self._still_permitted():
+                code = 4404  # as where there is no such deploy
+                return
             with ExitStack() as open_for:
                 if self._wanted.page:
                     room = watching(self.deploy_id, self._ticket.username, self._ticket.full_name)
@@ -182,7 +187,10 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
 
     async def _still_permitted(self) -> bool:
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
-        return bool(await _in_thread(self._ticket.holds, VIEW))
+        return bool(await _in_thread(self._ticket.holds, self._may_look))
+
+    def _may_look(self, user: User) -> bool:
+        return allows(user, VIEW) or of_deploy(user, VIEW, {"deploy_id": self.deploy_id})
 
     async def _send_status(self) -> str | None:
         """Tell the status if it may have changed, but not too often.

@@ -13,7 +13,7 @@ from deployments.page_queries.home import MOST_ROWS, SHOWN_ROWS, WHICH, Rows, re
 from deployments.page_queries.matrix import Row
 from deployments.page_words import moment_of
 from deployments.pieces import read_page
-from environments.access import VIEW, needs
+from environments.access import SIGNED_IN, needs
 from environments.models import User
 
 
@@ -40,7 +40,7 @@ def _number(text: str, default: int) -> int:
 
 
 @require_safe
-@needs(VIEW)
+@needs(SIGNED_IN)
 def home(request: HttpRequest) -> HttpResponse:
     """What runs where, what happens now, what happened last."""
     asked = _asked(request)
@@ -65,7 +65,7 @@ def _segments(matrix: Rows, which: str) -> list[tuple[str, str, int, bool]]:
 
 
 @require_safe
-@needs(VIEW)
+@needs(SIGNED_IN)
 def home_rows(request: HttpRequest) -> HttpResponse:
     """Rows from the one numbered `from` on, as HTML within JSON, and how many there are."""
     found = read_rows(**_asked(request), start=_number(request.GET.get("from", ""), 0))

@@ -17,8 +17,9 @@ from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
 from deployments.page_queries.locks import read_card, read_standing, tell_lock
 from deployments.pages import target_or_404
-from environments import host_keys, locks, places, setting_aside, ssh
+from environments import host_keys, locks, on_hosts, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, VIEW, NotAllowed, allows, needs
+from environments.addresses import anywhere, of_environment, of_host, of_host_and_target
 from environments.models import Aside, Environment, Host, HostKey, Zone
 from environments.validation import NAME
 
@@ -27,33 +28,35 @@ LONGEST_QUERY = 100
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def environments(request: HttpRequest) -> HttpResponse:
     """All environments in their order."""
-    page, everything, standing = read_environments(), read_card(locks.ALL, person(request)), read_standing()
+    page, everything, standing = read_environments(person(request)), read_card(locks.ALL, person(request)), read_standing()
     told = {place.environment.name: tell_lock(standing, "", place.environment.name) for place in page.places}
     context = {"page": page, "card": everything, "locks": told}
     return answer(request, "deployments/environments.html", context, tag=tag_of(page, everything, sorted(told.items())))
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_environment)
 def environment(request: HttpRequest, name: str) -> HttpResponse:
     """One environment: its targets, its hosts."""
     found = environment_or_404(name)
     after, q = _name(request, "after"), request.GET.get("q", "").strip()[:LONGEST_QUERY]
-    page = read_environment(found, after=after, q=q)
-    may, standing = allows(request.user, DEPLOY), read_standing()
+    page = read_environment(found, after=after, q=q, user=person(request))
+    may, standing = allows(request.user, DEPLOY, environment=found), read_standing()
+    deployable = {line.target.pk for line in page.targets if allows(request.user, DEPLOY, line.target)}
     card = read_card(locks.of_environment(found), person(request))
     names = [line.target.application.name for line in page.targets]
     told = {application: tell_lock(standing, application, name) for application in names}
     context = {"page": page, "environment": found, "may_deploy": may, "q": q, "card": card, "locks": told}
-    tag = tag_of(page, may, card, sorted(told.items()))
+    context["deployable"] = deployable
+    tag = tag_of(page, may, card, sorted(told.items()), sorted(deployable))
     return answer(request, "deployments/environment.html", context, tag=tag)
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def hosts(request: HttpRequest) -> HttpResponse:
     """The map of all hosts, and a list that can be narrowed."""
     state = request.GET.get("state", "")
@@ -66,22 +69,25 @@ def hosts(request: HttpRequest) -> HttpResponse:
         state=state,
         after=_name(request, "after"),
     )
-    page = read_hosts(wanted)
+    page = read_hosts(wanted, user=person(request))
     context = {"page": page, "wanted": wanted, "next": wanted.address(page.after), "first": wanted.address()}
     context["may_administer"] = allows(request.user, ADMINISTER)
     return answer(request, "deployments/hosts.html", context, tag=tag_of(page, wanted))
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_host)
 def host(request: HttpRequest, name: str) -> HttpResponse:
     """One host."""
     found = host_or_404(name)
-    page = read_host(found)
-    may, rules = allows(request.user, DEPLOY), allows(request.user, ADMINISTER)
+    page = read_host(found, user=person(request))
+    may, rules = on_hosts.allows(person(request), DEPLOY, found), allows(request.user, ADMINISTER)
+    deployable = {place.target.pk for place in page.places if allows(request.user, DEPLOY, place.target)}
     context = {"page": page, "host": found, "may_deploy": may, "may_administer": rules, "asides": Aside.values}
     context["zones"] = list(Zone.objects.select_related("region")) if rules else []
-    return answer(request, "deployments/host.html", context, tag=tag_of(page, may, rules, context["zones"]))
+    context["deployable"] = deployable
+    tag = tag_of(page, may, rules, context["zones"], sorted(deployable))
+    return answer(request, "deployments/host.html", context, tag=tag)
 
 
 def environment_or_404(name: str) -> Environment:
@@ -118,7 +124,7 @@ def _act(request: HttpRequest, verb: Callable[[], str], *, to: str, name: str) -
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_host)
 def set_aside(request: HttpRequest, name: str) -> HttpResponse:
     """Drain or quarantine a host, with a reason."""
     found = host_or_404(name)
@@ -134,7 +140,7 @@ def set_aside(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_host)
 def take_back(request: HttpRequest, name: str) -> HttpResponse:
     """Let deploys go to a host again."""
     found = host_or_404(name)
@@ -164,7 +170,7 @@ def place_host(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_host)
 def ask_host(request: HttpRequest, name: str) -> HttpResponse:
     """Ask a host now what it runs."""
     found = host_or_404(name)
@@ -172,7 +178,7 @@ def ask_host(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_environment)
 def ask_environment(request: HttpRequest, name: str) -> HttpResponse:
     """Have the hosts of an environment asked soon."""
     found = environment_or_404(name)
@@ -180,7 +186,7 @@ def ask_environment(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_host_and_target)
 def converge_host(request: HttpRequest, name: str, application: str, environment: str) -> HttpResponse:
     """Deploy what is live to this one host."""
     found, target = host_or_404(name), target_or_404(application=application, environment=environment)

@@ -11,12 +11,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from deployments import lifecycle
+from deployments.addresses import of_deploy
 from deployments.answers import answer, tag_of
 from deployments.page_actions import REFUSALS, person
 from deployments.page_queries.locks import read_locks
 from deployments.pages import deploy_or_404
 from environments import locks
-from environments.access import DEPLOY, LOCK, TAKE_LOCKS, VIEW, allows_somewhere, anywhere, needs
+from environments.access import DEPLOY, LOCK, TAKE_LOCKS, VIEW, allows_somewhere, needs
+from environments.addresses import anywhere
 from environments.models import Answer, Lock, LockKind, LockQuestion, Team
 
 LOCK_REFUSALS = (*REFUSALS, locks.LockError)
@@ -55,9 +57,10 @@ def _back(request: HttpRequest, scope: str) -> str:
     return reverse("environment", args=words) if len(words) == 1 else reverse("target", args=words[:2])
 
 
-def _lock_or_404(lock_id: int) -> Lock:
+def _lock_or_404(request: HttpRequest, lock_id: int) -> Lock:
     related = ("holder", "team", "environment", "target__application", "target__environment")
-    found = Lock.objects.select_related(*related).filter(pk=lock_id).first()
+    rows = Lock.objects.filter(locks.visible(person(request)), pk=lock_id)
+    found = rows.select_related(*related).first()
     if found is None:
         raise Http404(f"No lock {lock_id}.")
     return found
@@ -106,7 +109,7 @@ def take_lock(request: HttpRequest) -> HttpResponse:
 @needs(LOCK, anywhere)
 def release_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Give it back, and say what becomes of the deploys that it held."""
-    lock, held = _lock_or_404(lock_id), _held(request)
+    lock, held = _lock_or_404(request, lock_id), _held(request)
     told = f"Released: {lock.place}."
     return _act(request, lock.scope, lambda: lifecycle.unlock(lock, by=person(request), held=held), told)
 
@@ -115,7 +118,7 @@ def release_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(LOCK, anywhere)
 def extend_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Hold it longer."""
-    lock = _lock_or_404(lock_id)
+    lock = _lock_or_404(request, lock_id)
 
     def verb() -> None:
         locks.extend(lock, by=person(request), until=_end(request))
@@ -127,7 +130,7 @@ def extend_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(LOCK, anywhere)
 def ask_holder(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Ask the holder for it."""
-    lock, text = _lock_or_404(lock_id), request.POST.get("text", "")
+    lock, text = _lock_or_404(request, lock_id), request.POST.get("text", "")
     told = f"{lock.holder_name} is asked."
     return _act(request, lock.scope, lambda: locks.ask(lock, by=person(request), text=text), told)
 
@@ -138,7 +141,7 @@ def answer_question(request: HttpRequest, question_id: int) -> HttpResponse:
     """Release it, hold it longer, or say no."""
     rows = LockQuestion.objects.select_related("by", "lock__holder", "lock__team", "lock__environment", "lock__target")
     asked = rows.filter(pk=question_id).first()
-    if asked is None:
+    if asked is None or not Lock.objects.filter(locks.visible(person(request)), pk=asked.lock_id).exists():
         raise Http404(f"No question {question_id}.")
     what, held = request.POST.get("answer", ""), _held(request)
 
@@ -153,7 +156,7 @@ def answer_question(request: HttpRequest, question_id: int) -> HttpResponse:
 @needs(TAKE_LOCKS, anywhere)
 def take_over(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Take it over from its holder, who is told."""
-    lock, reason = _lock_or_404(lock_id), request.POST.get("reason", "")
+    lock, reason = _lock_or_404(request, lock_id), request.POST.get("reason", "")
     told = f"You have {lock.place} now. {lock.holder_name} is told."
     return _act(request, lock.scope, lambda: locks.take(lock, by=person(request), reason=reason), told)
 
@@ -162,7 +165,7 @@ def take_over(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(LOCK, anywhere)
 def join_line(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Wait in line for as long as one wants it then."""
-    lock, wanted = _lock_or_404(lock_id), request.POST.get("for", "")
+    lock, wanted = _lock_or_404(request, lock_id), request.POST.get("for", "")
     if wanted not in SECONDS:
         raise BadRequest("No such duration.")
     length, reason = timedelta(seconds=SECONDS[wanted]), request.POST.get("reason", "")
@@ -177,7 +180,7 @@ def join_line(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(LOCK, anywhere)
 def leave_line(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Wait no longer, or no longer want to hear of it."""
-    lock, only = _lock_or_404(lock_id), request.POST.get("tell") == "yes"
+    lock, only = _lock_or_404(request, lock_id), request.POST.get("tell") == "yes"
 
     def verb() -> None:
         locks.leave_line(locks.of_row(lock), by=person(request), tell_only=only)
@@ -189,7 +192,7 @@ def leave_line(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(VIEW, anywhere)
 def tell_me(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Hear when it is free, without a place in line."""
-    lock = _lock_or_404(lock_id)
+    lock = _lock_or_404(request, lock_id)
 
     def verb() -> None:
         locks.tell_me_when_free(locks.of_row(lock), by=person(request))
@@ -201,12 +204,12 @@ def tell_me(request: HttpRequest, lock_id: int) -> HttpResponse:
 @needs(LOCK, anywhere)
 def confirm_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Take what is offered."""
-    lock = _lock_or_404(lock_id)
+    lock = _lock_or_404(request, lock_id)
     return _act(request, lock.scope, lambda: locks.confirm(lock, by=person(request)), f"{lock.place} is yours.")
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def let_go(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Deploy what a lock has held."""
     deploy = deploy_or_404(deploy_id)
@@ -215,7 +218,7 @@ def let_go(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def drop(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Give up what a lock has held."""
     deploy = deploy_or_404(deploy_id)

@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from deployments import log_search
+from deployments.addresses import of_deploy
 from deployments.log_windows import MOST_LINES, read_window
 from deployments.pages import deploy_or_404
 from environments.access import VIEW, needs
@@ -21,7 +22,7 @@ class WrongQuestion(ValueError):
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def log_lines(request: HttpRequest, deploy_id: int) -> HttpResponseBase:
     """`{"total", "at", "lines"}`: lines from place `at=` on, or around line `n=`, or the last; `host=`, `most=`."""
     deploy = deploy_or_404(deploy_id)
@@ -36,7 +37,7 @@ def log_lines(request: HttpRequest, deploy_id: int) -> HttpResponseBase:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def log_hits(request: HttpRequest, deploy_id: int) -> HttpResponseBase:
     """`{"hits", "searched", "done"}` for `q=`, from line `from=` on, of all hosts or of `host=`."""
     deploy = deploy_or_404(deploy_id)

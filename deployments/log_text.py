@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
+from deployments.addresses import of_deploy
 from deployments.log import Line
 from deployments.log_reading import pieces
 from deployments.pages import deploy_or_404
@@ -14,7 +15,7 @@ from environments.validation import NAME
 
 
 @require_GET
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def log_text(request: HttpRequest, deploy_id: int) -> HttpResponseBase:
     """`TIME HOST TEXT` per line, or `?plain=1`: only the texts, whose SHA-256 the API tells; `?host=`: one host."""
     deploy = deploy_or_404(deploy_id)

@@ -14,13 +14,14 @@ from deployments.page_queries.outlook import Outlook, read_choice, read_outlook
 from deployments.pages import target_or_404
 from environments import repositories
 from environments.access import DEPLOY, OVERRIDE, VIEW, allows, needs
+from environments.addresses import of_target
 from environments.models import Target, User
 
 REFS_SHOWN = 12
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def new_deploy(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Choose what goes out, see what that brings, confirm."""
     found = target_or_404(application=application, environment=environment)
@@ -33,7 +34,7 @@ def new_deploy(request: HttpRequest, application: str, environment: str) -> Http
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def new_deploy_refs(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """The choices for what was typed, from the cached mirror."""
     found = target_or_404(application=application, environment=environment)
@@ -52,7 +53,7 @@ def new_deploy_refs(request: HttpRequest, application: str, environment: str) ->
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def new_deploy_plan(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What would go out, what would not, where to, and whether that is possible now."""
     found = target_or_404(application=application, environment=environment)
@@ -101,7 +102,7 @@ def _start_of(
 
 
 @require_safe
-@needs(DEPLOY)
+@needs(DEPLOY, of_target)
 def new_deploy_start(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """The button alone, for a revision whose build another server has or has not: that one may be slow to say so.
 

@@ -10,12 +10,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from deployments import lifecycle, stars
+from deployments.addresses import of_deploy
 from deployments.blockers import Blocked
 from deployments.models import Deploy, Trigger
 from deployments.pages import deploy_or_404, target_or_404
 from deployments.refusals import WrongTime
 from environments import locks, repositories
 from environments.access import DEPLOY, VIEW, NotAllowed, needs
+from environments.addresses import of_target
 from environments.models import Target, User
 from environments.preset import PresetError
 
@@ -89,7 +91,7 @@ def _read_time(text: str) -> datetime:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_target)
 def start(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Deploy the chosen branch, tag or commit."""
     target = target_or_404(application=application, environment=environment)
@@ -99,7 +101,7 @@ def start(request: HttpRequest, application: str, environment: str) -> HttpRespo
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def cancel(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Stop a deploy."""
     deploy = deploy_or_404(deploy_id)
@@ -108,7 +110,7 @@ def cancel(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """The same release once more, on the hosts that did not make it."""
     deploy = deploy_or_404(deploy_id)
@@ -117,7 +119,7 @@ def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Make the release of this (earlier) deploy live again."""
     deploy = deploy_or_404(deploy_id)
@@ -134,7 +136,7 @@ def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_target)
 def converge(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What is live, to just the hosts that do not run it."""
     target = target_or_404(application=application, environment=environment)
@@ -144,7 +146,7 @@ def converge(request: HttpRequest, application: str, environment: str) -> HttpRe
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Let a held deploy go live."""
     deploy = deploy_or_404(deploy_id)
@@ -155,7 +157,7 @@ def flip(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_deploy)
 def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """The revision of this deploy once more, laid out anew."""
     deploy = deploy_or_404(deploy_id)
@@ -169,7 +171,7 @@ def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(VIEW)
+@needs(VIEW, of_target)
 def star(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """See this target first, or no longer: as the form says."""
     target = target_or_404(application=application, environment=environment)

@@ -25,7 +25,8 @@ from deployments.admission import NotAdmitted, Ticket, TooManyOpen, admit, seat
 from deployments.backpressure import flow_of
 from deployments.log_reading import READERS
 from deployments.page_words import moment, watching
-from environments.access import VIEW
+from deployments.topics import audible
+from environments.access import VIEW, allows_somewhere
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.topics: frozenset[str] = frozenset()
+        self._viewable: frozenset[str] = frozenset()  # what could be viewed when the page named it
         self._task: asyncio.Task[None] | None = None
         self._word = asyncio.Event()
         self._news = False
@@ -107,10 +109,16 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
         """The topics that the page shows now."""
         try:
             shown = read_shown(text_data)
-            self.topics, self._shown = shown.topics, shown.waiting
-            self._word.set()
         except WrongTopics as wrong:
             await self.close(code=1008, reason=str(wrong))
+            return
+        if self._ticket.sees_all:
+            self.topics = self._viewable = shown.topics
+            self._shown = shown.waiting
+            self._word.set()
+        else:
+            self.topics = self._viewable = await _in_thread(self._audible, shown.topics)
+            self.hear()  # of what was said meanwhile
 
     async def disconnect(self, code: int) -> None:
         self._held.close()
@@ -154,13 +162,22 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
 
     async def _still_permitted(self) -> bool:
         try:
-            allowed = bool(await _in_thread(self._ticket.holds, VIEW))
+            allowed = bool(await _in_thread(self._may_look))
         except (OperationalError, InterfaceError) as trouble:
             log.warning("Whether a page may stay open could not be asked, trying again: %s", trouble)
             self._permitted_until = time.monotonic() + RETRY_SECONDS
             return True  # it gets no more than the word to ask, and whoever asks is asked who they are
         self._permitted_until = time.monotonic() + PERMIT_SECONDS
         return allowed
+
+    def _audible(self, named: frozenset[str]) -> frozenset[str]:
+        user = self._ticket.user()
+        return audible(user, named) if user else frozenset()
+
+    def _may_look(self) -> bool:
+        """Whether this person may view something still, and all that the page shows."""
+        shown = self._viewable
+        return self._ticket.holds(lambda user: allows_somewhere(user, VIEW) and audible(user, shown) == shown)
 
     async def _send(self, frame: dict[str, object]) -> None:
         async with asyncio.timeout(STUCK_SECONDS):

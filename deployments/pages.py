@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deployments import rollbacks
+from deployments.addresses import of_deploy
 from deployments.answers import answer, tag_of
 from deployments.blockers import active_deploy, locked
 from deployments.models import Deploy, Kind
@@ -17,6 +18,7 @@ from deployments.states import RunStatus
 from deployments.templatetags.deployer import SIGNS
 from environments import locks, repositories
 from environments.access import DEPLOY, VIEW, allows, needs
+from environments.addresses import of_target
 from environments.models import Target, User
 
 
@@ -37,7 +39,7 @@ def deploy_or_404(deploy_id: int) -> Deploy:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Where one application in one environment stands, and how it came there."""
     assert isinstance(request.user, User)
@@ -52,28 +54,31 @@ def target(request: HttpRequest, application: str, environment: str) -> HttpResp
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """One deploy, live: its phases, its hosts, its log."""
     found = deploy_or_404(deploy_id)
-    page = read_deploy(found)
+    assert isinstance(request.user, User)
+    page = read_deploy(found, user=request.user)
+    goes_on = page.goes_on is not None and allows(request.user, DEPLOY, page.goes_on)
     may = allows(request.user, DEPLOY, found.target)
     context = {
         "page": page,
         "deploy": found,
         "target": found.target,
         "may_deploy": may,
+        "may_go_on": goes_on,
         "elapsed": elapsed(found),
         "shapes": [(status, mark_of_run(status)) for status in RunStatus.values],
         "signs": list(SIGNS.items()),
         "goal": "done" if found.kind == Kind.TASK else "live",
     }
-    tag = tag_of(page, may)
+    tag = tag_of(page, may, goes_on)
     return answer(request, "deployments/deploy.html", context, tag=tag)
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def rollback_preview(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """What going back to this deploy's release would do, before one does it."""
     assert isinstance(request.user, User)
@@ -98,7 +103,7 @@ def rollback_preview(request: HttpRequest, deploy_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_deploy)
 def deploy_commits(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """The commits that a deploy brought, for the side of its page; nothing when the mirror no longer has them."""
     found = deploy_or_404(deploy_id)

@@ -10,10 +10,11 @@ from deployments.archives import ArchiveFailed
 from deployments.page_actions import REFUSALS, person
 from deployments.pages import target_or_404
 from environments.access import DEPLOY, needs
+from environments.addresses import of_target
 
 
 @require_safe
-@needs(DEPLOY)
+@needs(DEPLOY, of_target)
 def rehearse(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What a deploy would do: the files that change, and one host's programs in full."""
     target = target_or_404(application=application, environment=environment)

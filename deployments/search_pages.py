@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from deployments.page_queries.search import search as find
 from environments.access import VIEW, needs
+from environments.addresses import anywhere
 from environments.models import User
 
 LONGEST = 200
@@ -19,7 +20,7 @@ def _context(request: HttpRequest) -> dict[str, object]:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def palette(request: HttpRequest) -> HttpResponse:
     """What is found, as the options of a list."""
     response = render(request, "deployments/_palette.html", _context(request))
@@ -28,7 +29,7 @@ def palette(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def search(request: HttpRequest) -> HttpResponse:
     """What is found, as a page with an address."""
     return render(request, "deployments/search.html", _context(request))

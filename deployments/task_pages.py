@@ -10,6 +10,7 @@ from deployments.blockers import blockers, members
 from deployments.page_actions import do, person, said
 from deployments.pages import target_or_404
 from environments.access import DEPLOY, VIEW, allows, needs
+from environments.addresses import of_target
 from environments.models import Task
 
 
@@ -23,7 +24,7 @@ def _task_or_404(*, application: str, environment: str, name: str) -> Task:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, of_target)
 def task(request: HttpRequest, application: str, environment: str, name: str) -> HttpResponse:
     """Look at a task before running it."""
     found = _task_or_404(application=application, environment=environment, name=name)
@@ -41,7 +42,7 @@ def task(request: HttpRequest, application: str, environment: str, name: str) ->
 
 
 @require_POST
-@needs(DEPLOY)
+@needs(DEPLOY, of_target)
 def run_task(request: HttpRequest, application: str, environment: str, name: str) -> HttpResponse:
     """Run it on the hosts that are ticked."""
     found = _task_or_404(application=application, environment=environment, name=name)

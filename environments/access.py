@@ -50,11 +50,18 @@ class NotAllowed(Exception):
     """A person lacks a permission. `str()` is the sentence for every door."""
 
     def __init__(
-        self, user: User | None, permission: str, target: Target | None = None, *, place: Place = EVERYWHERE
+        self,
+        user: User | None,
+        permission: str,
+        target: Target | None = None,
+        *,
+        place: Place = EVERYWHERE,
+        about: str = "",
     ) -> None:
         self.user, self.permission, self.target, self.place = user, permission, target, place
         who = user.username if user else "Nobody"
-        where = f" on {target.slug}" if target else ""
+        named = target.slug if target else about
+        where = f" on {named}" if named else ""
         limited = user is not None and user.limits is not None and not user.limits.allow(permission, place)
         remedy = "This token was made for less." if limited else "Ask an administrator for the role that may."
         super().__init__(f"{who} may not {permission}{where}. {remedy}")
@@ -97,7 +104,14 @@ def require(
 ) -> None:
     """Raises NotAllowed unless `user` has `permission` as in `allows`; None is the Deployer itself, which may."""
     if user is not None and not allows(user, permission, target, application=application, environment=environment):
-        raise NotAllowed(user, permission, target, place=place_of(target, application, environment))
+        place = place_of(target, application, environment)
+        raise NotAllowed(user, permission, target, place=place, about=_name_of(application, environment))
+
+
+def _name_of(*things: Application | Environment | Key) -> str:
+    """`shop/staging`, `all of staging`; of what is known by its id alone nothing is told."""
+    names = [str(thing) for thing in things if thing is not None and not isinstance(thing, int)]
+    return f"all of {names[0]}" if len(names) == 1 else "/".join(names)
 
 
 def _asked(user: User | AnonymousUser | None, permission: str, place: Place, *, somewhere: bool) -> bool:
@@ -154,22 +168,3 @@ def needs(permission: str, where: Where | None = None) -> Callable[[Door], Door]
 def role_allows(role: str, permission: str) -> bool:
     """Whether a role, where it counts, includes a permission."""
     return permission in _GRANTED.get(role, frozenset())
-
-
-def anywhere(user: User, permission: str, words: Mapping[str, Any]) -> bool:
-    """For lists, which show only what one may view."""
-    return allows_somewhere(user, permission)
-
-
-def in_target(user: User, permission: str, words: Mapping[str, Any]) -> bool:
-    """For addresses with the names of an application and an environment."""
-    return allows(user, permission, application=words["application"], environment=words["environment"])
-
-
-def within_application(user: User, permission: str, words: Mapping[str, Any]) -> bool:
-    """For addresses of an application, of which one sees the part that one may view."""
-    return allows_somewhere(user, permission, application=words["name"])
-
-
-def within_environment(user: User, permission: str, words: Mapping[str, Any]) -> bool:
-    return allows_somewhere(user, permission, environment=words["name"])

@@ -97,7 +97,7 @@ def add_application(*, name: str, repository: str, way: Access, by: User | None)
 
 def change_repository(application: Application, *, repository: str, way: Access, by: User | None) -> None:
     """Read it from another address, or with another token. Raises ApplicationError, NotAllowed."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.MAINTAIN, application=application)
     address = read_address(repository)
     if urlsplit(address).netloc != urlsplit(application.repository).netloc:
         application.https_token = ""  # it was given for another server, which alone may see it
@@ -111,7 +111,7 @@ def change_repository(application: Application, *, repository: str, way: Access,
 
 def renew_key(application: Application, *, by: User | None) -> None:
     """Make a new key; the old one opens nothing from here any more. Raises NotAllowed."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.MAINTAIN, application=application)
     application.deploy_key = deploy_keys.make_key()
     with transaction.atomic():
         application.save(update_fields=["deploy_key"])
@@ -120,7 +120,7 @@ def renew_key(application: Application, *, by: User | None) -> None:
 
 def take_branch(application: Application, branch: str, *, by: User | None) -> None:
     """From now on this branch is proposed for deploys. Raises ApplicationWrong, NotAllowed."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.MAINTAIN, application=application)
     if branch == application.default_branch:
         return
     application.default_branch = branch
@@ -132,7 +132,7 @@ def take_branch(application: Application, branch: str, *, by: User | None) -> No
 
 def remove_application(application: Application, *, by: User | None) -> None:
     """Only one without targets: history is not thrown away here. Raises ApplicationInUse, NotAllowed."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.ADMINISTER, application=application)
     if application.targets.exists():
         raise ApplicationInUse(
             f"{application.name} has targets, and with them a history. Remove those first. Nothing was changed."

@@ -89,7 +89,7 @@ class TargetPlan:
 
 def add_target(application: Application, environment: Environment, wanted: TargetPlan, *, by: User | None) -> Target:
     """Raises TargetError, NotAllowed; then nothing was made."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.MAINTAIN, application=application, environment=environment)
     target = Target(application=application, environment=environment, **wanted.fields())
     steps = _checked(target, wanted.steps)
     try:
@@ -104,7 +104,7 @@ def add_target(application: Application, environment: Environment, wanted: Targe
 
 def change_target(target: Target, wanted: TargetPlan, *, by: User | None) -> None:
     """What runs already goes on as it began. Raises TargetError, NotAllowed."""
-    access.require(by, access.ADMINISTER)
+    access.require(by, access.MAINTAIN, target)
     fields = wanted.fields()
     changed = sorted(name for name, value in fields.items() if getattr(target, name) != value)
     before = [_facts(step) for step in target.steps.all()]

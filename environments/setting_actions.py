@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments import keys, people, places, settings_pages, tokens
+from environments import keys, people, places, settings_pages, sight, tokens
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
-from environments.models import Environment, Region, Role, Token, User, Zone
+from environments.models import Application, Environment, Region, Role, Token, User, Zone
 
 REFUSALS = (
-    *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, keys.KeyNotUsable, NotAllowed),
+    *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, tokens.WrongScope, tokens.WrongDays),
+    *(keys.KeyNotUsable, NotAllowed),
 )
 Named = TypeVar("Named", Environment, Region)
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -159,6 +160,17 @@ def change_password(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _application(request: HttpRequest) -> Application | None:
+    """The one that was chosen, of those that one may view; None: all."""
+    name = request.POST.get("application", "")
+    if not name:
+        return None
+    found = Application.objects.filter(sight.of_applications(_person(request)), name=name).first()
+    if found is None:
+        raise Http404(f"No application {name}.")
+    return found
+
+
 @require_POST
 @needs(SIGNED_IN)
 def make_token(request: HttpRequest) -> HttpResponse:
@@ -173,6 +185,8 @@ def make_token(request: HttpRequest) -> HttpResponse:
             user=_user(wanted),
             name=request.POST.get("name", ""),
             days=int(days) or None,
+            scopes=request.POST.getlist("scope"),
+            application=_application(request),
             machine=request.POST.get("machine") == "yes",
             by=person,
         )

@@ -10,7 +10,7 @@ Errors:
 from django.db import transaction
 from django.utils import timezone
 
-from environments import access
+from environments import access, on_hosts
 from environments.models import Aside, Host, User
 from notifications import events
 
@@ -34,7 +34,7 @@ def set_aside(host: Host, *, how: str, why: str, by: User | None) -> None:
 
     Raises NotAllowed, NoReason, AlreadySo.
     """
-    access.require(by, access.DEPLOY)
+    on_hosts.require(by, access.DEPLOY, host)
     reason = " ".join(why.split())[:LONGEST]
     if not reason:
         raise NoReason(
@@ -49,7 +49,7 @@ def set_aside(host: Host, *, how: str, why: str, by: User | None) -> None:
 
 def take_back(host: Host, *, by: User | None) -> None:
     """Deploys go to `host` again. Raises NotAllowed, AlreadySo."""
-    access.require(by, access.DEPLOY)
+    on_hosts.require(by, access.DEPLOY, host)
     with transaction.atomic():
         fresh = Host.objects.filter(pk=host.pk).exclude(aside="")
         if not fresh.update(aside="", aside_why="", aside_by="", aside_at=None):

@@ -8,12 +8,19 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import preset_docs
+from environments import preset_docs, sight
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, needs
+from environments.addresses import anywhere
 from environments.keys import active_key_pair
-from environments.models import Environment, GitHostKey, KeyPair, Region, Role, Token, User, Zone
+from environments.models import Application, Environment, GitHostKey, KeyPair, Region, Role, Token, User, Zone
 
 PAGE = 100
+SCOPES = (
+    ("read", "Look"),
+    ("deploy", "Deploy"),
+    ("lock", "Lock"),
+    ("admin", "All that its person may"),
+)
 LIFETIMES = ((30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until it is revoked"))
 
 
@@ -42,14 +49,22 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 def tokens_context(request: HttpRequest) -> dict[str, Any]:
     """What the page of tokens shows, besides a new one."""
-    rows = Token.objects.select_related("user").order_by(F("used_at").desc(nulls_last=True), "-id")
+    rows = Token.objects.select_related("user", "application").order_by(F("used_at").desc(nulls_last=True), "-id")
     may = allows(request.user, ADMINISTER)
     if not may:
         rows = rows.filter(user=request.user.pk)
     people = User.objects.filter(is_active=True).order_by("username") if may else User.objects.none()
     now = timezone.now()
     found = [(row, row.expires_at is not None and row.expires_at <= now) for row in rows[:PAGE]]
-    return {"tokens": found, "people": people[:500], "lifetimes": LIFETIMES}
+    assert isinstance(request.user, User)
+    applications = Application.objects.filter(sight.of_applications(request.user)).values_list("name", flat=True)
+    return {
+        "tokens": found,
+        "people": people[:500],
+        "lifetimes": LIFETIMES,
+        "scopes": SCOPES,
+        "applications": applications[:500],
+    }
 
 
 @require_safe
@@ -101,7 +116,7 @@ def regions(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs(VIEW)
+@needs(VIEW, anywhere)
 def steps(request: HttpRequest) -> HttpResponse:
     """The step presets, as they document themselves."""
     return show(request, "steps", {"presets": preset_docs.sections()})

@@ -21,6 +21,7 @@ from deployments.api import (  # setting_up adds to two routers
     setting_up,  # noqa: F401
     targets,
     tasks,
+    tokens,
 )
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
 
@@ -110,7 +111,7 @@ api = DeployerAPI(
 api.add_decorator(known_query_only, mode="view")
 for raised in (Exception, Http404, HttpError, ValidationError):
     api.add_exception_handler(raised, answer)
-for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router, locks.router):
+for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router, locks.router, tokens.router):
     api.add_router("", router)
 
 urls = api.urls

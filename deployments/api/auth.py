@@ -20,22 +20,34 @@ class Caller:
 
 
 class Needs(AuthBase):
-    """`auth=Needs(VIEW)`: the operation runs only for who has that permission."""
+    """`auth=Needs(VIEW)`: the operation runs only for who has that permission somewhere.
+
+    `everywhere`: it is about no place, and a role for some place is not enough. Otherwise the operation finds out
+    where: what one may not view it does not find, and its verb asks for the rest.
+    """
 
     openapi_type = "http"
     openapi_scheme = "bearer"
     openapi_description = "A token made by `manage.py token USERNAME`. Our own pages may use their session instead."
 
-    def __init__(self, permission: str) -> None:
+    def __init__(self, permission: str, *, everywhere: bool = False) -> None:
         if permission not in access.PERMISSIONS:
             raise ValueError(f"{permission!r} is no permission.")
-        self.permission = permission
+        self.permission, self.everywhere = permission, everywhere
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = identify(request)
-        access.require(caller.user, self.permission)
+        asked = access.allows if self.everywhere else access.allows_somewhere
+        if not asked(caller.user, self.permission):
+            raise access.NotAllowed(caller.user, self.permission)
         return caller
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who `Needs` has let in."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    return caller
 
 
 def identify(request: HttpRequest) -> Caller:

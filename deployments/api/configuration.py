@@ -7,7 +7,7 @@ from ninja import Path, Router, Status
 from pydantic import Field
 
 from deployments import lifecycle, release_configuration
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.configuration_schemas import (
     ConfigurationChangeOut,
     ConfigurationOut,
@@ -21,9 +21,8 @@ from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import represent_time
 from deployments.api.schemas import Again, Page, ProblemOut
-from deployments.api.targets import MADE, caller_of, find_target, made, trigger_of
+from deployments.api.targets import MADE, find_target, made, trigger_of
 from deployments.models import Standing
-from environments import access
 from environments.access import DEPLOY, MAINTAIN, VIEW
 from environments.configuration import changing, comparing, delivering, merging, scopes
 from environments.configuration.delivering import Delivery
@@ -46,7 +45,7 @@ REFUSED: Any = {400: ProblemOut, 403: ProblemOut, 404: ProblemOut, 409: ProblemO
 def read_configuration(
     request: HttpRequest, application: Name, environment: Name, host: Name | None = None
 ) -> dict[str, Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     machine = _host(target, host) if host else None
     return {
         "application": application,
@@ -65,7 +64,7 @@ def read_configuration(
     summary="Say where in a release its configuration lies",
 )
 def set_delivery(request: HttpRequest, application: Name, environment: Name, payload: SetDelivery) -> dict[str, Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     wanted = Delivery(payload.env_file, payload.json_file, tuple(payload.files))
     delivering.set_delivery(target, wanted, by=caller_of(request).user)
     return _delivery(target)
@@ -80,7 +79,7 @@ def set_delivery(request: HttpRequest, application: Name, environment: Name, pay
 def set_value(
     request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, payload: SetValue
 ) -> dict[str, Any]:
-    scope = scopes.find_scope(find_target(application, environment), layer, payload.of)
+    scope = scopes.find_scope(find_target(request, application, environment), layer, payload.of)
     changing.set_value(scope, name, payload.value, secret=payload.secret, by=caller_of(request).user)
     return _value(Merged(ConfigurationValue.objects.get(name=name, latest=True, **scope.column)))
 
@@ -94,7 +93,7 @@ def set_value(
 def remove_value(
     request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, of: Of = ""
 ) -> HttpResponse:
-    scope = scopes.find_scope(find_target(application, environment), layer, of)
+    scope = scopes.find_scope(find_target(request, application, environment), layer, of)
     changing.remove_value(scope, name, by=caller_of(request).user)
     return HttpResponse(status=204)
 
@@ -106,7 +105,7 @@ def remove_value(
     summary="Every change of a value that reaches this target, the newest first",
 )
 def list_changes(request: HttpRequest, application: Name, environment: Name, cursor: Cursor = "") -> dict[str, Any]:
-    rows = merging.with_places(merging.reaching(find_target(application, environment)))
+    rows = merging.with_places(merging.reaching(find_target(request, application, environment)))
     return page(rows, key="pk", cursor=cursor, represent=_change, newest_first=True)
 
 
@@ -117,7 +116,7 @@ def list_changes(request: HttpRequest, application: Name, environment: Name, cur
     summary="Undo the newest change of a name in one place",
 )
 def undo_change(request: HttpRequest, application: Name, environment: Name, change: Id) -> dict[str, Any]:
-    rows = merging.with_places(merging.reaching(find_target(application, environment)))
+    rows = merging.with_places(merging.reaching(find_target(request, application, environment)))
     found = rows.filter(pk=change).first()
     if found is None:
         raise NotFound(f"There is no change {change} of the configuration of {application}/{environment}.")
@@ -133,14 +132,13 @@ def undo_change(request: HttpRequest, application: Name, environment: Name, chan
 def list_differences(
     request: HttpRequest, application: Name, environment: Name, other: Name | None = None, since: Id | None = None
 ) -> dict[str, Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     if (other is None) == (since is None):
         raise Unacceptable("Name either `other`, an environment to compare with, or `since`, the id of a change.")
     if since is not None:
         found = comparing.between_times(target, since)
     else:
-        compared = find_target(application, other or "")
-        access.require(caller_of(request).user, VIEW, compared)
+        compared = find_target(request, application, other or "")
         found = comparing.between_targets(compared, target)
     return {
         "items": [
@@ -160,7 +158,7 @@ def deploy_configuration(
 ) -> Status[Any]:
     caller, asked = caller_of(request), payload or Again()
     deploy = lifecycle.deploy_configuration(
-        find_target(application, environment),
+        find_target(request, application, environment),
         by=caller.user,
         trigger=trigger_of(request),
         automatic=caller.machine,

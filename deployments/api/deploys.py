@@ -8,15 +8,16 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Status
 
 from deployments import lifecycle, log_search
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import MOST_ID, Cursor, Id, Name, Username, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import deploys, represent, summarize
 from deployments.api.schemas import Again, DeployOut, DeploySummary, GoLive, LogFound, Page, ProblemOut
-from deployments.api.targets import MADE, caller_of, made, trigger_of
+from deployments.api.targets import MADE, made, trigger_of
 from deployments.log_reading import pieces
 from deployments.models import Deploy, Kind
 from deployments.states import DeployStatus
+from environments import sight
 from environments.access import DEPLOY, VIEW
 from environments.models import Target, User
 
@@ -36,7 +37,8 @@ def list_deploys(
     by: Username | None = None,
     cursor: Cursor = "",
 ) -> dict[str, Any]:
-    rows = deploys()
+    theirs = sight.of_targets(caller_of(request).user, "target__")
+    rows = deploys().filter(theirs)
     places = {"application__name": application, "environment__name": environment}
     wanted = {field: value for field, value in places.items() if value}
     if wanted:
@@ -49,7 +51,7 @@ def list_deploys(
 
 @router.get("/deploys/{deploy_id}", auth=Needs(VIEW), response=DeployOut, summary="One deploy and its hosts")
 def read_deploy(request: HttpRequest, deploy_id: Id) -> dict[str, Any]:
-    return represent(find_deploy(deploy_id))
+    return represent(find_deploy(request, deploy_id))
 
 
 @router.get(
@@ -65,7 +67,7 @@ def read_log(
     until: Last = None,
     host: Name | None = None,
 ) -> StreamingHttpResponse:
-    find_deploy(deploy_id)
+    find_deploy(request, deploy_id)
     if until is not None and until < start:
         raise Unacceptable(f"`until` is {until}, which comes before `from`, {start}.")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -79,15 +81,15 @@ def read_log(
 def search_log(
     request: HttpRequest, deploy_id: Id, q: Words, start: First = 1, host: Name | None = None
 ) -> log_search.Found:
-    return log_search.search(find_deploy(deploy_id).pk, q, start=start, host=host or "")
+    return log_search.search(find_deploy(request, deploy_id).pk, q, start=start, host=host or "")
 
 
 @router.post(
     "/deploys/{deploy_id}/cancel", auth=Needs(DEPLOY), response={202: DeployOut, 409: ProblemOut}, summary="Stop it"
 )
 def cancel(request: HttpRequest, deploy_id: Id) -> Status[Any]:
-    lifecycle.request_cancel(find_deploy(deploy_id), by=caller_of(request).user)
-    return Status(202, represent(find_deploy(deploy_id)))
+    lifecycle.request_cancel(find_deploy(request, deploy_id), by=caller_of(request).user)
+    return Status(202, represent(find_deploy(request, deploy_id)))
 
 
 @router.post(
@@ -97,7 +99,7 @@ def cancel(request: HttpRequest, deploy_id: Id) -> Status[Any]:
     summary="The same release once more, on the hosts that did not make it",
 )
 def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id, payload: Again | None = None) -> Status[Any]:
-    failed, caller, asked = find_deploy(deploy_id), caller_of(request), payload or Again()
+    failed, caller, asked = find_deploy(request, deploy_id), caller_of(request), payload or Again()
     said = lifecycle.Passing(confirmed=asked.confirm, override=asked.override)
     deploy = lifecycle.retry(failed, by=caller.user, trigger=trigger_of(request), automatic=caller.machine, said=said)
     return made(response, deploy)
@@ -111,8 +113,8 @@ def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id, payload: 
 )
 def flip(request: HttpRequest, deploy_id: Id, payload: GoLive | None = None) -> Status[Any]:
     caller, asked = caller_of(request), payload or GoLive()
-    lifecycle.flip(find_deploy(deploy_id), by=caller.user, automatic=caller.machine, confirm=asked.confirm)
-    return Status(202, represent(find_deploy(deploy_id)))
+    lifecycle.flip(find_deploy(request, deploy_id), by=caller.user, automatic=caller.machine, confirm=asked.confirm)
+    return Status(202, represent(find_deploy(request, deploy_id)))
 
 
 @router.post(
@@ -122,8 +124,8 @@ def flip(request: HttpRequest, deploy_id: Id, payload: GoLive | None = None) -> 
     summary="Deploy what a lock has held",
 )
 def let_go(request: HttpRequest, deploy_id: Id) -> Status[Any]:
-    lifecycle.let_go(find_deploy(deploy_id), by=_somebody(request))
-    return Status(202, represent(find_deploy(deploy_id)))
+    lifecycle.let_go(find_deploy(request, deploy_id), by=_somebody(request))
+    return Status(202, represent(find_deploy(request, deploy_id)))
 
 
 @router.post(
@@ -133,8 +135,8 @@ def let_go(request: HttpRequest, deploy_id: Id) -> Status[Any]:
     summary="Give up what a lock has held",
 )
 def drop(request: HttpRequest, deploy_id: Id) -> Status[Any]:
-    lifecycle.drop(find_deploy(deploy_id), by=_somebody(request))
-    return Status(202, represent(find_deploy(deploy_id)))
+    lifecycle.drop(find_deploy(request, deploy_id), by=_somebody(request))
+    return Status(202, represent(find_deploy(request, deploy_id)))
 
 
 def _somebody(request: HttpRequest) -> User:
@@ -145,9 +147,10 @@ def _somebody(request: HttpRequest) -> User:
     return caller.user
 
 
-def find_deploy(deploy_id: int) -> Deploy:
-    """Raises NotFound."""
-    found = deploys().select_related("release").filter(pk=deploy_id).first()
+def find_deploy(request: HttpRequest, deploy_id: int) -> Deploy:
+    """Raises NotFound, also for what the caller may not view."""
+    theirs = sight.of_targets(caller_of(request).user, "target__")
+    found = deploys().select_related("release").filter(theirs, pk=deploy_id).first()
     if found is None:
         raise NotFound(f"There is no deploy {deploy_id}.")
     return found

@@ -6,9 +6,10 @@ from django.db.models import Prefetch
 from django.http import HttpRequest
 from ninja import Router
 
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import Cursor, Name, page
 from deployments.api.schemas import ApplicationOut, EnvironmentOut, HostOut, Page
+from environments import sight
 from environments.access import VIEW
 from environments.models import Application, Environment, Host, Membership, Target
 
@@ -17,15 +18,21 @@ router = Router(tags=["inventory"])
 
 @router.get("/applications", auth=Needs(VIEW), response=Page[ApplicationOut], summary="All applications")
 def list_applications(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
-    targets = Target.objects.filter(name="").select_related("environment").order_by("environment__position")
-    rows = Application.objects.prefetch_related(Prefetch("targets", targets))
+    user = caller_of(request).user
+    targets = Target.objects.filter(sight.of_targets(user), name="").select_related("environment")
+    rows = Application.objects.filter(sight.of_applications(user)).prefetch_related(
+        Prefetch("targets", targets.order_by("environment__position"))
+    )
     return page(rows, key="name", cursor=cursor, represent=_application)
 
 
 @router.get("/environments", auth=Needs(VIEW), response=Page[EnvironmentOut], summary="All environments")
 def list_environments(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
-    targets = Target.objects.filter(name="").select_related("application").order_by("application__name")
-    rows = Environment.objects.prefetch_related(Prefetch("targets", targets))
+    user = caller_of(request).user
+    targets = Target.objects.filter(sight.of_targets(user), name="").select_related("application")
+    rows = Environment.objects.filter(sight.of_environments(user)).prefetch_related(
+        Prefetch("targets", targets.order_by("application__name"))
+    )
     return page(rows, key="name", cursor=cursor, represent=_environment)
 
 
@@ -37,9 +44,18 @@ def list_hosts(
     zone: Name | None = None,
     cursor: Cursor = "",
 ) -> dict[str, Any]:
-    memberships = Membership.objects.select_related("environment").order_by("environment__position")
-    rows = Host.objects.select_related("zone__region").prefetch_related(Prefetch("memberships", memberships))
-    wanted = {"memberships__environment__name": environment, "zone__region__name": region, "zone__name": zone}
+    user = caller_of(request).user
+    memberships = Membership.objects.filter(sight.of_memberships(user)).select_related("environment")
+    memberships = memberships.order_by("environment__position")
+    rows = (
+        Host.objects.filter(sight.of_hosts(user))
+        .select_related("zone__region")
+        .prefetch_related(Prefetch("memberships", memberships))
+    )
+    if environment:
+        place = Environment.objects.filter(sight.of_environments(user), name=environment)
+        rows = rows.filter(memberships__environment__in=place)
+    wanted = {"zone__region__name": region, "zone__name": zone}
     rows = rows.filter(**{field: value for field, value in wanted.items() if value})
     return page(rows, key="name", cursor=cursor, represent=_host)
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from ninja import Router, Status
 
 from deployments import lifecycle
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.locks_schemas import (
     AnswerQuestion,
     AskHolder,
@@ -26,7 +26,6 @@ from deployments.api.paging import Cursor, Id, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import absolute, represent_lock, represent_time
 from deployments.api.schemas import Page, ProblemOut
-from deployments.api.targets import caller_of
 from deployments.lifecycle.unlocking import held_by
 from environments import locks
 from environments.access import LOCK, TAKE_LOCKS, VIEW
@@ -89,7 +88,8 @@ def ask(request: HttpRequest, lock_id: Id, payload: AskHolder) -> dict[str, Any]
     "/locks/{lock_id}/answer", auth=Needs(LOCK), response={204: None} | REFUSED, summary="Answer who asked for it"
 )
 def answer(request: HttpRequest, lock_id: Id, payload: AnswerQuestion) -> Status[None]:
-    asked = LockQuestion.objects.select_related("lock__holder", "by").filter(pk=payload.question, lock=lock_id).first()
+    lock = find_lock(request, lock_id)
+    asked = LockQuestion.objects.select_related("lock__holder", "by").filter(pk=payload.question, lock=lock).first()
     if asked is None:
         raise NotFound(f"There is no question {payload.question} about this lock.")
     lifecycle.answer(asked, payload.answer, by=_person(request), until=payload.until, held=payload.held)

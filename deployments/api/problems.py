@@ -48,6 +48,7 @@ from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
+from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
 from notifications import events
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,10 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (PlaceError, 400, "wrong-values"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),
+    (NoName, 400, "wrong-values"),
+    (WrongScope, 400, "wrong-values"),
+    (WrongDays, 400, "wrong-values"),
+    (UserDisabled, 409, "not-possible"),
     (CannotOpen, 500, "sealed"),
 )
 

@@ -10,16 +10,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Status
 
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.inventory import router as inventory
 from deployments.api.paging import Name
 from deployments.api.problems import NotFound
 from deployments.api.schemas import ProblemOut, TargetSummary
 from deployments.api.setting_up_schemas import AddApplication, AddedApplication, AddedHosts, AddHosts, AddTarget
-from deployments.api.targets import caller_of, find_target, summarize_target
+from deployments.api.targets import find_target, summarize_target
 from deployments.api.targets import router as targets
 from environments import adding_applications, adding_hosts, deploy_keys, editing_targets, host_lines
-from environments.access import ADMINISTER
+from environments.access import ADMINISTER, MAINTAIN, VIEW, allows_somewhere
 from environments.adding_applications import Access
 from environments.editing_targets import StepPlan, TargetPlan
 from environments.models import Application, Environment
@@ -27,7 +27,7 @@ from environments.models import Application, Environment
 
 @inventory.post(
     "/applications",
-    auth=Needs(ADMINISTER),
+    auth=Needs(ADMINISTER, everywhere=True),
     response={201: AddedApplication, 400: ProblemOut, 409: ProblemOut},
     summary="Add an application",
 )
@@ -44,7 +44,7 @@ def add_application(request: HttpRequest, response: HttpResponse, payload: AddAp
 
 @inventory.post(
     "/environments/{environment}/hosts",
-    auth=Needs(ADMINISTER),
+    auth=Needs(ADMINISTER, everywhere=True),
     response={201: AddedHosts, 400: ProblemOut, 409: ProblemOut},
     summary="Add hosts to an environment, which is made if there is none of that name",
 )
@@ -60,13 +60,18 @@ def add_hosts(request: HttpRequest, response: HttpResponse, environment: Name, p
 
 @targets.post(
     "/targets",
-    auth=Needs(ADMINISTER),
+    auth=Needs(MAINTAIN),
     response={201: TargetSummary, 400: ProblemOut, 409: ProblemOut},
     summary="Say how an application is deployed to an environment",
 )
 def add_target(request: HttpRequest, response: HttpResponse, payload: AddTarget) -> Status[Any]:
+    user = caller_of(request).user
     application = Application.objects.filter(name=payload.application).first()
     environment = Environment.objects.filter(name=payload.environment).first()
+    if not allows_somewhere(user, VIEW, application=payload.application):
+        application = None  # what one may not view is not there
+    if not allows_somewhere(user, VIEW, environment=payload.environment):
+        environment = None
     if application is None or environment is None:
         missing = f"application {payload.application}" if application is None else f"environment {payload.environment}"
         raise NotFound(f"There is no {missing}. Nothing was made.")
@@ -82,6 +87,6 @@ def add_target(request: HttpRequest, response: HttpResponse, payload: AddTarget)
         role=payload.role,
         steps=steps,
     )
-    editing_targets.add_target(application, environment, plan, by=caller_of(request).user)
+    editing_targets.add_target(application, environment, plan, by=user)
     response["Location"] = reverse("api:read_target", args=[application.name, environment.name])
-    return Status(201, summarize_target(find_target(application.name, environment.name)))
+    return Status(201, summarize_target(find_target(request, application.name, environment.name)))

@@ -8,7 +8,7 @@ from django.urls import reverse
 from ninja import Router, Status
 
 from deployments import lifecycle, rehearsal, rollbacks
-from deployments.api.auth import Caller, Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import Cursor, Id, Name, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import (
@@ -34,6 +34,7 @@ from deployments.api.schemas import (
 )
 from deployments.blockers import active_deploy, blockers, members
 from deployments.models import Deploy, Placement, Standing, Trigger
+from environments import sight
 from environments.access import DEPLOY, VIEW
 from environments.models import Target
 
@@ -46,7 +47,8 @@ def list_targets(
     request: HttpRequest, application: Name | None = None, environment: Name | None = None, cursor: Cursor = ""
 ) -> dict[str, Any]:
     wanted = {"application__name": application, "environment__name": environment}
-    rows = _targets().filter(**{field: value for field, value in wanted.items() if value})
+    rows = _targets().filter(sight.of_targets(caller_of(request).user))
+    rows = rows.filter(**{field: value for field, value in wanted.items() if value})
     return page(rows, key="pk", cursor=cursor, represent=summarize_target)
 
 
@@ -57,7 +59,7 @@ def list_targets(
     summary="One target, and what each of its hosts runs",
 )
 def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
-    target = find_target(application, environment, among=_targets())
+    target = find_target(request, application, environment, among=_targets())
     caller = caller_of(request)
     found = blockers(target, by=caller.user, automatic=caller.machine)
     return {**summarize_target(target), "blockers": represent_blockers(found), "hosts": _hosts(target)}
@@ -72,7 +74,7 @@ def start_deploy(
     payload: StartDeploy | None = None,
 ) -> Status[Any]:
     asked = payload or StartDeploy()
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     caller = caller_of(request)
     deploy = lifecycle.request_deploy(
         target=target,
@@ -99,7 +101,7 @@ def rehearse(
     request: HttpRequest, application: Name, environment: Name, payload: Rehearse | None = None
 ) -> dict[str, Any]:
     asked = payload or Rehearse()
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     seen = rehearsal.rehearse(target, asked.ref or target.application.default_branch, by=caller_of(request).user)
     return {
         "ref": seen.ref,
@@ -136,12 +138,12 @@ def rehearse(
 def roll_back(
     request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: RollBack | None = None
 ) -> Status[Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     asked = payload or RollBack()
     caller = caller_of(request)
     deploy = lifecycle.roll_back(
         target,
-        to=_goal(asked.to),
+        to=_goal(request, asked.to),
         by=caller.user,
         trigger=trigger_of(request),
         stop=asked.stop,
@@ -160,9 +162,9 @@ def roll_back(
 def preview_rollback(
     request: HttpRequest, application: Name, environment: Name, to: Id | None = None
 ) -> dict[str, Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     running = active_deploy(target)
-    seen = rollbacks.preview(target, rollbacks.choose(target, _goal(to), stopping=running))
+    seen = rollbacks.preview(target, rollbacks.choose(target, _goal(request, to), stopping=running))
     return {
         "to": _of(target, seen.goal),
         "hosts": seen.holding,
@@ -185,7 +187,7 @@ def preview_rollback(
 def converge(
     request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Converge | None = None
 ) -> Status[Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     asked, caller = payload or Converge(), caller_of(request)
     deploy = lifecycle.converge(
         target,
@@ -198,27 +200,26 @@ def converge(
     return made(response, deploy)
 
 
-def _goal(wanted: int | None) -> Deploy | None:
+def _goal(request: HttpRequest, wanted: int | None) -> Deploy | None:
     if not wanted:
         return None
-    goal = Deploy.objects.select_related("release").filter(pk=wanted).first()
+    theirs = sight.of_targets(caller_of(request).user, "target__")
+    goal = Deploy.objects.select_related("release").filter(theirs, pk=wanted).first()
     if goal is None:
         raise Unacceptable(f"There is no deploy {wanted} to go back to. Nothing was changed.")
     return goal
 
 
-def find_target(application: str, environment: str, among: QuerySet[Target] | None = None) -> Target:
-    """Raises NotFound."""
+def find_target(
+    request: HttpRequest, application: str, environment: str, among: QuerySet[Target] | None = None
+) -> Target:
+    """Raises NotFound, also for what the caller may not view."""
     rows = Target.objects.select_related("application", "environment") if among is None else among
     try:
-        return rows.get(application__name=application, environment__name=environment, name="")
+        theirs = sight.of_targets(caller_of(request).user)
+        return rows.get(theirs, application__name=application, environment__name=environment, name="")
     except Target.DoesNotExist:
         raise NotFound(f"There is no target {application}/{environment}.") from None
-
-
-def caller_of(request: HttpRequest) -> Caller:
-    caller: Caller = request.auth  # type: ignore[attr-defined]  # Needs has put it there
-    return caller
 
 
 def trigger_of(request: HttpRequest) -> str:

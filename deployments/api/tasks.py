@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
 from deployments import lifecycle
-from deployments.api.auth import Needs
+from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import Name
 from deployments.api.problems import NotFound
 from deployments.api.schemas import RunTask, TaskOut
-from deployments.api.targets import MADE, caller_of, find_target, made, trigger_of
+from deployments.api.targets import MADE, find_target, made, trigger_of
 from environments.access import DEPLOY, VIEW
 from environments.models import Task
 
@@ -31,7 +31,7 @@ def list_tasks(request: HttpRequest, application: Name, environment: Name) -> li
             "roles": task.roles,
             "parameters": [{"label": "", "choices": [], "default": "", **asked} for asked in task.parameters],
         }
-        for task in find_target(application, environment).tasks.all()
+        for task in find_target(request, application, environment).tasks.all()
     ]
 
 
@@ -46,7 +46,7 @@ def run_task(
     task: Name,
     payload: RunTask | None = None,
 ) -> Status[Any]:
-    target = find_target(application, environment)
+    target = find_target(request, application, environment)
     found = Task.objects.filter(target=target, name=task).select_related("target__application").first()
     if found is None:
         raise NotFound(f"{target.slug} has no task {task!r}.")

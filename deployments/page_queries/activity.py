@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Max, Min, QuerySet
 
+from environments import sight
 from environments.models import Application, Environment, User
 from environments.validation import NAME
 from notifications.events import KINDS
@@ -131,9 +132,9 @@ def _day(text: str, name: str) -> date:
         raise WrongFilter(f"{name}={text[:40]!r} is no day. Write it as 2026-11-29.") from None
 
 
-def read_activity(wanted: Wanted, *, now: datetime) -> Activity:
+def read_activity(wanted: Wanted, *, now: datetime, user: User | None = None) -> Activity:
     """A fixed number of queries; each by an index that ends in the event's number."""
-    found = list(events_of(wanted, now=now)[: PAGE + 1])
+    found = list(events_of(wanted, now=now, user=user)[: PAGE + 1])
     rows = build_rows(found[:PAGE])
     days: list[Day] = []
     for row in rows:
@@ -142,18 +143,20 @@ def read_activity(wanted: Wanted, *, now: datetime) -> Activity:
             days.append(Day(day, []))
         days[-1].rows.append(row)
     people = User.objects.order_by("username").only("username", "first_name", "last_name")
+    if not sight.sees_all(user):
+        people = people.filter(username__in={row.event.actor for row in rows})
     return Activity(
         days=days,
         before=str(found[PAGE - 1].pk) if len(found) > PAGE else "",
-        applications=list(Application.objects.values_list("name", flat=True)),
-        environments=list(Environment.objects.values_list("name", flat=True)),
+        applications=list(Application.objects.filter(sight.of_applications(user)).values_list("name", flat=True)),
+        environments=list(Environment.objects.filter(sight.of_environments(user)).values_list("name", flat=True)),
         people=[(person.username, person.full_name) for person in people[:500]],
     )
 
 
-def events_of(wanted: Wanted, *, now: datetime) -> QuerySet[Event]:
+def events_of(wanted: Wanted, *, now: datetime, user: User | None = None) -> QuerySet[Event]:
     """The newest first. Times become numbers of events, so that one index serves both filter and order."""
-    found = Event.objects.order_by("-id")
+    found = Event.objects.filter(sight.of_events(user)).order_by("-id")
     for name in ("application", "environment", "host"):
         if value := getattr(wanted, name):
             found = found.filter(**{name: value})
@@ -202,9 +205,9 @@ EXPORTED = (
 )
 
 
-def export_some(wanted: Wanted, *, now: datetime, most: int) -> tuple[list[list[str]], str]:
+def export_some(wanted: Wanted, *, now: datetime, most: int, user: User | None = None) -> tuple[list[list[str]], str]:
     """The next rows of an export, and what to give as `before` for those after them; "" when there are none."""
-    found = list(events_of(wanted, now=now)[: min(EXPORTED_AT_ONCE, most)])
+    found = list(events_of(wanted, now=now, user=user)[: min(EXPORTED_AT_ONCE, most)])
     rest = str(found[-1].pk) if len(found) == EXPORTED_AT_ONCE else ""
     return [_cells(row) for row in build_rows(found)], rest
 

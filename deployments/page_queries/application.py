@@ -12,7 +12,7 @@ from deployments.page_queries.locks import read_standing, tell_lock
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark, tell_deploy
 from environments import repositories
-from environments.models import Application
+from environments.models import Application, User
 
 SHOWN_RECENT = 12
 SHOWN_COMMITS = 40
@@ -44,9 +44,9 @@ class ApplicationPage:
     locks: dict[str, str]
 
 
-def read_application(application: Application) -> ApplicationPage:
+def read_application(application: Application, *, user: User | None = None) -> ApplicationPage:
     """Three queries."""
-    stages, standing = read_stages(application), read_standing()
+    stages, standing = read_stages(application, user=user), read_standing()
     names = [stage.target.environment.name for stage in stages]
     marks = {name: tell_lock(standing, application.name, name) for name in names}
     return ApplicationPage(application, stages, _read_recent(stages), _tell_headline(stages), marks)

@@ -19,7 +19,8 @@ from deployments.page_queries.grid import Grid, build_grid
 from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, tell_hosts
 from deployments.states import FINAL, RUN_FINAL, WENT_LIVE, DeployStatus, RunStatus
-from environments.models import Target
+from environments import sight
+from environments.models import Target, User
 
 LOOK_BACK = 20
 _R = RunStatus
@@ -86,7 +87,7 @@ def find_deploy(deploy_id: int) -> Deploy:
     return found.get(pk=deploy_id)
 
 
-def read_deploy(deploy: Deploy) -> DeployPage:
+def read_deploy(deploy: Deploy, *, user: User | None = None) -> DeployPage:
     """The host runs, the deploys before this one, those that answer it; where it goes on; more while it waits."""
     runs = list(deploy.runs.order_by("region", "zone", "host_name"))
     earlier = _read_earlier(deploy)
@@ -109,17 +110,19 @@ def read_deploy(deploy: Deploy) -> DeployPage:
         final=final,
         cancellable=deploy.status in (DeployStatus.WAITING, DeployStatus.RUNNING, DeployStatus.WATCHING),
         back_to=_choose_back(deploy) if not final or any(run.switched_at for run in runs) else None,
-        goes_on=_find_next(deploy) if deploy.status == DeployStatus.SUCCEEDED and deploy.kind != Kind.TASK else None,
+        goes_on=_find_next(deploy, user)
+        if deploy.status == DeployStatus.SUCCEEDED and deploy.kind != Kind.TASK
+        else None,
     )
 
 
-def _find_next(deploy: Deploy) -> Target | None:
+def _find_next(deploy: Deploy, user: User | None) -> Target | None:
     """Where this revision goes next: the application's next environment, unless that serves it already."""
     own = deploy.target
     after = Q(environment__position__gt=own.environment.position) | Q(
         environment__position=own.environment.position, environment__name__gt=own.environment.name
     )
-    following = Target.objects.filter(after, application=own.application_id, name="")
+    following = Target.objects.filter(after, sight.of_targets(user), application=own.application_id, name="")
     following = following.select_related("environment", "application", "standing__live")
     found = following.order_by("environment__position", "environment__name").first()
     standing = getattr(found, "standing", None)

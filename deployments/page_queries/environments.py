@@ -22,7 +22,8 @@ from deployments.page_queries.hosts import (
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import ALARMS, PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus
-from environments.models import Environment, Host, Membership, Target, Transport
+from environments import sight
+from environments.models import Environment, Host, Membership, Target, Transport, User
 
 SQUARES = 60
 PAGE = 50
@@ -97,23 +98,31 @@ class EnvironmentPage:
         return size_of(self.hosts)
 
 
-def read_environments() -> EnvironmentsPage:
+def read_environments(user: User | None = None) -> EnvironmentsPage:
     """A fixed number of queries; their size follows the fleet, never the history."""
-    counted = Environment.objects.annotate(
-        number=Count("targets"), live=Count("targets", filter=Q(targets__standing__live__isnull=False))
-    ).order_by("position", "name")
+    theirs, environments = sight.of_targets(user, "targets__"), sight.of_environments(user)
+    counted = (
+        Environment.objects.filter(environments)
+        .annotate(
+            number=Count("targets", filter=theirs, distinct=True),
+            live=Count("targets", filter=theirs & Q(targets__standing__live__isnull=False), distinct=True),
+        )
+        .order_by("position", "name")
+    )
     squares: dict[int, list[Square]] = defaultdict(list)
     regions: dict[int, set[str]] = defaultdict(set)
     every: set[str] = set()
     marks = read_marks()
-    hosts = {host.pk: host for host in read_standings(Host.objects.all())}
+    hosts = {host.pk: host for host in read_standings(Host.objects.filter(sight.of_hosts(user)))}
     members = Membership.objects.order_by("host__name").values_list("environment_id", "host_id")
     for environment_id, host_id in members:
+        if host_id not in hosts:
+            continue
         host = hosts[host_id]
         squares[environment_id].append(Square(host.name, mark_of(host, marks)))
         regions[environment_id].add(host.region)
         every.add(host.name)
-    states = _count_states()
+    states = _count_states(user)
     places = [
         Place(
             environment=environment,
@@ -133,19 +142,26 @@ def read_environments() -> EnvironmentsPage:
     return EnvironmentsPage(places, len(every), len(set().union(*regions.values()) if regions else ()))
 
 
-def _count_states() -> dict[int, dict[str, int]]:
+def _count_states(user: User | None) -> dict[int, dict[str, int]]:
     """Deploys under way and waiting, and targets whose last deploy did not end well, by environment."""
     found: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for row in open_deploys_of().order_by().values("target__environment", "status").annotate(number=Count("id")):
+    under_way = open_deploys_of().filter(sight.of_targets(user, "target__")).order_by()
+    for row in under_way.values("target__environment", "status").annotate(number=Count("id")):
         word = "waiting" if row["status"] == DeployStatus.WAITING else "running"
         found[row["target__environment"]][word] += row["number"]
-    alarms = Target.objects.filter(standing__latest__status__in=ALARMS).order_by().values("environment")
+    alarms = (
+        Target.objects.filter(sight.of_targets(user), standing__latest__status__in=ALARMS)
+        .order_by()
+        .values("environment")
+    )
     for sick in alarms.annotate(number=Count("id")):
         found[sick["environment"]]["alarms"] += sick["number"]
     return found
 
 
-def read_environment(environment: Environment, *, after: str = "", q: str = "") -> EnvironmentPage:
+def read_environment(
+    environment: Environment, *, after: str = "", q: str = "", user: User | None = None
+) -> EnvironmentPage:
     """A fixed number of queries; targets come a page at a time, by the names of their applications."""
     marks = read_marks()
     hosts = read_standings(Host.objects.filter(memberships__environment=environment))
@@ -153,7 +169,7 @@ def read_environment(environment: Environment, *, after: str = "", q: str = "") 
     squares = [Square(host.name, mark) for host, mark in pairs]
     members = Membership.objects.filter(environment=environment).order_by("source").values("source")
     sources = {row["source"]: row["number"] for row in members.annotate(number=Count("id"))}
-    every = Target.objects.filter(environment=environment, name="")
+    every = Target.objects.filter(sight.of_targets(user), environment=environment, name="")
     found = every.filter(application__name__icontains=q) if q else every
     page = found.filter(application__name__gt=after) if after else found
     rows = list(
@@ -161,8 +177,8 @@ def read_environment(environment: Environment, *, after: str = "", q: str = "") 
             "application__name"
         )[: PAGE + 1]
     )
-    drift = _count_drift(environment)
-    around = list(Environment.objects.all())
+    drift = _count_drift(environment, user)
+    around = list(Environment.objects.filter(sight.of_environments(user)))
     at = around.index(environment)
     return EnvironmentPage(
         environment=environment,
@@ -179,10 +195,14 @@ def read_environment(environment: Environment, *, after: str = "", q: str = "") 
     )
 
 
-def _count_drift(environment: Environment) -> dict[int, int]:
+def _count_drift(environment: Environment, user: User | None) -> dict[int, int]:
     """How many hosts differ, by target."""
     differing = Placement.objects.filter(
-        target__environment=environment, colour="", host__transport=Transport.SSH, host__aside=""
+        sight.of_targets(user, "target__"),
+        target__environment=environment,
+        colour="",
+        host__transport=Transport.SSH,
+        host__aside="",
     )
     rows = differing.exclude(drift="").order_by().values("target_id").annotate(number=Count("id"))
     return {row["target_id"]: row["number"] for row in rows}

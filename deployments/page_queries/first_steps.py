@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from deployments.models import Deploy, Kind, Placement, Standing
 from deployments.states import DeployStatus
-from environments import repositories
+from environments import repositories, sight
 from environments.models import Application, Environment, Target, User
 
 
@@ -55,7 +55,7 @@ class _There:
 
 def read_first_steps(user: User) -> FirstSteps:
     """A fixed number of queries, none of which grows with the history."""
-    there = _look()
+    there = _look(user)
     rows = [
         ("signin", "Sign in", f"as {user.full_name}", True, ""),
         _repository(there),
@@ -109,17 +109,25 @@ def _deploys(there: _There) -> list[Row]:
     return [one, everywhere, back]
 
 
-def _look() -> _There:
-    target = Target.objects.select_related("application", "environment").filter(name="").order_by("pk").first()
-    application = target.application if target else Application.objects.order_by("pk").first()
-    counted = Environment.objects.annotate(
+def _look(user: User) -> _There:
+    theirs = sight.of_targets(user, "target__")
+    target = (
+        Target.objects.select_related("application", "environment")
+        .filter(sight.of_targets(user), name="")
+        .order_by("pk")
+        .first()
+    )
+    application = (
+        target.application if target else Application.objects.filter(sight.of_applications(user)).order_by("pk").first()
+    )
+    counted = Environment.objects.filter(sight.of_environments(user)).annotate(
         hosts=Count("memberships", distinct=True),
         trusted=Count("memberships", filter=Q(memberships__host__keys__isnull=False), distinct=True),
     )
     # the target's own environment; before there is one, that which has hosts
     own = counted.filter(pk=target.environment_id) if target else counted.filter(hosts__gt=0).order_by("pk")
     place = own.first()
-    live = Standing.objects.filter(live__isnull=False).select_related("live").order_by("pk").first()
+    live = Standing.objects.filter(theirs, live__isnull=False).select_related("live").order_by("pk").first()
     hosts = getattr(place, "hosts", 0)
     return _There(
         application=application,
@@ -131,7 +139,7 @@ def _look() -> _There:
         deployed=live is not None,
         everywhere=live is not None and bool(hosts) and _serving(live) >= hosts,
         rolled_back=live is not None
-        and Deploy.objects.filter(kind=Kind.ROLLBACK, status=DeployStatus.SUCCEEDED).exists(),
+        and Deploy.objects.filter(theirs, kind=Kind.ROLLBACK, status=DeployStatus.SUCCEEDED).exists(),
     )
 
 

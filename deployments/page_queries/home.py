@@ -30,6 +30,7 @@ from deployments.page_queries.words import (
 )
 from deployments.shared_reading import SharedReading
 from deployments.states import ACTIVE, DeployStatus
+from environments import sight
 from environments.models import Environment, Lock, User
 
 SHOWN_NOW = 6
@@ -92,27 +93,34 @@ class Home:
     recent: list[tuple[Deploy, Mark, str]]
 
 
-def _read_fleet() -> Fleet:
-    """Seven queries; their number and size follow the fleet, never the history."""
+def _read_fleet(user: User | None = None) -> Fleet:
+    """Seven queries; their number and size follow the fleet, never the history. Of `user`: what they may view."""
     # a query that groups has no order of its own
-    environments = list(Environment.objects.annotate(hosts=Count("memberships")).order_by("position", "name"))
-    targets = read_targets()
-    open_deploys = list(open_deploys_of().select_related("target__application", "target__environment"))
+    counted = Environment.objects.filter(sight.of_environments(user)).annotate(hosts=Count("memberships"))
+    environments = list(counted.order_by("position", "name"))
+    targets = read_targets(user)
+    theirs = sight.of_targets(user, "target__")
+    open_deploys = list(open_deploys_of().filter(theirs).select_related("target__application", "target__environment"))
     broken = [row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL]
     progress = read_progress([deploy.pk for deploy in open_deploys] + broken)
-    recent = Deploy.objects.select_related("target__application", "target__environment").order_by("-id")[:SHOWN_RECENT]
+    recent = Deploy.objects.filter(theirs).select_related("target__application", "target__environment")
     squares = _read_squares(_first(open_deploys), progress)
-    return Fleet(environments, targets, open_deploys, progress, squares, list(recent), read_standing())
+    return Fleet(environments, targets, open_deploys, progress, squares, list(recent.order_by("-id")[:SHOWN_RECENT]), read_standing())
 
 
 _fleet = SharedReading(_read_fleet)
+
+
+def _fleet_of(user: User, since: float | None) -> Fleet:
+    """What all who see everything share; a reading of their own for others."""
+    return _fleet.get(since) if sight.sees_all(user) else _read_fleet(user)
 
 
 def read_home(
     *, user: User, q: str = "", which: str = "all", rows: int = SHOWN_ROWS, since: float | None = None
 ) -> Home:
     """The page, with the first rows. `since`: how old a reading may be that somebody else has asked for."""
-    fleet = _fleet.get(since)
+    fleet = _fleet_of(user, since)
     now = _build_now(fleet)
     return Home(
         headline=_tell_headline(fleet),
@@ -126,7 +134,7 @@ def read_home(
 
 def read_rows(*, user: User, q: str, which: str, start: int, since: float | None = None) -> Rows:
     """The next rows of the matrix, from the one numbered `start` on."""
-    return _choose_rows(_fleet.get(since), user=user, q=q, which=which, start=start, rows=SHOWN_ROWS)
+    return _choose_rows(_fleet_of(user, since), user=user, q=q, which=which, start=start, rows=SHOWN_ROWS)
 
 
 def _choose_rows(fleet: Fleet, *, user: User, q: str, which: str, start: int, rows: int) -> Rows:

@@ -8,8 +8,8 @@ from django.db.models import Prefetch
 from deployments.models import Drift, HostRun, Placement
 from deployments.page_queries.hosts import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
 from deployments.page_queries.words import Mark, mark_of_run
-from environments import ssh
-from environments.models import Host, HostKey, Membership, Target
+from environments import sight, ssh
+from environments.models import Host, HostKey, Membership, Target, User
 from notifications.models import Event
 from notifications.sentences import Told, tell
 
@@ -81,21 +81,21 @@ def find_host(name: str) -> Host:
     return found.prefetch_related(Prefetch("memberships", members)).get(name=name)
 
 
-def read_host(host: Host) -> HostPage:
+def read_host(host: Host, *, user: User | None = None) -> HostPage:
     """A fixed number of queries; of runs and events only the newest."""
-    rows = Placement.objects.filter(host=host, colour="").select_related(
+    rows = Placement.objects.filter(sight.of_targets(user, "target__"), host=host, colour="").select_related(
         "target__application", "target__environment", "target__standing__live__release", "current"
     )
     ordered = list(rows.order_by("target__environment__position", "target__application__name")[: MOST_PLACES + 1])
     places = [_place_of(row, host) for row in ordered[:MOST_PLACES]]
-    runs = HostRun.objects.filter(host=host).select_related(
+    runs = HostRun.objects.filter(sight.of_targets(user, "deploy__target__"), host=host).select_related(
         "deploy__target__application", "deploy__target__environment"
     )
-    events = Event.objects.filter(host=host.name).order_by("-id")[:EVENTS]
+    events = Event.objects.filter(sight.of_events(user), host=host.name).order_by("-id")[:EVENTS]
     return HostPage(
         host=host,
         mark=mark_of(host, read_marks(host)),
-        memberships=list(host.memberships.all()),
+        memberships=_memberships(host, user),
         places=places,
         more_places=max(0, len(ordered) - MOST_PLACES),
         keys=[Key(row, ssh.fingerprint(row.key)) for row in host.keys.all()],
@@ -104,6 +104,14 @@ def read_host(host: Host) -> HostPage:
         answered_at=host.heard_at,
         asked_at=host.asked_at,
     )
+
+
+def _memberships(host: Host, user: User | None) -> list[Membership]:
+    known = list(host.memberships.all())
+    if sight.sees_all(user):
+        return known
+    theirs = set(host.memberships.filter(sight.of_memberships(user)).values_list("pk", flat=True))
+    return [member for member in known if member.pk in theirs]
 
 
 def _asked_at(row: Placement) -> datetime | None:

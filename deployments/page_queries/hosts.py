@@ -13,7 +13,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from deployments.models import Drift, Placement
 from deployments.page_queries.words import Mark
-from environments.models import Aside, Environment, Host, Membership, Region
+from environments import sight
+from environments.models import Aside, Environment, Host, Membership, Region, User
 
 PAGE = 50
 FEW = 3  # targets of a host that are told one by one
@@ -180,11 +181,12 @@ def is_silent(answered: datetime | None, asked: datetime | None) -> bool:
     return asked is not None and (answered is None or answered < asked - LATE)
 
 
-def read_hosts(wanted: Filter) -> HostsPage:
+def read_hosts(wanted: Filter, *, user: User | None = None) -> HostsPage:
     """A fixed number of queries: the map of all hosts, and a page of the list by name."""
-    marks, everything = read_marks(), read_standings(Host.objects.all())
+    theirs = Host.objects.filter(sight.of_hosts(user))
+    marks, everything = read_marks(), read_standings(theirs)
     squares = {host.pk: mark_of(host, marks) for host in everything}
-    found = _narrow(Host.objects.all(), wanted, squares)
+    found = _narrow(theirs, wanted, squares)
     names = found.order_by("name").values_list("name", flat=True)
     page = list(
         (found.filter(name__gt=wanted.after) if wanted.after else found)
@@ -197,11 +199,17 @@ def read_hosts(wanted: Filter) -> HostsPage:
         regions=regions,
         total=len(squares),
         found=names.count() if wanted.narrowed else len(squares),
-        rows=build_rows(page[:PAGE], squares),
+        rows=build_rows(page[:PAGE], squares, user),
         after=page[PAGE - 1].name if len(page) > PAGE else "",
-        environments=list(Environment.objects.values_list("name", flat=True)),
-        places=list(Region.objects.values_list("name", flat=True)),
+        environments=list(Environment.objects.filter(sight.of_environments(user)).values_list("name", flat=True)),
+        places=list(_regions(user).values_list("name", flat=True)),
     )
+
+
+def _regions(user: User | None) -> QuerySet[Region]:
+    if sight.sees_all(user):
+        return Region.objects.all()
+    return Region.objects.filter(zones__hosts__in=Host.objects.filter(sight.of_hosts(user))).distinct()
 
 
 def _narrow(hosts: QuerySet[Host], wanted: Filter, squares: Mapping[int, Mark]) -> QuerySet[Host]:
@@ -278,10 +286,10 @@ def build_map(hosts: Iterable[tuple[Standing, Mark]]) -> list[RegionMap]:
     return regions
 
 
-def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark]) -> list[HostRow]:
+def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | None = None) -> list[HostRow]:
     """Three queries for a page of hosts."""
     ids = [host.pk for host in hosts]
-    placements = Placement.objects.filter(host__in=ids, colour="")
+    placements = Placement.objects.filter(sight.of_targets(user, "target__"), host__in=ids, colour="")
     counted = placements.order_by().values("host_id").annotate(targets=Count("id"))
     targets = {row["host_id"]: row["targets"] for row in counted}
     few = [pk for pk, number in targets.items() if number <= FEW]
@@ -290,7 +298,11 @@ def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark]) -> list[HostR
     for row in told.select_related("target__application", "target__environment", "current").order_by("target"):
         runs[row.host_id].append(_runs_of(row))
     members: dict[int, list[Membership]] = defaultdict(list)
-    for member in Membership.objects.filter(host__in=ids).select_related("environment").order_by("environment"):
+    for member in (
+        Membership.objects.filter(sight.of_memberships(user), host__in=ids)
+        .select_related("environment")
+        .order_by("environment")
+    ):
         members[member.host_id].append(member)
     rows = []
     for host in hosts:

@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 
 from deployments.models import Deploy, Star
 from deployments.page_queries.words import mark_of_deploy
-from environments.access import ADMINISTER, DEPLOY, VIEW, allows
+from environments import sight
+from environments.access import ADMINISTER, DEPLOY, VIEW, allows, allows_somewhere
 from environments.models import Application, Environment, Host, Target, User
 
 MOST_WORDS = 6
@@ -69,17 +70,17 @@ class Group:
 def search(user: User, text: str) -> list[Group]:
     """What is found, best first. At most seven queries."""
     words = text.lower().split()[:MOST_WORDS]
-    deploys = allows(user, DEPLOY)
+    deploys = allows_somewhere(user, DEPLOY)
     verb, rest = _split_verb(words) if deploys else ("", words)
     targets = _find_targets(user, [word for word in rest if not _NUMBER.fullmatch(word) or word.isdecimal()])
     groups = [
-        Group("Do", _actions(targets, verb) if deploys and words else []),
+        Group("Do", _actions(user, targets, verb) if deploys and words else []),
         Group("Targets", [_to_target(target) for target in targets]),
-        Group("Deploys", _find_deploys(words) if words else []),
-        Group("Runs this commit", _find_commit(words)),
-        Group("Applications", _find_applications(words) if words else []),
-        Group("Environments", _find_environments(words) if words else []),
-        Group("Hosts", _find_hosts(words) if words else []),
+        Group("Deploys", _find_deploys(user, words) if words else []),
+        Group("Runs this commit", _find_commit(user, words)),
+        Group("Applications", _find_applications(user, words) if words else []),
+        Group("Environments", _find_environments(user, words) if words else []),
+        Group("Hosts", _find_hosts(user, words) if words else []),
         Group("Pages", _find_pages(user, words)),
         Group("This page", _find_doings(words)),
     ]
@@ -101,7 +102,9 @@ def _split_verb(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def _find_targets(user: User, words: Sequence[str]) -> list[Target]:
     """By words; without any, those of this person: starred, or deployed to last."""
-    found = Target.objects.filter(name="").select_related("application", "environment", "standing__latest")
+    found = Target.objects.filter(sight.of_targets(user), name="").select_related(
+        "application", "environment", "standing__latest"
+    )
     if not words:
         starred = Star.objects.filter(person=user).values("target")
         mine = Deploy.objects.filter(by=user).order_by("-id").values("target")[:RECENT]
@@ -129,10 +132,11 @@ def _named(target: Target) -> str:
     return f"{target.application.name} / {target.environment.name}"
 
 
-def _actions(targets: Sequence[Target], verb: str) -> list[Choice]:
+def _actions(user: User, targets: Sequence[Target], verb: str) -> list[Choice]:
     """Deploy and roll back, on what was found; both where no deed was named."""
     found = []
-    for target in targets[: SHOWN if verb else 2]:
+    able = [target for target in targets if allows(user, DEPLOY, target)]
+    for target in able[: SHOWN if verb else 2]:
         place, names = (
             [target.application.name, target.environment.name],
             f"{target.application.name} to {target.environment.name}",
@@ -145,12 +149,12 @@ def _actions(targets: Sequence[Target], verb: str) -> list[Choice]:
     return found
 
 
-def _find_deploys(words: Sequence[str]) -> list[Choice]:
+def _find_deploys(user: User, words: Sequence[str]) -> list[Choice]:
     """`#41`, or `shop 41`: by number, of the targets that the other words name."""
     numbers = [match[1] for word in words if (match := _NUMBER.fullmatch(word))]
     if len(numbers) != 1:
         return []
-    targets = Target.objects.filter(name="", last_number__gte=int(numbers[0]))
+    targets = Target.objects.filter(sight.of_targets(user), name="", last_number__gte=int(numbers[0]))
     for word in words:
         if not _NUMBER.fullmatch(word):
             targets = targets.filter(Q(application__name__contains=word) | Q(environment__name__contains=word))
@@ -166,11 +170,11 @@ def _find_deploys(words: Sequence[str]) -> list[Choice]:
     ]
 
 
-def _find_commit(words: Sequence[str]) -> list[Choice]:
+def _find_commit(user: User, words: Sequence[str]) -> list[Choice]:
     """Targets on which the commit is what went live last."""
     if len(words) != 1 or not _COMMIT.fullmatch(words[0]):
         return []
-    found = Target.objects.filter(name="", standing__live__revision__startswith=words[0])
+    found = Target.objects.filter(sight.of_targets(user), name="", standing__live__revision__startswith=words[0])
     rows = found.select_related("application", "environment").annotate(since=F("standing__live__finished_at"))[:SHOWN]
     return [
         Choice(
@@ -180,22 +184,22 @@ def _find_commit(words: Sequence[str]) -> list[Choice]:
     ]
 
 
-def _find_applications(words: Sequence[str]) -> list[Choice]:
-    found = Application.objects.all()
+def _find_applications(user: User, words: Sequence[str]) -> list[Choice]:
+    found = Application.objects.filter(sight.of_applications(user))
     for word in words:
         found = found.filter(name__contains=word)
     return [Choice(it.name, reverse("application", args=[it.name])) for it in found.order_by("name")[:SHOWN]]
 
 
-def _find_environments(words: Sequence[str]) -> list[Choice]:
-    found = Environment.objects.all()
+def _find_environments(user: User, words: Sequence[str]) -> list[Choice]:
+    found = Environment.objects.filter(sight.of_environments(user))
     for word in words:
         found = found.filter(name__contains=word)
     return [Choice(it.name, reverse("environment", args=[it.name])) for it in found[:SHOWN]]
 
 
-def _find_hosts(words: Sequence[str]) -> list[Choice]:
-    found = Host.objects.select_related("zone")
+def _find_hosts(user: User, words: Sequence[str]) -> list[Choice]:
+    found = Host.objects.filter(sight.of_hosts(user)).select_related("zone")
     for word in words:
         found = found.filter(Q(name__contains=word) | Q(address__startswith=word))
     return [
@@ -207,7 +211,7 @@ def _find_hosts(words: Sequence[str]) -> list[Choice]:
 def _find_pages(user: User, words: Sequence[str]) -> list[Choice]:
     found = []
     for name, title, more, permission, keys in PAGES:
-        if not allows(user, permission) or (not words and not keys):
+        if not allows_somewhere(user, permission) or (not words and not keys):
             continue
         if all(word in f"{title} {more}".lower() for word in words):
             try:

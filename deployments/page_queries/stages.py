@@ -7,7 +7,8 @@ from deployments.models import Deploy
 from deployments.page_queries.matrix import Gap
 from deployments.page_queries.words import PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus
-from environments.models import Application, Target
+from environments import sight
+from environments.models import Application, Target, User
 
 
 @dataclass(slots=True)
@@ -23,9 +24,9 @@ class Stage:
     brings: Deploy | None = None
 
 
-def read_stages(application: Application, *, current: Target | None = None) -> list[Stage]:
-    """One query."""
-    targets = Target.objects.filter(application=application, name="")
+def read_stages(application: Application, *, current: Target | None = None, user: User | None = None) -> list[Stage]:
+    """One query. Of `user`: those that this person may view."""
+    targets = Target.objects.filter(sight.of_targets(user), application=application, name="")
     targets = targets.select_related("application", "environment", "standing__live", "standing__latest")
     found: list[Stage] = []
     before: Deploy | None = None

@@ -96,7 +96,7 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
         lock=card,
         wider=wider,
         held=[deploy for deploy in opened if deploy.met_lock_id],
-        stages=read_stages(target.application, current=target),
+        stages=read_stages(target.application, current=target, user=user),
         regions=build_regions(hosts),
         hosts=len(hosts),
         history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),

@@ -13,8 +13,8 @@ from deployments.page_queries.home import open_deploys_of
 from deployments.page_queries.locks import read_standing
 from deployments.page_queries.words import PREPARED, Mark, count_words, mark_of_deploy
 from deployments.states import DeployStatus
-from environments import locks
-from environments.models import Host, Lock, LockKind, Membership, Target, Transport
+from environments import locks, sight
+from environments.models import Host, Lock, LockKind, Membership, Target, Transport, User
 
 MOST = 200  # targets with something that waits
 MOST_STUCK = 50
@@ -69,15 +69,18 @@ class Waiting:
         return not (self.lines or self.stuck or self.aside)
 
 
-def read_waiting() -> Waiting:
+def read_waiting(user: User | None = None) -> Waiting:
     """A fixed number of queries, whose size follows what is open, never the history."""
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
-    rows, standing = list(open_deploys_of().select_related(*related)), read_standing()
+    theirs = sight.of_targets(user, "target__")
+    rows, standing = list(open_deploys_of().filter(theirs).select_related(*related)), read_standing()
     groups = [list(group) for _, group in groupby(rows, key=lambda row: row.target_id)]
     lines = [line for group in groups if (line := _line_of(group, standing)).items]
     lines.sort(key=lambda line: line.items[0].deploy.requested_at)
-    stuck = [*_read_unclear(), *_read_barred()]
-    aside = list(Host.objects.exclude(aside="").select_related("zone__region").order_by("aside_at"))
+    stuck = [*_read_unclear(user), *_read_barred(user)]
+    aside = list(
+        Host.objects.filter(sight.of_hosts(user)).exclude(aside="").select_related("zone__region").order_by("aside_at")
+    )
     waiting = sum(item.place > 0 for line in lines for item in line.items)
     held = sum(item.place == 0 for line in lines for item in line.items)
     return Waiting(
@@ -155,19 +158,21 @@ def _tell_why(deploy: Deploy, before: Deploy | None) -> str:
     return "Its turn is next; a worker starts it within seconds."
 
 
-def _read_unclear() -> list[Stuck]:
+def _read_unclear(user: User | None) -> list[Stuck]:
     """Targets whose last deploy ended so that a person must decide."""
-    found = Target.objects.filter(standing__latest__status=DeployStatus.NEEDS_ATTENTION)
+    found = Target.objects.filter(sight.of_targets(user), standing__latest__status=DeployStatus.NEEDS_ATTENTION)
     rows = found.select_related("application", "environment", "standing__latest")[: MOST_STUCK + 1]
     mark = mark_of_deploy(DeployStatus.NEEDS_ATTENTION)
     latest = [(row, row.standing.latest) for row in rows]
     return [Stuck(row, mark, deploy.reason, deploy) for row, deploy in latest if deploy is not None]
 
 
-def _read_barred() -> list[Stuck]:
+def _read_barred(user: User | None) -> list[Stuck]:
     """Targets that were left to another tool, or whose environment has no host that takes part."""
     here = Membership.objects.filter(environment=OuterRef("environment"), host__transport=Transport.SSH)
-    found = Target.objects.annotate(hosts=Exists(here), able=Exists(here.filter(host__aside="")))
+    found = Target.objects.filter(sight.of_targets(user)).annotate(
+        hosts=Exists(here), able=Exists(here.filter(host__aside=""))
+    )
     barred = found.filter(Q(left_at__isnull=False) | Q(able=False)).select_related("application", "environment")
     return [Stuck(row, Mark("d-attention", "warn", "Blocked"), _tell_barred(row)) for row in barred[: MOST_STUCK + 1]]
 

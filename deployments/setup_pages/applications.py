@@ -18,8 +18,9 @@ from environments import (
     repository_reach,
     ssh,
 )
-from environments.access import ADMINISTER, needs
+from environments.access import ADMINISTER, MAINTAIN, needs
 from environments.adding_applications import Access, ApplicationError, ApplicationWrong
+from environments.addresses import of_application
 from environments.deploy_key_forms import page_of_keys
 from environments.models import Application
 from environments.repository_reach import CannotReach
@@ -54,7 +55,7 @@ def _again(request: HttpRequest, template: str, error: ApplicationError, context
 
 
 @require_http_methods(["GET", "POST"])
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_application)
 def connect_application(request: HttpRequest, name: str) -> HttpResponse:
     """Its address and key, and live whether it is reached; a POST changes the address or token."""
     application = application_or_404(name)
@@ -90,7 +91,7 @@ def _facts(application: Application) -> dict[str, object]:
 
 
 @require_POST
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_application)
 def check_repository(request: HttpRequest, name: str) -> HttpResponse:
     """Ask the repository now; once it is reached, its own default branch is taken."""
     application = application_or_404(name)
@@ -140,7 +141,7 @@ def trust_git_host(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_application)
 def read_repository(request: HttpRequest, name: str) -> HttpResponse:
     """Fetch it, which the first time may take a while, and say what kind of application it seems to be."""
     application = application_or_404(name)
@@ -159,7 +160,7 @@ def read_repository(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_application)
 def choose_branch(request: HttpRequest, name: str) -> HttpResponse:
     """Another branch than the repository's own default is proposed for deploys."""
     try:
@@ -170,7 +171,7 @@ def choose_branch(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_application)
 def renew_key(request: HttpRequest, name: str) -> HttpResponse:
     """A new key; the old one has to be taken off the git host."""
     adding_applications.renew_key(application_or_404(name), by=person(request))
@@ -179,7 +180,7 @@ def renew_key(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@needs(ADMINISTER)
+@needs(ADMINISTER, of_application)
 def remove_application(request: HttpRequest, name: str) -> HttpResponse:
     """Take back what was added by mistake."""
     try:

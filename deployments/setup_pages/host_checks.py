@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 from deployments import probing
 from deployments.setup_pages.frame import environment_or_404, host_or_404
 from environments import keys
-from environments.access import ADMINISTER, needs
+from environments.access import MAINTAIN, needs
+from environments.addresses import within_environment
 from environments.host_lines import Place
 from environments.models import Application, Environment, Host, Membership, Region, Target
 from environments.validation import validate_relative, validate_root
@@ -36,14 +37,14 @@ def bastions_of(environment: Environment) -> list[Host]:
 
 
 @require_safe
-@needs(ADMINISTER)
+@needs(MAINTAIN, within_environment)
 def check_host(request: HttpRequest, environment: str, name: str) -> HttpResponse:
     """One row: what the host says now. `root`, `user`, `slug` and `file` are those of a target that is being typed."""
     return HttpResponse(_row(request, environment, name), headers={"Cache-Control": "no-store"})
 
 
 @require_safe
-@needs(ADMINISTER)
+@needs(MAINTAIN, within_environment)
 def check_all_hosts(request: HttpRequest, environment: str) -> HttpResponseBase:
     """The rows of all hosts, each as soon as it is known: `{"host", "row"}`, one JSON object to a line."""
     place = environment_or_404(environment)

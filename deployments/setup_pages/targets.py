@@ -15,7 +15,8 @@ from deployments.pages import target_or_404
 from deployments.setup_pages import target_form
 from deployments.setup_pages.frame import REFUSALS, environment_or_404, piece, show
 from environments import editing_targets, presets, repositories
-from environments.access import ADMINISTER, needs
+from environments.access import MAINTAIN, allows, allows_somewhere, needs
+from environments.addresses import anywhere, of_target
 from environments.editing_targets import StepPlan, TargetError, TargetPlan, TargetTaken, TargetWrong
 from environments.models import Application, Environment, Host
 from environments.proposals import Proposal
@@ -24,13 +25,15 @@ MOST_BRANCHES = 50
 
 
 @require_http_methods(["GET", "POST"])
-@needs(ADMINISTER)
+@needs(MAINTAIN, anywhere)
 def add_target(request: HttpRequest) -> HttpResponse:
     """First which application goes where; then everything about it, proposed."""
     asked = request.POST if request.method == "POST" else request.GET
+    user = person(request)
     application = Application.objects.filter(name=asked.get("application", "")).first()
     environment = Environment.objects.filter(name=asked.get("environment", "")).first()
-    if application is None or environment is None:
+    able = application and environment and allows(user, MAINTAIN, application=application, environment=environment)
+    if application is None or environment is None or not able:
         return _choose(request, asked.get("application", ""), asked.get("environment", ""))
     if request.method == "POST":
         return _add(request, application, environment)
@@ -50,9 +53,11 @@ def add_target(request: HttpRequest) -> HttpResponse:
 
 
 def _choose(request: HttpRequest, application: str, environment: str) -> HttpResponse:
+    user = person(request)
+    every = Application.objects.all(), Environment.objects.all()
     context = {
-        "applications": Application.objects.all(),
-        "environments": Environment.objects.all(),
+        "applications": [it for it in every[0] if allows_somewhere(user, MAINTAIN, application=it)],
+        "environments": [it for it in every[1] if allows_somewhere(user, MAINTAIN, environment=it)],
         "application": application,
         "environment": environment,
     }
@@ -92,7 +97,7 @@ def _first_time() -> bool:
 
 
 @require_http_methods(["GET", "POST"])
-@needs(ADMINISTER)
+@needs(MAINTAIN, of_target)
 def edit_target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """The same form with what there is."""
     target = target_or_404(application=application, environment=environment)
@@ -145,7 +150,7 @@ def _form(
 
 
 @require_safe
-@needs(ADMINISTER)
+@needs(MAINTAIN, anywhere)
 def new_step(request: HttpRequest) -> HttpResponse:
     """The card of one more step, by its preset."""
     name, number = request.GET.get("preset", ""), request.GET.get("number", "")
@@ -158,10 +163,12 @@ def new_step(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs(ADMINISTER)
+@needs(MAINTAIN, anywhere)
 def check_folder(request: HttpRequest) -> HttpResponse:
     """A row for each host of an environment, which then looks at the folder that is being typed."""
     place = environment_or_404(request.GET.get("environment", ""))
+    if not allows_somewhere(person(request), MAINTAIN, environment=place):
+        raise Http404(f"No environment {place.name}.")
     hosts = Host.objects.filter(memberships__environment=place).order_by("name")
     context = {
         "environment": place,

@@ -228,6 +228,12 @@ def lines(values: Iterable[str]) -> str:
 
 
 @register.filter
+def listed(words: str) -> str:
+    """`read deploy lock` as `read, deploy, lock`."""
+    return ", ".join(words.split())
+
+
+@register.filter
 def lookup(mapping: Mapping[str, str], name: str) -> str:
     """What a mapping holds under a name that has dots, or comes from elsewhere."""
     return mapping.get(name, "")

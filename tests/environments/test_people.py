@@ -158,7 +158,7 @@ def test_only_administrators_do_any_of_this(ada: User) -> None:
 @both
 def test_who_is_disabled_opens_nothing_with_a_token_either(ada: User) -> None:
     ben = builders.make_user(username="ben")
-    plain = tokens.make(user=ben, name="build", days=30, by=ben)
+    plain = tokens.make(user=ben, name="build", days=30, scopes=["deploy"], by=ben)
     assert tokens.find(plain)
     people.disable(ben, by=ada)
     assert tokens.find(plain) is None

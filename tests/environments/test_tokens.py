@@ -121,7 +121,7 @@ def test_the_command_names_what_is_wrong() -> None:
 class TestOfPeople:
     def test_a_token_has_a_name_and_an_end(self) -> None:
         ben = make_user()
-        plain = tokens.make(user=ben, name=" nightly \n build ", days=30, by=ben)
+        plain = tokens.make(user=ben, name=" nightly \n build ", days=30, scopes=["deploy"], by=ben)
         row = Token.objects.get()
         assert (row.name, row.user) == ("nightly build", ben)
         assert tokens.find(plain) == row
@@ -131,10 +131,10 @@ class TestOfPeople:
     def test_nobody_makes_or_revokes_one_for_another_but_administrators(self) -> None:
         ben, eve = make_user(), make_user()
         ada = make_user(role=Role.ADMINISTRATOR)
-        tokens.make(user=ben, name="build", days=None, by=ada)
+        tokens.make(user=ben, name="build", days=None, scopes=["deploy"], by=ada)
         row = Token.objects.get()
         with pytest.raises(NotAllowed):
-            tokens.make(user=ben, name="build", days=None, by=eve)
+            tokens.make(user=ben, name="build", days=None, scopes=["deploy"], by=eve)
         with pytest.raises(NotAllowed):
             tokens.withdraw(row, by=eve)
         tokens.withdraw(row, by=ben)
@@ -143,7 +143,7 @@ class TestOfPeople:
     def test_one_without_a_name_is_refused(self) -> None:
         ben = make_user()
         with pytest.raises(tokens.NoName):
-            tokens.make(user=ben, name="  ", days=None, by=ben)
+            tokens.make(user=ben, name="  ", days=None, scopes=["deploy"], by=ben)
 
     def test_the_page_shows_it_once_and_others_tokens_never(self) -> None:
         ben, eve = make_user(), make_user()

@@ -1,0 +1,310 @@
+"""Every route and every operation of the API, asked by everyone there is, about what is theirs and what is not.
+
+The rows below are written by hand: what a door needs, and what its address is about. A door that has no row here, or
+declares something else than its row, fails. What is expected of each person follows from the row and from a table of
+roles that is this test's own.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver, reverse
+from pytest_django import Settings
+
+from deployments.api.api import api
+from deployments.states import DeployStatus
+from environments import granting, tokens
+from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, SIGNED_IN, VIEW
+from environments.models import Role, Task, User
+from tests import builders
+from tests.deployer_site.test_every_route import routes
+
+pytestmark = pytest.mark.django_db
+
+# What each role may, as docs/permissions.md says it.
+MAY = {
+    Role.GUEST: {ANYONE, SIGNED_IN},
+    Role.VIEWER: {ANYONE, SIGNED_IN, VIEW},
+    Role.DEPLOYER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK},
+    Role.MAINTAINER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, MAINTAIN},
+    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, MAINTAIN, ADMINISTER},
+}
+NOTHING, LIST = "", "anywhere"  # about no place at all; about whatever one may see
+TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
+    "of_target", "of_application", "of_environment", "of_host", "of_deploy",
+)  # fmt: skip
+
+PAGES: dict[tuple[str, str], str] = {
+    (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
+    (SIGNED_IN, NOTHING): "home home-rows settings horn change-password settings-tokens make-token revoke-token",
+    (VIEW, LIST): "palette search waiting activity activity-csv environments hosts settings-steps",
+    (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
+    (VIEW, TARGET): "target target-commits task new-deploy new-deploy-refs new-deploy-plan star",
+    (VIEW, APPLICATION): "application application-commits",
+    (VIEW, ENVIRONMENT): "environment",
+    (VIEW, HOST): "host",
+    (DEPLOY, DEPLOYMENT): "cancel retry flip rollback redeploy",
+    (DEPLOY, TARGET): "run-task converge start-deploy rehearsal new-deploy-start",
+    (DEPLOY, ENVIRONMENT): "ask-environment",
+    (DEPLOY, HOST): "ask-host set-aside take-back",
+    (DEPLOY, "of_host_and_target"): "converge-host",
+    (MAINTAIN, LIST): "add-target new-step check-folder",
+    (MAINTAIN, TARGET): "edit-target",
+    (MAINTAIN, APPLICATION): "connect-application check-repository read-repository choose-branch renew-key",
+    (MAINTAIN, "within_environment"): "check-host",
+    (ADMINISTER, APPLICATION): "remove-application",
+    (ADMINISTER, NOTHING): (
+        "settings-people invite make-link set-role disable-person enable-person settings-keys upload-key"
+        " settings-environments add-environment move-environment remove-environment settings-regions add-region"
+        " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
+        " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key"
+    ),
+}
+ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
+ROUTES = {str(route.name): route for route in routes(get_resolver(django_settings.ROOT_URLCONF))}
+
+OPERATIONS: dict[tuple[str, str], str] = {
+    (VIEW, LIST): "list_applications list_environments list_hosts list_targets list_deploys",
+    (VIEW, TARGET): "read_target preview_rollback list_tasks read_configuration list_changes list_differences",
+    (VIEW, DEPLOYMENT): "read_deploy read_log",
+    (DEPLOY, TARGET): "start_deploy rehearse roll_back converge run_task",
+    (DEPLOY, DEPLOYMENT): "cancel retry flip",
+    (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
+    (ADMINISTER, NOTHING): "add_application add_hosts",
+    (SIGNED_IN, NOTHING): "list_tokens make_token revoke_token",
+}
+API_ROWS = {name: row for row, names in OPERATIONS.items() for name in names.split()}
+
+
+def operations() -> Iterator[tuple[str, str, str, Any]]:
+    """Name, method, path and the operation itself."""
+    for _, router in api._routers:
+        for path, view in router.path_operations.items():
+            for operation in view.operations:
+                yield operation.view_func.__name__, operation.methods[0], path, operation
+
+
+# What they ask for besides their place is not there.
+LACKING = {"remove_value", "undo_change"}
+API = {name: (method, path, operation) for name, method, path, operation in operations()}
+
+
+class World:
+    """One of everything that is theirs and of everything that is not; people with a role there, or everywhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.own = self._place(folder, "shop", "staging", "web-1", "europe")
+        self.foreign = self._place(folder, "hidden-app", "hidden-env", "hidden-host", "hidden-region")
+        self.people: dict[tuple[str, str], User] = {}
+        for role in Role.values:
+            self.people["everywhere", role] = builders.make_user(username=f"all-{role}", role=role)
+            if role != Role.GUEST:
+                person = builders.make_user(username=f"there-{role}", role=Role.GUEST)
+                target = self.own["target"]
+                place = {"application": target.application, "environment": target.environment}
+                granting.give(person, role, **place, by=None)
+                self.people["there", role] = person
+        builders.make_token(user=self.people["everywhere", Role.VIEWER])
+
+    def _place(self, folder: Path, app: str, env: str, host: str, region: str) -> dict[str, Any]:
+        builders.make_repository(folder / app)
+        application = builders.make_application(name=app, repository=folder / app)
+        environment = builders.make_environment(name=env)
+        target = builders.make_target(application=application, environment=environment)
+        machine = builders.make_host(name=host, environment=environment, zone=builders.make_zone(region=region), port=9)
+        key = machine.keys.create(algorithm="ssh-ed25519", key=builders.PUBLIC_KEY, accepted_by="tests")
+        deploy = builders.make_deploy(target=target, status=DeployStatus.PARTIAL)
+        builders.make_run(deploy=deploy, host=machine)
+        Task.objects.create(target=target, name="restart", command="true")
+        names = {"app": app, "env": env, "host": host, "region": region}
+        return {"target": target, "deploy": deploy.pk, "key": key.pk, **names}
+
+    def words(self, thing: dict[str, Any], route: str) -> dict[str, Any]:
+        """A value for every parameter that an address can have."""
+        name = thing["app"]
+        kinds = {"hosts/": "host", "environments/<slug:environment>": "host", "environments/": "env"}
+        kinds |= {"settings/regions": "region", "settings/environments": "env"}
+        for beginning, kind in kinds.items():
+            if route.startswith(beginning):
+                name = thing[kind]
+                break
+        if "/tasks/" in route:
+            name = "restart"
+        token = self.people["everywhere", Role.VIEWER].tokens.first()
+        assert token
+        people = {"username": "all-viewer", "token_id": token.pk, "key": "MQ", "token": "spent", "secret": "spent"}
+        places = {
+            "application": thing["app"],
+            "environment": thing["env"],
+            "name": name,
+            "zone": "a",
+            "task": "restart",
+        }
+        return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
+
+
+ABSENT = {"app": "absent", "env": "absent", "host": "absent", "region": "absent", "deploy": 987654, "key": 987654}
+
+
+@pytest.fixture
+def world(tmp_path: Path, settings: Settings) -> World:
+    settings.REPOSITORY_ROOTS, settings.VAR = [tmp_path], tmp_path / "var"
+    return World(tmp_path)
+
+
+def allowed(who: tuple[str, str], permission: str, about: str, *, own: bool) -> bool:
+    """Whether this person may, by the tables above alone."""
+    where, role = who
+    if permission in MAY[Role.GUEST]:
+        return True
+    if permission not in MAY[Role(role)]:
+        return False
+    if where == "everywhere":
+        return True
+    if about == LIST:
+        return True
+    if about == NOTHING or not own:
+        return False
+    # a role in one application and one environment is none in all of either, but lets one look at their part of it
+    return permission == VIEW or about in (TARGET, DEPLOYMENT, "within_environment", "of_host_and_target")
+
+
+def sees(who: tuple[str, str], about: str, *, own: bool) -> bool:
+    if about in (NOTHING, LIST) or who[0] == "everywhere":
+        return VIEW in MAY[Role(who[1])] or about in (NOTHING, LIST)
+    return own
+
+
+def test_every_page_has_a_row_and_declares_it() -> None:
+    assert set(ROUTES) == set(ROWS)
+    declared = {}
+    for name, route in ROUTES.items():
+        where = getattr(route.callback, "where", None)
+        declared[name] = (getattr(route.callback, "needs", ""), where.__name__ if where else NOTHING)
+    assert declared == ROWS
+
+
+def test_every_operation_of_the_api_has_a_row_and_declares_it() -> None:
+    assert set(API) == set(API_ROWS)
+    for name, (_, _, operation) in API.items():
+        (gate,) = operation.auth_callbacks
+        assert (name, gate.permission) == (name, API_ROWS[name][0])
+
+
+def address_of(world: World, name: str, thing: dict[str, Any]) -> str:
+    words = world.words(thing, str(ROUTES[name].pattern))
+    return reverse(name, kwargs={word: words[word] for word in ROUTES[name].pattern.converters})
+
+
+class Asker:
+    """Asks as everyone; whatever that did is undone."""
+
+    def __init__(self, world: World) -> None:
+        self._clients = {who: Client() for who in world.people}
+        for who, user in world.people.items():
+            self._clients[who].force_login(user)
+
+    def __call__(self, who: tuple[str, str] | None, method: str, address: str, **more: Any) -> tuple[int, str]:
+        """Status, and what it says without what differs each time."""
+        client = self._clients[who] if who else Client()
+        with transaction.atomic():
+            answer: Any = getattr(client, method)(address, **more)
+            text = "" if answer.streaming else answer.content.decode()
+            transaction.set_rollback(True)
+        text = re.sub(r'value="[A-Za-z0-9]{64}"|data-now="[^"]*"', "", text)
+        return answer.status_code, text + answer.headers.get("Location", "")
+
+
+NAMED = (TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT)
+
+
+def test_who_is_refused(world: World) -> None:
+    ask, wrong = Asker(world), list[Any]()
+    for name, (permission, about) in ROWS.items():
+        for own, thing in ((True, world.own), (False, world.foreign)):
+            address = address_of(world, name, thing)
+            for who in world.people:
+                if allowed(who, permission, about, own=own):
+                    continue
+                status, text = ask(who, "post", address)
+                if status != (403 if sees(who, about, own=own) else 404) or "hidden-" in text:
+                    wrong.append((name, who, own, status, "hidden-" in text))
+        if about in NAMED:  # what is not theirs looks like what is not there
+            somebody = ("there", Role.ADMINISTRATOR)
+            if ask(somebody, "get", address) != ask(somebody, "get", address_of(world, name, ABSENT)):
+                wrong.append((name, "looks like something"))
+    assert wrong == []
+
+
+def test_strangers_are_asked_to_sign_in(world: World) -> None:
+    ask = Asker(world)
+    for name in (name for name, (permission, _) in ROWS.items() if permission != ANYONE):
+        address = address_of(world, name, world.own)
+        assert (name, ask(None, "post", address)[0]) == (name, 403)
+        status, text = ask(None, "get", address)
+        assert (name, status, text.partition("?")[0]) == (name, 302, "/signin")
+
+
+# These look at a host or a repository themselves, which takes them long and says nothing of who may.
+SLOW = {"ask-host", "check-host", "scan-keys", "accept-key"}
+
+
+def test_whoever_may_is_let_in_and_sees_nothing_that_is_not_theirs(world: World) -> None:
+    ask, wrong = Asker(world), list[Any]()
+    for name, (permission, about) in ROWS.items():
+        address = address_of(world, name, world.own)
+        if name in SLOW:
+            continue
+        expected = ask(("everywhere", Role.ADMINISTRATOR), "get", address)[0]
+        for who in world.people:
+            if allowed(who, permission, about, own=True):
+                status, text = ask(who, "get", address)
+                hidden = (who[0] == "there" or who[1] == Role.GUEST) and "hidden-" in text
+                if status != expected or hidden:
+                    wrong.append((name, who, status, expected, hidden))
+    assert wrong == []
+
+
+def api_asked(ask: Asker, user: User, name: str, thing: dict[str, Any], world: World) -> tuple[int, str]:
+    method, path, _ = API[name]
+    words = world.words(thing, path)
+    address = "/api/v1" + re.sub(r"\{(\w+)\}", lambda match: str(words[match[1]]), path)
+    bearer = {"Authorization": f"Bearer {tokens.create(user=user)}"}
+    body: dict[str, Any] = {}
+    if name == "add_target":
+        body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
+    more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}
+    status, text = ask(None, method.lower(), address, headers=bearer, **more)
+    for word in {str(thing[key]) for key in ("app", "env", "deploy")}:
+        text = text.replace(word, "…")
+    return status, text
+
+
+def test_who_may_what_by_the_api(world: World) -> None:
+    ask, wrong = Asker(world), list[Any]()
+    for name, (permission, about) in API_ROWS.items():
+        for own, thing in ((True, world.own), (False, world.foreign)):
+            for who, user in world.people.items():
+                status, text = api_asked(ask, user, name, thing, world)
+                if allowed(who, permission, about, own=own):
+                    right = (
+                        status < 500
+                        and status not in (401, 403)
+                        and (status != 404 or about == NOTHING or name in LACKING)
+                    )
+                else:
+                    # whoever has it nowhere is told so before anything is looked for
+                    somewhere = permission in MAY[Role(who[1])] and about != NOTHING
+                    right = status == (404 if somewhere and not sees(who, about, own=own) else 403)
+                if not right or (who[0] == "there" and "hidden-" in text):
+                    wrong.append((name, who, own, status, text[:200]))
+        if about in (TARGET, DEPLOYMENT):
+            person = world.people["there", Role.ADMINISTRATOR]
+            assert api_asked(ask, person, name, ABSENT, world) == api_asked(ask, person, name, world.foreign, world)
+    assert wrong == []
