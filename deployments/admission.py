@@ -15,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 
 from environments import access, tokens
 from environments.models import User
+from environments.sight import sees_all
 from notifications import events
 
 
@@ -35,6 +36,7 @@ class Ticket:
     person: int = 0  # the id of whose it was at the door
     username: str = ""
     full_name: str = ""
+    sees_all: bool = False  # at the door
 
     def holds(self, question: Callable[[User], bool]) -> bool:
         """Whether it still opens something, and what `question` asks of its person is so."""
@@ -64,7 +66,7 @@ def admit(scope: dict[str, Any], permission: str) -> Ticket:
     if not access.allows_somewhere(user, permission):
         events.record("permission.refused", user.username, permission=permission, method="WS", path=scope["path"][:500])
         raise NotAdmitted(f"{user.username} may not {permission}")
-    return replace(ticket, person=user.pk, username=user.username, full_name=user.full_name)
+    return replace(ticket, person=user.pk, username=user.username, full_name=user.full_name, sees_all=sees_all(user))
 
 
 _seats: Counter[tuple[str, int]] = Counter()

@@ -68,7 +68,7 @@ class Group:
 
 
 def search(user: User, text: str) -> list[Group]:
-    """What is found, best first. At most seven queries."""
+    """What is found, best first. At most seven queries, and two for what this person may."""
     words = text.lower().split()[:MOST_WORDS]
     deploys = allows_somewhere(user, DEPLOY)
     verb, rest = _split_verb(words) if deploys else ("", words)

@@ -145,6 +145,8 @@ class World:
             "name": name,
             "zone": "a",
             "task": "restart",
+            "layer": "target",
+            "change": 1,
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
 
@@ -276,7 +278,7 @@ def api_asked(ask: Asker, user: User, name: str, thing: dict[str, Any], world: W
     words = world.words(thing, path)
     address = "/api/v1" + re.sub(r"\{(\w+)\}", lambda match: str(words[match[1]]), path)
     bearer = {"Authorization": f"Bearer {tokens.create(user=user)}"}
-    body: dict[str, Any] = {}
+    body: dict[str, Any] = {"value": "x"} if name == "set_value" else {}
     if name == "add_target":
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
     more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}

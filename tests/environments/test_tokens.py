@@ -29,7 +29,8 @@ def test_only_its_hash_is_kept() -> None:
     assert (kept.user, kept.machine) == (user, True)
     assert kept.digest == hashlib.sha256(plain.encode()).hexdigest()
     event = Event.objects.get(kind="token.created")
-    assert (event.actor, event.facts) == ("ada", {"user": user.username, "token": kept.pk, "machine": True})
+    facts = {"user": user.username, "token": kept.pk, "machine": True, "scope": "admin"}
+    assert (event.actor, event.facts) == ("ada", facts)
     assert plain not in str(event.facts)
 
 
@@ -149,14 +150,20 @@ class TestOfPeople:
         ben, eve = make_user(), make_user()
         client = Client()
         client.force_login(ben)
-        page = client.post(reverse("make-token"), {"name": "build", "days": "90"})
+        page = client.post(reverse("make-token"), {"name": "build", "days": "90", "scope": ["read", "deploy"]})
         plain = page.context["plain"]
         assert (tokens.find(plain), page.headers["Cache-Control"]) == (Token.objects.get(), "no-store")
         assert plain not in client.get(reverse("settings-tokens")).content.decode()
         assert b"build" in client.get(reverse("settings-tokens")).content
         client.force_login(eve)
         assert b">build<" not in client.get(reverse("settings-tokens")).content
-        assert client.post(reverse("make-token"), {"name": "x", "days": "90", "user": ben.username}).status_code == 302
+        assert (
+            client.post(
+        theirs = {"name": "x", "days": "90", "scope": "read", "user": ben.username}
+        assert client.post(reverse("make-token"), theirs).status_code == 302
+            ).status_code
+            == 302
+        )
         assert Token.objects.count() == 1
         client.post(reverse("revoke-token", args=[Token.objects.get().pk]))
         assert Token.objects.count() == 1
