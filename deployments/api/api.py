@@ -111,7 +111,15 @@ api = DeployerAPI(
 api.add_decorator(known_query_only, mode="view")
 for raised in (Exception, Http404, HttpError, ValidationError):
     api.add_exception_handler(raised, answer)
-for router in (inventory.router, targets.router, configuration.router, tasks.router, deploys.router, locks.router, tokens.router):
+for router in (
+    inventory.router,
+    targets.router,
+    configuration.router,
+    tasks.router,
+    deploys.router,
+    locks.router,
+    tokens.router,
+):
     api.add_router("", router)
 
 urls = api.urls

@@ -7,6 +7,7 @@ roles that is this test's own.
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from pytest_django import Settings
 
 from deployments.api.api import api
 from deployments.states import DeployStatus
-from environments import granting, tokens
-from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, SIGNED_IN, VIEW
+from environments import granting, locks, tokens
+from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, SIGNED_IN, TAKE_LOCKS, VIEW
 from environments.models import Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
@@ -32,10 +33,10 @@ MAY = {
     Role.GUEST: {ANYONE, SIGNED_IN},
     Role.VIEWER: {ANYONE, SIGNED_IN, VIEW},
     Role.DEPLOYER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK},
-    Role.MAINTAINER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, MAINTAIN},
-    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, MAINTAIN, ADMINISTER},
+    Role.MAINTAINER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN},
+    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN, ADMINISTER},
 }
-NOTHING, LIST = "", "anywhere"  # about no place at all; about whatever one may see
+NOTHING, LIST, LOCKED = "", "anywhere", "a lock"  # about no place at all; about whatever one may see
 TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
     "of_target", "of_application", "of_environment", "of_host", "of_deploy",
 )  # fmt: skip
@@ -43,13 +44,15 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 PAGES: dict[tuple[str, str], str] = {
     (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
     (SIGNED_IN, NOTHING): "home home-rows settings horn change-password settings-tokens make-token revoke-token",
-    (VIEW, LIST): "palette search waiting activity activity-csv environments hosts settings-steps",
+    (VIEW, LIST): "locks tell-me palette search waiting activity activity-csv environments hosts settings-steps",
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
     (VIEW, TARGET): "target target-commits task new-deploy new-deploy-refs new-deploy-plan star",
     (VIEW, APPLICATION): "application application-commits",
     (VIEW, ENVIRONMENT): "environment",
     (VIEW, HOST): "host",
-    (DEPLOY, DEPLOYMENT): "cancel retry flip rollback redeploy",
+    (DEPLOY, DEPLOYMENT): "cancel retry flip rollback redeploy let-go drop",
+    (LOCK, LIST): "take-lock answer-question release-lock extend-lock ask-holder join-line leave-line confirm-lock",
+    (TAKE_LOCKS, LIST): "take-over",
     (DEPLOY, TARGET): "run-task converge start-deploy rehearsal new-deploy-start",
     (DEPLOY, ENVIRONMENT): "ask-environment",
     (DEPLOY, HOST): "ask-host set-aside take-back",
@@ -57,24 +60,28 @@ PAGES: dict[tuple[str, str], str] = {
     (MAINTAIN, LIST): "add-target new-step check-folder",
     (MAINTAIN, TARGET): "edit-target",
     (MAINTAIN, APPLICATION): "connect-application check-repository read-repository choose-branch renew-key",
-    (MAINTAIN, "within_environment"): "check-host",
+    (MAINTAIN, "within_environment"): "check-host check-all-hosts",
     (ADMINISTER, APPLICATION): "remove-application",
     (ADMINISTER, NOTHING): (
         "settings-people invite make-link set-role disable-person enable-person settings-keys upload-key"
         " settings-environments add-environment move-environment remove-environment settings-regions add-region"
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
-        " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key"
+        " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
 ROUTES = {str(route.name): route for route in routes(get_resolver(django_settings.ROOT_URLCONF))}
 
 OPERATIONS: dict[tuple[str, str], str] = {
-    (VIEW, LIST): "list_applications list_environments list_hosts list_targets list_deploys",
+    (VIEW, LIST): "list_applications list_environments list_hosts list_targets list_deploys list_locks",
     (VIEW, TARGET): "read_target preview_rollback list_tasks read_configuration list_changes list_differences",
-    (VIEW, DEPLOYMENT): "read_deploy read_log",
+    (VIEW, DEPLOYMENT): "read_deploy read_log search_log",
+    (VIEW, LOCKED): "read_lock",
+    (LOCK, LOCKED): "release extend ask answer join_line leave_line confirm",
+    (TAKE_LOCKS, LOCKED): "take",
+    (LOCK, LIST): "take_lock",
     (DEPLOY, TARGET): "start_deploy rehearse roll_back converge run_task",
-    (DEPLOY, DEPLOYMENT): "cancel retry flip",
+    (DEPLOY, DEPLOYMENT): "cancel retry flip let_go drop",
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
     (ADMINISTER, NOTHING): "add_application add_hosts",
     (SIGNED_IN, NOTHING): "list_tokens make_token revoke_token",
@@ -91,7 +98,14 @@ def operations() -> Iterator[tuple[str, str, str, Any]]:
 
 
 # What they ask for besides their place is not there.
-LACKING = {"remove_value", "undo_change"}
+LACKING = {"remove_value", "undo_change", "answer"}
+BODIES: dict[str, dict[str, Any]] = {
+    "set_value": {"value": "x"},
+    "take": {"reason": "urgent"},
+    "ask": {"text": "may I?"},
+    "extend": {"until": None},
+    "answer": {"question": 1, "answer": "no"},
+}
 API = {name: (method, path, operation) for name, method, path, operation in operations()}
 
 
@@ -111,6 +125,11 @@ class World:
                 granting.give(person, role, **place, by=None)
                 self.people["there", role] = person
         builders.make_token(user=self.people["everywhere", Role.VIEWER])
+        for thing in (self.own, self.foreign):
+            scope = locks.find(f"{thing['app']}/{thing['env']}")
+            until = locks.clock() + timedelta(hours=1)
+            holder = self.people["everywhere", Role.ADMINISTRATOR]
+            thing["lock"] = locks.acquire(scope, by=holder, reason="busy", until=until).pk
 
     def _place(self, folder: Path, app: str, env: str, host: str, region: str) -> dict[str, Any]:
         builders.make_repository(folder / app)
@@ -147,11 +166,21 @@ class World:
             "task": "restart",
             "layer": "target",
             "change": 1,
+            "lock_id": thing["lock"],
+            "question_id": 1,
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
 
 
-ABSENT = {"app": "absent", "env": "absent", "host": "absent", "region": "absent", "deploy": 987654, "key": 987654}
+ABSENT = {
+    "app": "absent",
+    "env": "absent",
+    "host": "absent",
+    "region": "absent",
+    "deploy": 987654,
+    "key": 987654,
+    "lock": 987654,
+}
 
 
 @pytest.fixture
@@ -174,7 +203,7 @@ def allowed(who: tuple[str, str], permission: str, about: str, *, own: bool) -> 
     if about == NOTHING or not own:
         return False
     # a role in one application and one environment is none in all of either, but lets one look at their part of it
-    return permission == VIEW or about in (TARGET, DEPLOYMENT, "within_environment", "of_host_and_target")
+    return permission == VIEW or about in (TARGET, DEPLOYMENT, LOCKED, "within_environment", "of_host_and_target")
 
 
 def sees(who: tuple[str, str], about: str, *, own: bool) -> bool:
@@ -254,7 +283,7 @@ def test_strangers_are_asked_to_sign_in(world: World) -> None:
 
 
 # These look at a host or a repository themselves, which takes them long and says nothing of who may.
-SLOW = {"ask-host", "check-host", "scan-keys", "accept-key"}
+SLOW = {"ask-host", "check-host", "check-all-hosts", "scan-keys", "accept-key"}
 
 
 def test_whoever_may_is_let_in_and_sees_nothing_that_is_not_theirs(world: World) -> None:
@@ -273,17 +302,26 @@ def test_whoever_may_is_let_in_and_sees_nothing_that_is_not_theirs(world: World)
     assert wrong == []
 
 
+def test_a_lock_that_is_not_theirs_is_not_there(world: World) -> None:
+    ask, somebody = Asker(world), ("there", Role.ADMINISTRATOR)
+    for name in (name for name, route in ROUTES.items() if "lock_id" in route.pattern.converters):
+        asked = (ask(somebody, "post", address_of(world, name, thing)) for thing in (world.foreign, ABSENT))
+        assert (name, *next(asked)) == (name, *next(asked))
+        assert ask(somebody, "post", address_of(world, name, world.own))[0] != 404
+
+
 def api_asked(ask: Asker, user: User, name: str, thing: dict[str, Any], world: World) -> tuple[int, str]:
     method, path, _ = API[name]
     words = world.words(thing, path)
     address = "/api/v1" + re.sub(r"\{(\w+)\}", lambda match: str(words[match[1]]), path)
+    address += "?q=line" if name == "search_log" else ""
     bearer = {"Authorization": f"Bearer {tokens.create(user=user)}"}
-    body: dict[str, Any] = {"value": "x"} if name == "set_value" else {}
+    body = dict(BODIES.get(name, {}))
     if name == "add_target":
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
     more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}
     status, text = ask(None, method.lower(), address, headers=bearer, **more)
-    for word in {str(thing[key]) for key in ("app", "env", "deploy")}:
+    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock")}:
         text = text.replace(word, "…")
     return status, text
 
@@ -295,18 +333,17 @@ def test_who_may_what_by_the_api(world: World) -> None:
             for who, user in world.people.items():
                 status, text = api_asked(ask, user, name, thing, world)
                 if allowed(who, permission, about, own=own):
-                    right = (
-                        status < 500
-                        and status not in (401, 403)
-                        and (status != 404 or about == NOTHING or name in LACKING)
-                    )
+                    lacks = about == NOTHING or name in LACKING
+                    # another one's lock is for its holder, whatever one may
+                    refused = status in (401, 403) and about != LOCKED
+                    right = status < 500 and not refused and (status != 404 or lacks)
                 else:
                     # whoever has it nowhere is told so before anything is looked for
                     somewhere = permission in MAY[Role(who[1])] and about != NOTHING
                     right = status == (404 if somewhere and not sees(who, about, own=own) else 403)
                 if not right or (who[0] == "there" and "hidden-" in text):
                     wrong.append((name, who, own, status, text[:200]))
-        if about in (TARGET, DEPLOYMENT):
+        if about in (TARGET, DEPLOYMENT, LOCKED):
             person = world.people["there", Role.ADMINISTRATOR]
             assert api_asked(ask, person, name, ABSENT, world) == api_asked(ask, person, name, world.foreign, world)
     assert wrong == []
