@@ -13,7 +13,8 @@ from deployments import lifecycle
 from deployments.page_actions import do, person, said
 from deployments.page_queries.configuration import read_configuration
 from deployments.pages import target_or_404
-from environments.access import DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, in_target, needs
+from environments.access import DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, needs
+from environments.addresses import of_target
 from environments.configuration import changing, delivering, merging, scopes
 from environments.configuration.delivering import Delivery
 from environments.configuration.errors import ConfigurationError
@@ -22,7 +23,7 @@ from environments.models import Environment, Host, Target
 
 
 @require_safe
-@needs(VIEW, in_target)
+@needs(VIEW, of_target)
 def configuration(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What hosts of a target get, and where it comes from."""
     return _show(request, target_or_404(application=application, environment=environment))
@@ -55,7 +56,7 @@ def _show(request: HttpRequest, target: Target, *, form: dict[str, Any] | None =
 
 
 @require_POST
-@needs(MAINTAIN, in_target)
+@needs(MAINTAIN, of_target)
 def set_value(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Set one value. What was typed stays on the page when it is refused, but for a secret."""
     target = target_or_404(application=application, environment=environment)
@@ -75,7 +76,7 @@ def set_value(request: HttpRequest, application: str, environment: str) -> HttpR
 
 
 @require_POST
-@needs(MAINTAIN, in_target)
+@needs(MAINTAIN, of_target)
 def remove_value(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Take a value out of one layer."""
     target = target_or_404(application=application, environment=environment)
@@ -89,7 +90,7 @@ def remove_value(request: HttpRequest, application: str, environment: str) -> Ht
 
 
 @require_POST
-@needs(MAINTAIN, in_target)
+@needs(MAINTAIN, of_target)
 def undo_change(request: HttpRequest, application: str, environment: str, change_id: int) -> HttpResponse:
     """Undo the newest change of a value."""
     target = target_or_404(application=application, environment=environment)
@@ -105,7 +106,7 @@ def undo_change(request: HttpRequest, application: str, environment: str, change
 
 
 @require_POST
-@needs(MAINTAIN, in_target)
+@needs(MAINTAIN, of_target)
 def set_delivery(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Where in a release the configuration lies."""
     target = target_or_404(application=application, environment=environment)
@@ -120,7 +121,7 @@ def set_delivery(request: HttpRequest, application: str, environment: str) -> Ht
 
 
 @require_POST
-@needs(DEPLOY, in_target)
+@needs(DEPLOY, of_target)
 def deploy_configuration(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """What is live, with the configuration of now."""
     target = target_or_404(application=application, environment=environment)
