@@ -31,7 +31,11 @@ LONGEST_QUERY = 100
 @needs(VIEW, anywhere)
 def environments(request: HttpRequest) -> HttpResponse:
     """All environments in their order."""
-    page, everything, standing = read_environments(person(request)), read_card(locks.ALL, person(request)), read_standing()
+    page, everything, standing = (
+        read_environments(person(request)),
+        read_card(locks.ALL, person(request)),
+        read_standing(),
+    )
     told = {place.environment.name: tell_lock(standing, "", place.environment.name) for place in page.places}
     context = {"page": page, "card": everything, "locks": told}
     return answer(request, "deployments/environments.html", context, tag=tag_of(page, everything, sorted(told.items())))

@@ -105,7 +105,15 @@ def _read_fleet(user: User | None = None) -> Fleet:
     progress = read_progress([deploy.pk for deploy in open_deploys] + broken)
     recent = Deploy.objects.filter(theirs).select_related("target__application", "target__environment")
     squares = _read_squares(_first(open_deploys), progress)
-    return Fleet(environments, targets, open_deploys, progress, squares, list(recent.order_by("-id")[:SHOWN_RECENT]), read_standing())
+    return Fleet(
+        environments,
+        targets,
+        open_deploys,
+        progress,
+        squares,
+        list(recent.order_by("-id")[:SHOWN_RECENT]),
+        read_standing(),
+    )
 
 
 _fleet = SharedReading(_read_fleet)
