@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from deployments import host_program, packing
-from deployments.host_program import ArchiveSource, Call, Changes, GitSource, HeldSource, Place, Release, Source
+from deployments import host_program, packing, program_texts
+from deployments.host_values import ArchiveSource, Call, Changes, GitSource, HeldSource, Place, Release, Source
 
 FILES, MEAN_SIZE, CHANGED = 2_000, 10_000, 10
 NONCE = "benchmark0"
@@ -195,7 +195,7 @@ class Ours:
     def _run(self, release: Release, source: Source, files: dict[str, Path], name: str) -> Cost:
         archive = source if isinstance(source, ArchiveSource) else None
         call = Call(self._place, name, 1, NONCE, 0, archive)
-        text = host_program.prepare_program(self._place, release, source, [], [], [], {})
+        text = program_texts.prepare_program(self._place, release, source, [], [], [], {})
         return measured(lambda: run_program(call, text, files))
 
     def _source(self, revision: str) -> tuple[Source, dict[str, Path]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 from deployments import artifacts, builds, packing
-from deployments.host_program import ArchiveSource, Changes, Packed
+from deployments.host_values import ArchiveSource, Changes, Packed
 from environments import repositories
 from environments.models import Application
 

@@ -13,7 +13,8 @@ from django.db import connection
 
 from deployments import host_program, recipes
 from deployments.failures import Fenced, ProgramFailed
-from deployments.host_program import Mark, parse_mark
+from deployments.host_program import parse_mark
+from deployments.host_values import Mark
 from deployments.models import HostRun
 from environments import ssh
 

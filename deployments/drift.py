@@ -12,8 +12,9 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from deployments import blockers, host_program, lifecycle, releases
-from deployments.host_program import Mark, parse_mark
+from deployments import blockers, host_questions, lifecycle, releases
+from deployments.host_program import parse_mark
+from deployments.host_values import Mark
 from deployments.models import Deploy, Drift, HostRun, Kind, Placement, Standing, Trigger
 from deployments.states import ACTIVE, RUN_FINAL, RunStatus
 from environments import ssh
@@ -143,7 +144,7 @@ def _note_hosts(asked: Collection[int], heard: Collection[int]) -> None:
 
 def _ask(host: Host, user: str, path_prepend: tuple[str, ...], targets: Sequence[Target]) -> dict[int, Seen]:
     nonce = secrets.token_hex(8)
-    command = host_program.look_command([target.root for target in targets], path_prepend, nonce=nonce)
+    command = host_questions.look_command([target.root for target in targets], path_prepend, nonce=nonce)
     try:
         with ssh.program(host, user, command) as channel:
             marks = _marks(host, channel, nonce)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError
 
-from deployments import host_program, runs
+from deployments import host_values, runs
 from deployments.claims import ClaimLost
 from deployments.failures import Fenced, ProgramFailed, Stopped, SwitchUnknown
 from deployments.models import HostRun, Placement
@@ -42,7 +42,7 @@ def _write_end(run: HostRun, error: Exception) -> None:
             write_end(run, R.UNREACHABLE, error.kind, f"{error} {what_is_left(run)}")
         case ssh.SSHError():
             write_end(run, R.FAILED, error.kind, str(error))
-        case repositories.RepositoryError() | host_program.HostProgramError():
+        case repositories.RepositoryError() | host_values.HostProgramError():
             write_end(run, R.FAILED, "recipe", f"{error} {what_is_left(run)}")
         case SwitchUnknown():
             write_end(run, R.UNKNOWN, error.kind, f"{error} Compare what runs there, then deploy again.")

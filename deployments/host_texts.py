@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from deployments import host_program, recipes
-from deployments.host_program import Outline
+from deployments import host_values, program_texts, recipes
 from deployments.models import Deploy, HostRun
+from deployments.program_texts import Outline
 from deployments.release_configuration import Configured
 from environments import repositories
 from environments.models import Phase
@@ -15,7 +15,7 @@ class Sent(Protocol):
     """What is streamed, as hosts are told of it."""
 
     @property
-    def source(self) -> host_program.ArchiveSource: ...
+    def source(self) -> host_values.ArchiveSource: ...
 
 
 class Part(Protocol):
@@ -63,7 +63,7 @@ class Texts:
         part: Part,
         alike: tuple[object, ...],
         make: Callable[[Part], Outline],
-        configuration: host_program.HostConfiguration | None = None,
+        configuration: host_values.HostConfiguration | None = None,
     ) -> str:
         """`alike`: besides roles, all of a host that its outline is made of."""
         key = (*alike, *part.run.roles)
@@ -74,10 +74,10 @@ class Texts:
 
     def _prepare(self, part: Part) -> Outline:
         run, deploy = part.run, self._deploy
-        return host_program.prepare_outline(
+        return program_texts.prepare_outline(
             place=recipes.place(deploy),
             release=recipes.release(deploy),
-            source=host_program.HeldSource(pardon=True) if part.held else _source(part),
+            source=host_values.HeldSource(pardon=True) if part.held else _source(part),
             linked_dirs=tuple(deploy.recipe["linked_dirs"]),
             linked_files=tuple(deploy.recipe["linked_files"]),
             steps=() if part.held else recipes.steps(deploy, run, Phase.PREPARE),
@@ -88,15 +88,15 @@ class Texts:
     def _once(self, part: Part) -> Outline:
         deploy = self._deploy
         steps = recipes.steps(deploy, part.run, Phase.ONCE)
-        return host_program.once_outline(recipes.place(deploy), recipes.release(deploy), steps)
+        return program_texts.once_outline(recipes.place(deploy), recipes.release(deploy), steps)
 
     def _task(self, part: Part) -> Outline:
         steps = recipes.steps(self._deploy, part.run, recipes.TASK)
-        return host_program.task_outline(recipes.place(self._deploy), steps)
+        return program_texts.task_outline(recipes.place(self._deploy), steps)
 
     def _finish(self, part: Part) -> Outline:
         run, deploy = part.run, self._deploy
-        return host_program.finish_outline(
+        return program_texts.finish_outline(
             place=recipes.place(deploy),
             release=recipes.release(deploy),
             restart=recipes.steps(deploy, run, Phase.RESTART),
@@ -106,14 +106,14 @@ class Texts:
         )
 
 
-def _source(part: Part) -> host_program.Source:
+def _source(part: Part) -> host_values.Source:
     if part.archive is not None:
         return part.archive.source
     deploy = part.run.deploy
     application = deploy.target.application
     needed = repositories.credentials(application)
     ref = deploy.ref
-    return host_program.GitSource(
+    return host_values.GitSource(
         total=deploy.release.size if deploy.release else 0,
         url=application.repository,
         revision=deploy.revision,

@@ -17,8 +17,8 @@ from typing import IO, cast
 
 import zstandard
 
-from deployments import host_program
-from deployments.host_program import Entry, Packed
+from deployments import manifests
+from deployments.host_values import Entry, Packed
 
 MANIFEST = ".deployer-manifest"
 _BLOCK = 1 << 18
@@ -69,9 +69,9 @@ class Facts:
 
 
 def pack(plain: Path, *, gz: Path, zst: Path) -> Facts:
-    """Pack a tar of safe members. Raises PackingError, host_program.InvalidValue."""
+    """Pack a tar of safe members. Raises PackingError, host_values.InvalidValue."""
     files = dict(_facts(plain))
-    text = host_program.manifest_of(_entry(path, fact) for path, fact in files.items())
+    text = manifests.manifest_of(_entry(path, fact) for path, fact in files.items())
     with tarfile.open(plain, "a") as tar:
         _add_text(tar, text)
     return Facts(
@@ -95,7 +95,7 @@ def pack_changes(base: Facts, new: Facts, new_gz: Path, *, gz: Path) -> Packed:
             if member.isdir() or member.name.removeprefix("./") in changed:
                 tar.addfile(member, whole.extractfile(member) if member.isreg() else None)
         entries = (_entry(path, fact) for path, fact in new.files.items() if path in changed)
-        _add_text(tar, host_program.changes_of(entries, gone))
+        _add_text(tar, manifests.changes_of(entries, gone))
     packed = _write(gz, _gzipped(plain))
     plain.unlink()
     return packed

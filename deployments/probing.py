@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deployments import host_program
+from deployments import host_questions
 from deployments.capistrano import asking
-from deployments.host_program import Mark, Place
+from deployments.host_values import Mark, Place
 from environments import ssh
 from environments.models import Host, Region
 from environments.ssh import ScannedKey
@@ -96,7 +96,7 @@ def _ask(host: Host, user: str, root: str, linked_files: Sequence[str]) -> list[
     place = Place(root, _PLACE)
 
     def command(nonce: str) -> str:
-        return host_program.examine_command(place, nonce=nonce, linked_files=linked_files)
+        return host_questions.examine_command(place, nonce=nonce, linked_files=linked_files)
 
     return asking.ask(host, user, command, {"examined"})
 

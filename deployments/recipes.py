@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from deployments import host_program, task_values
+from deployments import host_values, task_values
 from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.recipe_file import RecipeFile
@@ -70,17 +70,17 @@ def is_command(deploy: Deploy) -> bool:
 
 
 # Values that check themselves when they are made: once for all hosts of a deploy, not once for each.
-_place = lru_cache(maxsize=64)(host_program.Place)
-_release = lru_cache(maxsize=64)(host_program.Release)
-_host_step = lru_cache(maxsize=512)(host_program.HostStep)
+_place = lru_cache(maxsize=64)(host_values.Place)
+_release = lru_cache(maxsize=64)(host_values.Release)
+_host_step = lru_cache(maxsize=512)(host_values.HostStep)
 
 
-def place(deploy: Deploy) -> host_program.Place:
+def place(deploy: Deploy) -> host_values.Place:
     recipe = deploy.recipe
     return _place(recipe["root"], deploy.target.slug, tuple(recipe["path_prepend"]), recipe["shell"], recipe["umask"])
 
 
-def release(deploy: Deploy) -> host_program.Release:
+def release(deploy: Deploy) -> host_values.Release:
     assert deploy.release is not None
     return _release(deploy.release.name, deploy.revision, deploy.number, deploy.by_name)
 
@@ -94,14 +94,14 @@ def step_facts(deploy: Deploy, phase: str, roles: list[str] | None = None) -> li
     ]
 
 
-def steps(deploy: Deploy, run: HostRun, phase: str) -> tuple[host_program.HostStep, ...]:
+def steps(deploy: Deploy, run: HostRun, phase: str) -> tuple[host_values.HostStep, ...]:
     return tuple(
         _host_step(step["name"], step["command"], step["time_limit"], step["silence_limit"], step["sudo"])
         for step in step_facts(deploy, phase, run.roles)
     )
 
 
-def later_steps(deploy: Deploy, run: HostRun) -> tuple[host_program.HostStep, ...]:
+def later_steps(deploy: Deploy, run: HostRun) -> tuple[host_values.HostStep, ...]:
     """What may run on this host after it was prepared; a rollback runs no migrations."""
     once = () if deploy.kind == Kind.ROLLBACK and not is_command(deploy) else (Phase.ONCE,)
     return tuple(step for phase in (*once, Phase.RESTART, Phase.AFTER) for step in steps(deploy, run, phase))

@@ -4,14 +4,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from deployments import archives, blockers, host_program, recipe_file, recipes, release_configuration, releases, secrecy
+from deployments import (
+    archives,
+    blockers,
+    host_program,
+    host_values,
+    recipe_file,
+    recipes,
+    release_configuration,
+    releases,
+    secrecy,
+)
 from deployments.host_texts import Texts
 from deployments.models import Deploy, HostRun, Kind, Placement, Trigger
 from deployments.redaction import masked
 from environments import access, repositories
 from environments.models import Application, Phase, Target, User
 
-NOT_MADE = host_program.ArchiveSource(gz=host_program.Packed(sha256="0" * 64, size=1), total=0)
+NOT_MADE = host_values.ArchiveSource(gz=host_values.Packed(sha256="0" * 64, size=1), total=0)
 _NONCE = "0" * 16
 
 
@@ -54,7 +64,7 @@ class Rehearsal:
 
 @dataclass
 class _Sent:
-    source: host_program.ArchiveSource
+    source: host_values.ArchiveSource
 
 
 @dataclass

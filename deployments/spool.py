@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from deployments.host_program import Mark, parse_mark
+from deployments.host_program import parse_mark
+from deployments.host_values import Mark
 from deployments.redaction import MASK, Literal, Redactor, masked
 
 LONGEST_LINE = 64 * 1024

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from deployments import host_program, log, recipes, runs, upload
+from deployments import host_program, host_values, log, recipes, runs, upload
 from deployments.claims import ClaimLost
 from deployments.failures import Fenced, ProgramFailed, Stopped
-from deployments.host_program import ArchiveSource, Mark, parse_mark
+from deployments.host_program import parse_mark
+from deployments.host_values import ArchiveSource, Mark
 from deployments.jobs import Job
 from deployments.models import HostRun, Program, ProgramPhase
 from deployments.models.logs import Stream
@@ -96,7 +97,7 @@ def _host(run: HostRun) -> Host:
 def _command(job: Job, program: Program, offset: int) -> str:
     run = job.run
     return host_program.start_command(
-        host_program.Call(
+        host_values.Call(
             place=recipes.place(run.deploy),
             name=f"{run.deploy.key}-{program.phase}-{program.attempt}",
             fence=run.fence,

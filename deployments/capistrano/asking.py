@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connection
 
-from deployments.host_program import Mark, parse_mark
+from deployments.host_program import parse_mark
+from deployments.host_values import Mark
 from environments import ssh
 from environments.models import Host
 

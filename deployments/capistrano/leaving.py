@@ -13,7 +13,7 @@ from deployments.blockers import members
 from deployments.capistrano.asking import ask_all
 from deployments.capistrano.refusals import StillAtWork
 from deployments.capistrano.roots import place_of
-from deployments.host_program import Mark
+from deployments.host_values import Mark
 from deployments.models import Deploy, HeldRelease, Placement, Standing
 from deployments.states import ACTIVE, DeployStatus
 from environments import access

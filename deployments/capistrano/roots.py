@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from deployments import host_program
+from deployments import host_questions, host_values
 from deployments.capistrano.asking import ask_all
 from deployments.capistrano.refusals import HasHistory, HostsSilent
-from deployments.host_program import Mark
+from deployments.host_values import Mark
 from environments.models import Host, Target
 
 
@@ -29,7 +29,7 @@ def look(target: Target, hosts: list[Host]) -> dict[str, Root]:
     place = place_of(target)
 
     def command(nonce: str) -> str:
-        return host_program.capistrano_command(place, nonce=nonce)
+        return host_questions.capistrano_command(place, nonce=nonce)
 
     answers = ask_all(hosts, target.user, command, last={"told", "nothing"})
     silent = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
@@ -42,8 +42,8 @@ def look(target: Target, hosts: list[Host]) -> dict[str, Root]:
     return found
 
 
-def place_of(target: Target) -> host_program.Place:
-    return host_program.Place(
+def place_of(target: Target) -> host_values.Place:
+    return host_values.Place(
         root=target.root,
         target=target.slug,
         path_prepend=tuple(target.path_prepend),
@@ -53,7 +53,7 @@ def place_of(target: Target) -> host_program.Place:
 
 
 def read(marks: list[Mark]) -> Root:
-    """The marks of `host_program.capistrano_command`."""
+    """The marks of `host_questions.capistrano_command`."""
     root = Root()
     for mark in marks:
         first, _, second = mark.args.partition(" ")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.host_program import (
+from deployments.host_program import parse_mark, start_command, switch_command
+from deployments.host_values import (
     Call,
     Changes,
     Entry,
@@ -20,13 +21,10 @@ from deployments.host_program import (
     Place,
     Release,
     UnsafeText,
-    manifest_of,
-    parse_mark,
-    prepare_program,
     quote,
-    start_command,
-    switch_command,
 )
+from deployments.manifests import manifest_of
+from deployments.program_texts import prepare_program
 
 PLACE = Place("/srv/shop", "shop/production")
 RELEASE = Release("20261122090000-aaaaaaa", "a" * 40, 1, "Ada")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.host_program import Mark
+from deployments.host_values import Mark
 from deployments.spool import LONGEST_LINE, Lines, Marked, SpoolReader, decode
 
 NONCE = "n0nce5eed0n0nce"

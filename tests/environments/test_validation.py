@@ -8,7 +8,7 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from deployments.host_program import GitSource, Place
+from deployments.host_values import GitSource, Place
 from environments import validation
 from environments.models import Application, Step, Target
 from environments.validation import repository_host

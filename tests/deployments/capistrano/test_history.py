@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from deployments.capistrano.history import History, rolled_back_from, tell
 from deployments.capistrano.roots import Root, read
-from deployments.host_program import Mark
+from deployments.host_values import Mark
 
 A, B, C = "20260101100000", "20260102100000", "20260103100000"
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import Place, Release
+from deployments.host_values import Place, Release
 from tests.deployments.host_program.hosts import Host, Tree, make_tools, release, tree
 from tests.deployments.host_program.looking import processes_with
 

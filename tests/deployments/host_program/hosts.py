@@ -15,26 +15,10 @@ from pathlib import Path
 
 import zstandard
 
-from deployments.host_program import (
-    ArchiveSource,
-    Call,
-    Changes,
-    Entry,
-    HostStep,
-    Mark,
-    Packed,
-    Place,
-    Release,
-    changes_of,
-    manifest_of,
-    parse_mark,
-    prepare_program,
-    program_message,
-    start_command,
-    switch_command,
-    upload_from,
-    wanted,
-)
+from deployments.host_program import parse_mark, program_message, start_command, switch_command, upload_from, wanted
+from deployments.host_values import ArchiveSource, Call, Changes, Entry, HostStep, Mark, Packed, Place, Release
+from deployments.manifests import changes_of, manifest_of
+from deployments.program_texts import prepare_program
 
 NONCE = "n0nce5eed"
 DEADLINE = 90.0

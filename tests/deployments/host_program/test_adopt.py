@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from deployments.host_program import HeldSource, HostStep, Release, finish_program, prepare_program
+from deployments.host_values import HeldSource, HostStep, Release
+from deployments.program_texts import finish_program, prepare_program
 from tests.deployments.host_program.capistrano_root import REVISIONS, make_root, state_of
 from tests.deployments.host_program.hosts import Channel, Host, Tree, prepare, release
 

@@ -8,20 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import (
-    ArchiveSource,
-    Call,
-    Entry,
-    HeldSource,
-    HostStep,
-    Mark,
-    Release,
-    manifest_of,
-    prepare_program,
-    program_message,
-    start_command,
-    wanted,
-)
+from deployments.host_program import program_message, start_command, wanted
+from deployments.host_values import ArchiveSource, Call, Entry, HeldSource, HostStep, Mark, Release
+from deployments.manifests import manifest_of
+from deployments.program_texts import prepare_program
 from tests.deployments.host_program.conftest import MakeHost
 from tests.deployments.host_program.hosts import (
     NONCE,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import Mark, Release, once_program, probe_command
+from deployments.host_questions import probe_command
+from deployments.host_values import Mark, Release
+from deployments.program_texts import once_program
 from tests.deployments.host_program.conftest import MakeHost
 from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import HostStep, Mark, Release, capistrano_command, finish_program, leave_command
+from deployments.host_program import leave_command
+from deployments.host_questions import capistrano_command
+from deployments.host_values import HostStep, Mark, Release
+from deployments.program_texts import finish_program
 from tests.deployments.host_program.capistrano_root import REVISIONS, make_root, state_of
 from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare, release
 from tests.repository import GIT_ENVIRONMENT

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import Changes, HostStep, Mark, Release, changes_of, prepare_program
+from deployments.host_values import Changes, HostStep, Mark, Release
+from deployments.manifests import changes_of
+from deployments.program_texts import prepare_program
 from tests.deployments.host_program.conftest import MakeHost
 from tests.deployments.host_program.hosts import Host, Tree, entries_of, facts_of, packed, prepare, release, tree
 

@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import (
-    HeldSource,
-    HostConfiguration,
-    HostStep,
-    Mark,
-    Release,
-    once_program,
-    prepare_program,
-)
-from deployments.host_values import ConfiguredFile
+from deployments.host_values import ConfiguredFile, HeldSource, HostConfiguration, HostStep, Mark, Release
+from deployments.program_texts import once_program, prepare_program
 from environments.configuration.writing import env_text, export_text
 from tests.deployments.host_program.hosts import Host, Tree, release, tree
 from tests.deployments.host_program.test_steps import HOSTILE

@@ -6,15 +6,9 @@ import signal
 import stat
 from pathlib import Path
 
-from deployments.host_program import (
-    Call,
-    HostStep,
-    Mark,
-    Release,
-    finish_program,
-    once_program,
-    start_command,
-)
+from deployments.host_program import start_command
+from deployments.host_values import Call, HostStep, Mark, Release
+from deployments.program_texts import finish_program, once_program
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import NONCE, Host, Tree, prepare
 from tests.deployments.host_program.looking import naps, processes_with, runner_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import examine_command
+from deployments.host_questions import examine_command
 from tests.deployments.host_program.capistrano_root import make_root, state_of
 from tests.deployments.host_program.hosts import NONCE, Host
 from tests.deployments.host_program.looking import content_of

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from deployments.host_program import Mark, Place, Release
+from deployments.host_values import Mark, Place, Release
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import Host, Tree, prepare
 from tests.deployments.host_program.looking import content_of

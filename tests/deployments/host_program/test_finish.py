@@ -4,15 +4,9 @@ import os
 
 import pytest
 
-from deployments.host_program import (
-    HostStep,
-    Mark,
-    Release,
-    finish_program,
-    observe_command,
-    once_program,
-    probe_command,
-)
+from deployments.host_questions import observe_command, probe_command
+from deployments.host_values import HostStep, Mark, Release
+from deployments.program_texts import finish_program, once_program
 from tests.deployments.host_program.hosts import NONCE, Channel, Host, Tree, prepare, release
 from tests.deployments.host_program.looking import content_of
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import GitSource, HostStep, Mark, Release, finish_program, prepare_program
+from deployments.host_values import GitSource, HostStep, Mark, Release
+from deployments.program_texts import finish_program, prepare_program
 from tests.deployments.host_program.hosts import Host, release
 from tests.deployments.host_program.looking import content_of
 

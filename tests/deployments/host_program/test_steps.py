@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.host_program import HostStep, Mark, Place, Release, prepare_program
+from deployments.host_values import HostStep, Mark, Place, Release
+from deployments.program_texts import prepare_program
 from tests.deployments.host_program.hosts import Host, Tree, prepare, release, tree
 
 HOSTILE = "a 'b' \"c\" $(touch canary) `touch canary` \\ \n; touch canary & * ~ #x !! $HOME\t%s \uff1b\xe9"

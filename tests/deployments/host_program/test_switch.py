@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments import host_program
-from deployments.host_program import Mark, quote
+from deployments.host_values import Mark, quote
 from tests.conftest import Wait
 from tests.deployments.host_program.hosts import Host, Tree, prepare, release
 from tests.deployments.host_program.looking import content_of, processes_with
@@ -118,7 +118,7 @@ def test_a_killed_switch_leaves_the_lock_and_the_link(ready: Host, eventually: W
     ready.switch(release(1))
     channel = ready.arm(release(2))
     channel.wait_for("armed")
-    os.kill(channel.process.pid, signal.SIGKILL)
+    os.killpg(channel.process.pid, signal.SIGKILL)  # the shell waits for its perl
     assert ready.live() == f"releases/{release(1).name}"
     ready.switch(release(2))
     assert not list(ready.state.glob("next-*"))
