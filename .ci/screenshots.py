@@ -48,11 +48,11 @@ TO_WEBP = """async ([data, quality]) => {
 }"""
 
 
-def until(condition: Callable[[], object], seconds: float = DEPLOY_SECONDS) -> None:
+def until(condition: Callable[[], object], seconds: float = DEPLOY_SECONDS, what: str = "This") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"This did not come true within {seconds:.0f} s.")
+            raise TimeoutError(f"{what} did not come true within {seconds:.0f} s.")
         time.sleep(0.2)
 
 
