@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deployments import log
 from tests.browser.conftest import NAMES, QUIET
-from tests.browser.test_deploy import numbers
 from tests.builders import make_user
 from tests.deployer_site.copies import ROOT
 from tests.deployments.fleet import eventually
@@ -117,4 +116,23 @@ def _read(page: Page) -> tuple[list[int], str]:
     count = page.locator("[data-count]")
     expect(count).to_contain_text("sha256", timeout=120_000)
     page.locator("[data-follow]").click()
-    return numbers(page), count.inner_text()
+    return _numbers(page), count.inner_text()
+
+
+def _numbers(page: Page) -> list[int]:
+    """The numbers of all lines, by scrolling through them; what comes later is waited for."""
+    found: set[int] = set()
+    for top in range(0, page.locator(".dp-log").evaluate("box => box.scrollHeight"), 400):
+        rows = page.wait_for_function(
+            """top => {
+                const box = document.querySelector(".dp-log"), seen = document.querySelector(".dp-log-seen");
+                box.scrollTop = top;
+                const edges = box.getBoundingClientRect(), drawn = seen.getBoundingClientRect();
+                if (drawn.top > edges.top + 20 || drawn.bottom < edges.bottom - 40) return false;
+                const rows = [...seen.children];
+                return rows.length && rows.every(row => row.id) && rows.map(row => row.id.slice(1));
+            }""",
+            arg=top,
+        ).json_value()
+        found |= set(map(int, rows))
+    return sorted(found)
