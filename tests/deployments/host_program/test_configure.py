@@ -78,14 +78,16 @@ def test_each_release_keeps_its_own(host: Host, shop: Tree, first: Release) -> N
         ({"a/b": "x"}, "a/b cannot be put there"),
     ],
 )
-def test_what_cannot_lie_there_is_told(host: Host, first: Release, files: dict[str, str], says: str) -> None:
-    held = tree({"folder/x": "y", "out": "-> /tmp", "a": "x"})
+def test_what_cannot_lie_there_is_told(
+    host: Host, first: Release, tmp_path: Path, files: dict[str, str], says: str
+) -> None:
+    held = tree({"folder/x": "y", "out": f"-> {tmp_path}", "a": "x"})
     text = program(host, first, held, configured({}, files), "touch ../../../ran")
     channel = host.run_program(text, archive=held)
     assert channel.marks()[-1].args.startswith("failed ")
     assert any(says in mark.args for mark in channel.marks())
     assert not (host.root.parent / "ran").exists()
-    assert not Path("/tmp/side").exists()
+    assert not (tmp_path / "side").exists()
 
 
 def test_a_link_of_the_revision_is_replaced_and_not_followed(host: Host, first: Release) -> None:
