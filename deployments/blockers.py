@@ -21,11 +21,14 @@ TOLD = ("number", "status", "held", "prepared_at", "by_name")
 
 @dataclass(frozen=True)
 class Known:
-    """What whoever asks has read already: the held locks that apply, the deploy under way, whether there are hosts."""
+    """What whoever asks has read already: the held locks that apply, the deploy under way, whether there are hosts, and
+    whether a deploy waits.
+    """
 
     standing: Sequence[Lock]
     active: Deploy | None
     hosts: bool
+    waits: bool
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def blockers(
     active = known.active if known else active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
-    if not active and not besides and not in_turn:
+    if not active and not besides and not in_turn and (known is None or known.waits):
         found += _who_waits(target, kind, held)
     # what has begun goes on, and the way back is never barred
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()

@@ -76,6 +76,15 @@ def _end(request: HttpRequest) -> datetime | None:
     )
 
 
+def _team(request: HttpRequest) -> Team | None:
+    """The team that is to hold it; None: the person alone."""
+    name = request.POST.get("team", "")
+    found = Team.objects.filter(name=name).first() if name else None
+    if name and found is None:
+        raise Http404(f"No team {name[:63]}.")
+    return found
+
+
 def _held(request: HttpRequest) -> str:
     held = request.POST.get("held", "leave")
     if held not in lifecycle.HELD:
@@ -94,8 +103,7 @@ def take_lock(request: HttpRequest) -> HttpResponse:
         scope = locks.find(text)
     except locks.NothingToLock as missing:
         raise Http404(str(missing)) from None
-    name = request.POST.get("team", "")
-    team = Team.objects.filter(name=name).first() if name else None
+    team = _team(request)
 
     def verb() -> None:
         reason, by = request.POST.get("reason", ""), person(request)

@@ -8,11 +8,13 @@ Errors:
     ├── LastAdministrator   without this person nobody could administer any more
     ├── AlreadySo           nothing would change
     ├── LinkSpent           the link was used, is too old, or its person is disabled
+    ├── NoTime              this is no time of the day
     └── WeakPassword        the password would be guessed
 """
 
 import re
 from collections.abc import Sequence
+from datetime import time
 
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -49,6 +51,10 @@ class AlreadySo(PeopleError):
 
 
 class LinkSpent(PeopleError):
+    pass
+
+
+class NoTime(PeopleError):
     pass
 
 
@@ -131,6 +137,15 @@ def change_password(person: User, *, old: str, new: str) -> None:
     with transaction.atomic():
         _set_password(person, new)
         events.record("person.changed_password", person.username)
+
+
+def set_day_end(person: User, at: str) -> None:
+    """When one's own working day ends, as `18:00`, on the clock of wherever one is. Raises NoTime."""
+    try:
+        ends = time.fromisoformat(at)
+    except ValueError:
+        raise NoTime(f"{at[:40]!r} is no time of the day, as 18:00 is. Nothing was changed.") from None
+    User.objects.filter(pk=person.pk).update(day_ends=ends.replace(second=0, microsecond=0, tzinfo=None))
 
 
 def set_role(person: User, role: str, *, by: User | None) -> None:

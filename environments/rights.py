@@ -2,16 +2,16 @@
 read at most once per request, in two queries; every answer after that is a look at memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db.models import IntegerField, Q, Value
+from django.db.models import IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
-from environments.models import Application, DefaultRoles, Environment, Grant, Role, Target, User
+from environments.models import Application, DefaultRoles, Environment, Grant, Role, Target, Team, User
 from environments.reach import Key, Place
 
 
@@ -78,6 +78,7 @@ class Rights:
 
     given: tuple[Given, ...]
     everyone: Everyone | None
+    teams: Mapping[int, str] = field(default_factory=dict)  # the names of one's teams, by id
 
     def roles_in(self, place: Place) -> set[str]:
         """Roles that count in all of `place`."""
@@ -91,6 +92,7 @@ class Rights:
 
 
 NO_RIGHTS = Rights((), None)
+_TEAM = "team"  # marks a row of teams among those of everyone
 _kept: ContextVar[dict[int, Rights] | None] = ContextVar("rights", default=None)
 
 
@@ -118,7 +120,8 @@ def rights_of(user: User) -> Rights:
     kept = _kept.get()
     if kept is not None and user.pk in kept:
         return kept[user.pk]
-    rights = Rights(_given_to(user), None if user.role == Role.GUEST else everyone())
+    all_may, teams = _read(Team.objects.filter(members=user))
+    rights = Rights(_given_to(user), None if user.role == Role.GUEST else all_may, teams)
     if kept is not None:
         kept[user.pk] = rights
     return rights
@@ -143,12 +146,20 @@ def given_by(grant: Grant) -> Given:
 
 def everyone() -> Everyone:
     """What everyone may, and which environments are protected, in one query."""
+    return _read(Team.objects.none())[0]
+
+
+def _read(teams: QuerySet[Team]) -> tuple[Everyone, dict[int, str]]:
+    """What everyone may, and these teams, in one query."""
+    number = Cast("pk", IntegerField())
     chosen = DefaultRoles.objects.annotate(number=Value(0, IntegerField())).values_list(
         "number", "unprotected", "protected"
     )
-    environments = Environment.objects.filter(protected=True).order_by().annotate(number=Cast("pk", IntegerField()))
-    rows = list(chosen.union(environments.values_list("number", "name", Value("")), all=True))
+    environments = Environment.objects.filter(protected=True).order_by().annotate(number=number)
+    named = teams.order_by().annotate(number=number).values_list("number", "name", Value(_TEAM))
+    rows = list(chosen.union(environments.values_list("number", "name", Value("")), named, all=True))
     roles = next(((unprotected, protected) for number, unprotected, protected in rows if not number), None)
-    closed = [key for number, name, _ in rows if number for key in (number, name)]
+    closed = [key for number, name, what in rows if number and what != _TEAM for key in (number, name)]
     unprotected, protected = roles or (settings.EVERYONE, Role.VIEWER)
-    return Everyone(str(unprotected), str(protected), frozenset(closed))
+    found = Everyone(str(unprotected), str(protected), frozenset(closed))
+    return found, {number: name for number, name, what in rows if number and what == _TEAM}

@@ -160,6 +160,15 @@ def change_password(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_POST
+@needs(SIGNED_IN)
+def set_day_end(request: HttpRequest) -> HttpResponse:
+    """When one's own working day ends: locks offer it as their end."""
+    at = request.POST.get("at", "")
+    told = f"Your working day ends at {at}. Locks that you hold already keep their end."
+    return _act(request, "settings", lambda: people.set_day_end(_person(request), at), told)
+
+
 def _application(request: HttpRequest) -> Application | None:
     """The one that was chosen, of those that one may view; None: all."""
     name = request.POST.get("application", "")

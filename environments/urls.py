@@ -16,6 +16,7 @@ urlpatterns = [
     path("settings", pages.mine, name="settings"),
     path("settings/horn", horn, name="horn"),
     path("settings/password", actions.change_password, name="change-password"),
+    path("settings/day-end", actions.set_day_end, name="set-day-end"),
     path("settings/people", pages.people, name="settings-people"),
     path("settings/people/invite", actions.invite, name="invite"),
     path("settings/people/<str:username>/link", actions.make_link, name="make-link"),

@@ -8,6 +8,7 @@ from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
 from environments import access, locks
 from environments.models import Lock, LockKind, LockQuestion, LockRequest, Target, User
+from environments.rights import rights_of
 
 MOST = 200
 
@@ -42,6 +43,7 @@ class LockCard:
     may_forever: bool = False
     may_take: bool = False
     may_release: bool = False
+    teams: list[str] = field(default_factory=list)
 
     @property
     def tone(self) -> str:
@@ -90,11 +92,7 @@ def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[
     met = [lock.pk for name in names for lock in there[name]]
     for deploy in held_by_any(met) if met else ():
         held.setdefault(deploy.met_lock_id or 0, []).append(deploy)
-    teams = (
-        set(viewer.teams.values_list("pk", flat=True))
-        if any(lock.team_id for n in names for lock in there[n])
-        else set()
-    )
+    teams = rights_of(viewer).teams
     return [_build(scope, viewer, there.get(scope.text, []), lines, asked, held, teams) for scope in scopes]
 
 
@@ -105,7 +103,7 @@ def _build(
     lines: Mapping[str, Sequence[LockRequest]],
     asked: Mapping[int, list[LockQuestion]],
     held: Mapping[int, list[Deploy]],
-    teams: set[int],
+    teams: Mapping[int, str],
 ) -> LockCard:
     lock = next((row for row in rows if not row.machines_only), None)
     closed = next((row for row in rows if row.machines_only), None)
@@ -130,6 +128,7 @@ def _build(
         may_forever=locks.allows(viewer, access.LOCK_FOREVER, scope),
         may_take=lock is not None and not mine and locks.allows(viewer, access.TAKE_LOCKS, scope),
         may_release=lock is not None and (mine or rules),
+        teams=sorted(teams.values()),
     )
 
 

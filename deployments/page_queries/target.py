@@ -84,7 +84,8 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
     standing_locks, opened = locks.applying(target), list(_read_open(target))
     card, wider = cards_of_target(target, user, standing_locks)
     active = next((deploy for deploy in opened if deploy.is_active), None)
-    known = Known(standing_locks, active, any(host.mark.shape != "h-skipped" for host in hosts))
+    waits = any(deploy.status == DeployStatus.WAITING and not deploy.met_lock_id for deploy in opened)
+    known = Known(standing_locks, active, any(host.mark.shape != "h-skipped" for host in hosts), waits)
     drift = sum(host.mark.tone == "warn" for host in hosts)
     return TargetPage(
         target=target,

@@ -82,9 +82,10 @@ def read_waiting(user: User | None = None) -> Waiting:
         Host.objects.filter(sight.of_hosts(user)).exclude(aside="").select_related("zone__region").order_by("aside_at")
     )
     waiting = sum(item.place > 0 for line in lines for item in line.items)
-    held = sum(item.place == 0 for line in lines for item in line.items)
+    begun = [item.deploy for line in lines for item in line.items if item.place == 0]
+    locked = sum(deploy.met_lock is not None for deploy in begun)
     return Waiting(
-        headline=_tell_headline(waiting, held, len(stuck)),
+        headline=_tell_headline(waiting, locked, len(begun) - locked, len(stuck)),
         lines=lines[:MOST],
         more=max(0, len(lines) - MOST),
         stuck=stuck[:MOST_STUCK],
@@ -185,11 +186,12 @@ def _tell_barred(target: Target) -> str:
     return f"{target.environment.name} has no hosts yet. Add one."
 
 
-def _tell_headline(waiting: int, held: int, stuck: int) -> str:
-    if not waiting and not held and not stuck:
+def _tell_headline(waiting: int, locked: int, held: int, stuck: int) -> str:
+    if not (waiting or locked or held or stuck):
         return "Nothing waits."
     parts: Mapping[str, int] = {
         count_words(waiting, "deploy waits", "deploys wait"): waiting,
+        count_words(locked, "is held by a lock", "are held by locks"): locked,
         count_words(held, "is held before it goes live", "are held before they go live"): held,
         count_words(stuck, "target needs someone", "targets need someone"): stuck,
     }

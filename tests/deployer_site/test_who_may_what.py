@@ -43,7 +43,9 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 
 PAGES: dict[tuple[str, str], str] = {
     (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
-    (SIGNED_IN, NOTHING): "home home-rows settings horn change-password settings-tokens make-token revoke-token",
+    (SIGNED_IN, NOTHING): (
+        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
+    ),
     (VIEW, LIST): "locks tell-me palette search waiting activity activity-csv environments hosts settings-steps",
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
     (VIEW, TARGET): "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star",

@@ -1,0 +1,102 @@
+"""Locks as pages show and change them: forms, cards and sentences."""
+
+from datetime import time
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import Settings
+
+from deployments import lifecycle
+from deployments.page_queries.waiting import read_waiting
+from environments.models import Lock, Target, Team, User
+from tests import builders
+from tests.deployments.shop_pages import address, make_shop, sign_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+MOST_QUERIES = 18  # three more than without a lock: who waits, who asks, what is held
+
+
+@pytest.fixture
+def target(tmp_path: Path, settings: Settings) -> Target:
+    return make_shop(tmp_path, settings)
+
+
+@pytest.fixture
+def ada() -> User:
+    return builders.make_user(username="ada", first_name="Ada", last_name="Marsh")
+
+
+@pytest.fixture
+def ben() -> User:
+    return builders.make_user(username="ben", first_name="Ben", last_name="Sato")
+
+
+def take(client: Client, **more: str) -> int:
+    words = {"scope": "shop/staging", "reason": "a demo", "for": "2h", "zone": "Europe/Berlin"}
+    return client.post(reverse("take-lock"), words | more).status_code
+
+
+def test_it_is_held_for_a_team_by_any_of_whom_it_is_given_back(target: Target, ada: User, ben: User) -> None:
+    Team.objects.create(name="payments").members.set([ada, ben])
+    assert 'name="team"' in sign_in(ada).get(address("target")).content.decode()
+    assert take(sign_in(ada), team="payments") == 302
+    lock = Lock.objects.get()
+    assert (lock.holder, lock.team, lock.holder_name) == (ada, Team.objects.get(), "Ada Marsh for the team payments")
+    assert "Ada Marsh for the team payments holds shop/staging" in text_of(sign_in(ben).get("/locks").content)
+    sign_in(ben).post(reverse("release-lock", args=[lock.pk]))
+    assert not Lock.objects.filter(released_at=None).exists()
+
+
+def test_who_is_in_no_team_is_not_asked_which_one(target: Target, ada: User) -> None:
+    Team.objects.create(name="payments")
+    assert 'name="team"' not in sign_in(ada).get(address("target")).content.decode()
+
+
+@pytest.mark.parametrize(("team", "status"), [("payments", 302), ("nobodys", 404)])
+def test_a_team_that_is_not_ones_own_gets_no_lock(team: str, status: int, target: Target, ada: User) -> None:
+    Team.objects.create(name="payments")
+    assert take(sign_in(ada), team=team) == status
+    assert not Lock.objects.exists()
+
+
+def test_a_lock_lasts_until_the_working_day_of_the_person_ends(target: Target, ada: User) -> None:
+    client = sign_in(ada)
+    assert "ends at 16:30" in text_of(client.post(reverse("set-day-end"), {"at": "16:30"}, follow=True).content)
+    assert User.objects.get(pk=ada.pk).day_ends == time(16, 30)
+    assert 'value="16:30"' in client.get("/settings").content.decode()
+    take(client, **{"for": "day-end", "zone": "Asia/Kolkata"})
+    until = Lock.objects.get().until
+    assert until is not None
+    assert f"{until:%H:%M}" == "11:00"  # UTC
+
+
+@pytest.mark.parametrize("at", ["", "25:00", "noon", "18:61"])
+def test_what_is_no_time_of_the_day_changes_nothing(at: str, ada: User, ben: User) -> None:
+    answered = sign_in(ada).post(reverse("set-day-end"), {"at": at}, follow=True)
+    assert "is no time of the day" in text_of(answered.content)
+    assert set(User.objects.values_list("day_ends", flat=True)) == {time(18)}
+
+
+def test_a_deploy_that_a_lock_holds_is_told_as_such(target: Target, ada: User) -> None:
+    builders.make_lock(target=target, by=ada)
+    lifecycle.request_deploy(target=target, ref="main", by=builders.make_user(username="robot"), automatic=True)
+    assert read_waiting().headline == "One is held by a lock."
+
+
+@pytest.mark.parametrize("lines", [0, 1, 10])
+def test_a_page_with_a_lock_costs_a_fixed_number_of_queries(lines: int, target: Target, ada: User, ben: User) -> None:
+    Team.objects.create(name="payments").members.set([ben])
+    lock = builders.make_lock(target=target, by=ada)
+    for _ in range(lines):
+        words = {"for": "1h", "reason": "mine next"}
+        sign_in(builders.make_user()).post(reverse("join-line", args=[lock.pk]), words)
+    client = sign_in(ben)
+    with CaptureQueriesContext(connection) as caught:
+        page = client.get(address("target")).content
+    assert "Locked by Ada Marsh" in text_of(page)
+    assert len(caught) <= MOST_QUERIES
