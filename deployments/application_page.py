@@ -10,7 +10,7 @@ from deployments.page_queries.application import read_application, read_travelle
 from deployments.page_queries.stages import Stage, read_stages
 from deployments.pages import target_or_404
 from environments import repositories
-from environments.access import DEPLOY, VIEW, allows, needs
+from environments.access import DEPLOY, MAINTAIN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import of_application, of_target
 from environments.models import Application
 
@@ -28,8 +28,11 @@ def application(request: HttpRequest, name: str) -> HttpResponse:
     """Its environments side by side, with how far each is behind, and its deploys."""
     page = read_application(_application_or_404(name), user=person(request))
     may = {stage.target.pk for stage in page.stages if allows(request.user, DEPLOY, stage.target)}
+    add = allows_somewhere(request.user, MAINTAIN, application=page.application)
     context = {"page": page, "application": page.application, "deployable": may, "web": web_of(page.application)}
-    return answer(request, "deployments/application.html", context, tag=tag_of(page, sorted(may)))
+    return answer(
+        request, "deployments/application.html", context | {"may_add": add}, tag=tag_of(page, sorted(may), add)
+    )
 
 
 @require_safe

@@ -13,8 +13,9 @@ from deployments.page_queries.home import MOST_ROWS, SHOWN_ROWS, WHICH, Rows, re
 from deployments.page_queries.matrix import Row
 from deployments.page_words import moment_of
 from deployments.pieces import read_page
-from environments.access import SIGNED_IN, needs
+from environments.access import ADMINISTER, SIGNED_IN, allows, needs
 from environments.models import User
+from environments.sight import sees_all
 
 
 @lru_cache(maxsize=2000)
@@ -54,8 +55,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "which": asked["which"],
         "segments": _segments(page.matrix, asked["which"]),
     }
+    may = {"sees_all": sees_all(asked["user"]), "may_administer": allows(asked["user"], ADMINISTER)}
     facts = (page.headline, page.environments, page.now, page.more_now, page.recent)
-    return answer(request, "deployments/home.html", context, tag=tag_of(facts, context["segments"], rows))
+    return answer(request, "deployments/home.html", context | may, tag=tag_of(facts, context["segments"], rows, may))
 
 
 def _segments(matrix: Rows, which: str) -> list[tuple[str, str, int, bool]]:

@@ -18,7 +18,7 @@ from deployments.page_queries.hosts import STATES, Filter, read_hosts
 from deployments.page_queries.locks import read_card, read_standing, tell_lock
 from deployments.pages import target_or_404
 from environments import host_keys, locks, on_hosts, places, setting_aside, ssh
-from environments.access import ADMINISTER, DEPLOY, VIEW, NotAllowed, allows, needs
+from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_environment, of_host, of_host_and_target
 from environments.models import Aside, Environment, Host, HostKey, Zone
 from environments.validation import NAME
@@ -37,8 +37,10 @@ def environments(request: HttpRequest) -> HttpResponse:
         read_standing(),
     )
     told = {place.environment.name: tell_lock(standing, "", place.environment.name) for place in page.places}
-    context = {"page": page, "card": everything, "locks": told}
-    return answer(request, "deployments/environments.html", context, tag=tag_of(page, everything, sorted(told.items())))
+    rules = allows(request.user, ADMINISTER)
+    context = {"page": page, "card": everything, "locks": told, "may_administer": rules}
+    tag = tag_of(page, everything, sorted(told.items()), rules)
+    return answer(request, "deployments/environments.html", context, tag=tag)
 
 
 @require_safe
@@ -54,8 +56,12 @@ def environment(request: HttpRequest, name: str) -> HttpResponse:
     names = [line.target.application.name for line in page.targets]
     told = {application: tell_lock(standing, application, name) for application in names}
     context = {"page": page, "environment": found, "may_deploy": may, "q": q, "card": card, "locks": told}
-    context["deployable"] = deployable
-    tag = tag_of(page, may, card, sorted(told.items()), sorted(deployable))
+    more = {
+        "may_add": allows_somewhere(request.user, MAINTAIN, environment=found),
+        "may_administer": allows(request.user, ADMINISTER),
+    }
+    context |= {"deployable": deployable, **more}
+    tag = tag_of(page, may, card, sorted(told.items()), sorted(deployable), more)
     return answer(request, "deployments/environment.html", context, tag=tag)
 
 

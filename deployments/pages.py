@@ -17,7 +17,7 @@ from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
 from deployments.templatetags.deployer import SIGNS
 from environments import locks, repositories
-from environments.access import DEPLOY, VIEW, allows, needs
+from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, allows, needs
 from environments.addresses import of_target
 from environments.models import Target, User
 
@@ -49,8 +49,12 @@ def target(request: HttpRequest, application: str, environment: str) -> HttpResp
         target=found, user=request.user, before=int(before) if before.isdecimal() and len(before) < 10 else None
     )
     may = allows(request.user, DEPLOY, found)
-    context = {"page": page, "target": found, "may_deploy": may, "before": before}
-    return answer(request, "deployments/target.html", context, tag=tag_of(page, may))
+    more = {
+        "may_maintain": allows(request.user, MAINTAIN, found),
+        "may_administer": allows(request.user, ADMINISTER),
+    }
+    context = {"page": page, "target": found, "may_deploy": may, "before": before} | more
+    return answer(request, "deployments/target.html", context, tag=tag_of(page, may, more))
 
 
 @require_safe

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from environments import preset_docs, sight
-from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, needs
+from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
 from environments.models import Application, Environment, GitHostKey, KeyPair, Region, Role, Token, User, Zone
@@ -27,7 +27,11 @@ LIFETIMES = ((30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until it is
 def show(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """A page of the settings, with its place in their navigation. Never kept by a browser or a proxy."""
     template = f"environments/settings_{name}.html"
-    facts = context | {"here": name, "may_administer": allows(request.user, ADMINISTER)}
+    may = {
+        "may_administer": allows(request.user, ADMINISTER),
+        "may_give": allows_somewhere(request.user, ADMINISTER),  # whoever administers a place gives roles in it
+    }
+    facts = context | {"here": name} | may
     answer = render(request, template, facts, status=status)
     answer["Cache-Control"] = "no-store"
     return answer

@@ -5,6 +5,7 @@ Errors:
     TeamError
     ├── WrongName    this can be no name
     ├── NameTaken    there is one of that name
+    ├── NoSuchPerson nobody of that name may come in
     └── AlreadySo    nothing would change
 """
 
@@ -26,6 +27,10 @@ class WrongName(TeamError):
 
 
 class NameTaken(TeamError):
+    pass
+
+
+class NoSuchPerson(TeamError):
     pass
 
 
@@ -68,6 +73,15 @@ def remove(team: Team, *, by: User | None) -> None:
         if Team.objects.filter(pk=team.pk).delete()[0]:
             events.record("team.removed", _by(by), team=team.name)
     rights.forget()
+
+
+def find_person(username: str) -> User:
+    """Somebody who could be a member, by what was typed. Raises NoSuchPerson."""
+    name = username.strip().lower()
+    found = User.objects.filter(username=name, is_active=True).first()
+    if found is None:
+        raise NoSuchPerson(f"Nobody who may come in is called {name[:80]!r}. Nothing was changed.")
+    return found
 
 
 def add_member(team: Team, person: User, *, by: User | None) -> None:

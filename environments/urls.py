@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from environments import permission_actions, permission_pages
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
@@ -23,6 +24,20 @@ urlpatterns = [
     path("settings/people/<str:username>/role", actions.set_role, name="set-role"),
     path("settings/people/<str:username>/disable", actions.disable, name="disable-person"),
     path("settings/people/<str:username>/enable", actions.enable, name="enable-person"),
+    path("settings/teams", permission_pages.teams, name="settings-teams"),
+    path("settings/teams/make", permission_actions.make_team, name="make-team"),
+    path("settings/teams/<slug:team>/rename", permission_actions.rename_team, name="rename-team"),
+    path("settings/teams/<slug:team>/remove", permission_actions.remove_team, name="remove-team"),
+    path("settings/teams/<slug:team>/members/add", permission_actions.add_member, name="add-member"),
+    path(
+        "settings/teams/<slug:team>/members/<str:username>/remove",
+        permission_actions.remove_member,
+        name="remove-member",
+    ),
+    path("settings/permissions", permission_pages.permissions, name="settings-permissions"),
+    path("settings/permissions/everyone", permission_actions.set_everyones, name="set-everyones"),
+    path("settings/permissions/grants/give", permission_actions.give_grant, name="give-grant"),
+    path("settings/permissions/grants/<int:grant_id>/take", permission_actions.take_grant, name="take-grant"),
     path("settings/tokens", pages.tokens, name="settings-tokens"),
     path("settings/tokens/make", actions.make_token, name="make-token"),
     path("settings/tokens/<int:token_id>/revoke", actions.revoke_token, name="revoke-token"),
@@ -31,6 +46,9 @@ urlpatterns = [
     path("settings/environments", pages.environments, name="settings-environments"),
     path("settings/environments/add", actions.add_environment, name="add-environment"),
     path("settings/environments/<slug:name>/move", actions.move_environment, name="move-environment"),
+    path(
+        "settings/environments/<slug:name>/protect", permission_actions.protect_environment, name="protect-environment"
+    ),
     path("settings/environments/<slug:name>/remove", actions.remove_environment, name="remove-environment"),
     path("settings/regions", pages.regions, name="settings-regions"),
     path("settings/regions/add", actions.add_region, name="add-region"),

@@ -33,6 +33,8 @@ PAGES = (
     ("activity", "Activity", "audit trail events", VIEW, "g a"),
     ("settings", "Settings", "password account", VIEW, "g s"),
     ("settings-people", "People", "users roles invite settings", ADMINISTER, ""),
+    ("settings-teams", "Teams", "members groups settings", ADMINISTER, ""),
+    ("settings-permissions", "Permissions", "roles grants protected everyone who may settings", ADMINISTER, ""),
     ("settings-tokens", "Tokens", "api ci settings", ADMINISTER, ""),
     ("settings-keys", "Keys", "ssh key pair settings", ADMINISTER, ""),
     ("settings-environments", "Environments, in Settings", "order settings", ADMINISTER, ""),

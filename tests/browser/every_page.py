@@ -31,6 +31,8 @@ PAGES = {
     "edit-target": f"{TARGET}/edit",
     "settings": "/settings",
     "settings-people": "/settings/people",
+    "settings-teams": "/settings/teams",
+    "settings-permissions": "/settings/permissions",
     "settings-tokens": "/settings/tokens",
     "settings-keys": "/settings/keys",
     "settings-environments": "/settings/environments",

@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
+from environments import granting, teams
 from environments.access import _GRANTED, ADMINISTER, ANYONE
 from environments.models import Role, Task, User
 from tests import builders
@@ -50,6 +51,8 @@ class World:
         Task.objects.create(target=self.target, name="restart", command="true")
         self.people = {role: builders.make_user(username=f"a-{role}", role=role) for role in ROLES if role}
         builders.make_token(user=self.people[Role.VIEWER])
+        painters = teams.make("painters", by=None)
+        self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
         self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
         self.question = self.lock.questions.create(
             by=self.people[Role.ADMINISTRATOR], by_name="An administrator", text="May I?", asked_at=self.lock.since
@@ -65,6 +68,8 @@ class World:
             "deploy_id": self.deploy.pk,
             "host": "web-1",
             "username": f"a-{Role.VIEWER}",
+            "team": "painters",
+            "grant_id": self.grant.pk,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
             "lock_id": self.lock.pk,
@@ -132,7 +137,8 @@ def test_only_administrators_open_these() -> None:
     assert len(setting_up) >= 22
     places = ("add", "move", "remove")
     names = [*kinds, *acts, *(f"{act}-environment" for act in places), "add-region", "change-region", "remove-region"]
-    names += [*setting_up, "place-host"]
+    names += [*setting_up, "place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
+    names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 
 

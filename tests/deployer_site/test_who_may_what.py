@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from deployments.api.api import api
 from deployments.states import DeployStatus
-from environments import granting, locks, tokens
+from environments import granting, locks, teams, tokens
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, SIGNED_IN, TAKE_LOCKS, VIEW
 from environments.models import Role, Task, User
 from tests import builders
@@ -44,7 +44,7 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 PAGES: dict[tuple[str, str], str] = {
     (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
     (SIGNED_IN, NOTHING): (
-        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
+        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token settings-teams"
     ),
     (VIEW, LIST): "locks tell-me palette search waiting activity activity-csv environments hosts settings-steps",
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
@@ -64,11 +64,14 @@ PAGES: dict[tuple[str, str], str] = {
     (MAINTAIN, APPLICATION): "connect-application check-repository read-repository choose-branch renew-key",
     (MAINTAIN, "within_environment"): "check-host check-all-hosts",
     (ADMINISTER, APPLICATION): "remove-application",
+    (ADMINISTER, ENVIRONMENT): "protect-environment",
+    (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
         "settings-people invite make-link set-role disable-person enable-person settings-keys upload-key"
         " settings-environments add-environment move-environment remove-environment settings-regions add-region"
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
+        " make-team rename-team remove-team add-member remove-member set-everyones"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -127,6 +130,10 @@ class World:
                 granting.give(person, role, **place, by=None)
                 self.people["there", role] = person
         builders.make_token(user=self.people["everywhere", Role.VIEWER])
+        for name, thing in (("painters", self.own), ("plumbers", self.foreign)):  # who gives roles sees all teams
+            team, target, thing["team"] = teams.make(name, by=None), thing["target"], name
+            place = {"application": target.application, "environment": target.environment}
+            thing["grant"] = granting.give(team, Role.DEPLOYER, **place, by=None).pk
         for thing in (self.own, self.foreign):
             scope = locks.find(f"{thing['app']}/{thing['env']}")
             until = locks.clock() + timedelta(hours=1)
@@ -159,7 +166,15 @@ class World:
             name = "restart"
         token = self.people["everywhere", Role.VIEWER].tokens.first()
         assert token
-        people = {"username": "all-viewer", "token_id": token.pk, "key": "MQ", "token": "spent", "secret": "spent"}
+        people = {
+            "team": thing["team"],
+            "grant_id": thing["grant"],
+            "username": "all-viewer",
+            "token_id": token.pk,
+            "key": "MQ",
+            "token": "spent",
+            "secret": "spent",
+        }
         places = {
             "application": thing["app"],
             "environment": thing["env"],
@@ -183,6 +198,8 @@ ABSENT = {
     "deploy": 987654,
     "key": 987654,
     "lock": 987654,
+    "grant": 987654,
+    "team": "absent",
 }
 
 

@@ -61,7 +61,7 @@ ADDRESSES = [
         "/activity?application=shop",
     ),
     *("/settings", "/settings/people", "/settings/tokens", "/settings/keys", "/settings/environments"),
-    *("/settings/regions", "/settings/steps"),
+    *("/settings/regions", "/settings/steps", "/settings/teams", "/settings/permissions"),
 ]
 
 

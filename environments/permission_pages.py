@@ -1,0 +1,100 @@
+"""Settings → Teams and Settings → Permissions as they are read; permission_actions holds what changes something."""
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from environments import sight
+from environments.access import ADMINISTER, SIGNED_IN, administered, allows, needs
+from environments.addresses import anywhere
+from environments.models import GRANTED_ROLES, Application, Environment, Grant, Target, Team, User
+from environments.models.grants import EVERYONES_ROLES
+from environments.rights import everyone, place_of
+from environments.settings_pages import PAGE, show
+from environments.who_may import WhoMay, who_may
+
+MOST_NAMES = 500  # in a list to choose from
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _asked(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:100]
+
+
+@require_safe
+@needs(SIGNED_IN)
+def teams(request: HttpRequest) -> HttpResponse:
+    """For administrators all teams, with what changes them; for others those they are in."""
+    may, q = allows(request.user, ADMINISTER), _asked(request)
+    rows = Team.objects.annotate(number=Count("grants")).prefetch_related("members").order_by("name")
+    if not may:
+        rows = rows.filter(pk__in=Team.objects.filter(members=_person(request)).order_by().values("pk"))
+    if q:
+        rows = rows.filter(name__icontains=q.lower())
+    found = list(rows[: PAGE + 1])
+    context = {"teams": found[:PAGE], "more": len(found) > PAGE, "q": q}
+    return show(request, "teams", context | {"people": _people() if may else []})
+
+
+@require_safe
+@needs(ADMINISTER, anywhere)
+def permissions(request: HttpRequest) -> HttpResponse:
+    """What everyone may, what is protected, who was granted what; of that what one administers."""
+    person, base = _person(request), everyone()
+    places = [
+        (row, base.role_in(place_of(environment=row)))
+        for row in Environment.objects.order_by("position", "name")
+        if allows(person, ADMINISTER, environment=row)
+    ]
+    context = {"everyone": base, "everyones_roles": EVERYONES_ROLES, "places": places, "roles": GRANTED_ROLES}
+    return show(request, "permissions", context | _grants(request) | _choices(person) | _told(request, person))
+
+
+def _grants(request: HttpRequest) -> dict[str, Any]:
+    """What was granted, as far as one administers where it counts, the widest first."""
+    q = _asked(request)
+    rows = Grant.objects.filter(administered(_person(request))).select_related(
+        "person", "team", "application", "environment"
+    )
+    if q:
+        names = ("person__username", "team__name", "application__name", "environment__name")
+        wanted = Q()
+        for name in names:
+            wanted |= Q(**{f"{name}__icontains": q.lower()})
+        rows = rows.filter(wanted)
+    found = list(rows.order_by("application__name", "environment__position", "team__name", "person__username", "pk"))
+    return {"grants": found[:PAGE], "more": max(len(found) - PAGE, 0), "q": q}
+
+
+def _choices(person: User) -> dict[str, Any]:
+    """What the form of a new grant offers."""
+    applications = Application.objects.filter(sight.of_applications(person)).order_by("name")
+    environments = Environment.objects.filter(sight.of_environments(person)).order_by("position", "name")
+    return {
+        "people": _people(),
+        "teams": Team.objects.order_by("name").values_list("name", flat=True)[:MOST_NAMES],
+        "applications": applications.values_list("name", flat=True)[:MOST_NAMES],
+        "environments": environments.values_list("name", flat=True)[:MOST_NAMES],
+    }
+
+
+def _told(request: HttpRequest, person: User) -> dict[str, Any]:
+    """Who may do what at the chosen target; without a choice at the first one."""
+    targets = Target.objects.filter(administered(person)).select_related("application", "environment")
+    found = list(targets.order_by("application__name", "environment__position", "name")[:MOST_NAMES])
+    slug = request.GET.get("at", "")
+    chosen = next((target for target in found if target.slug == slug or not slug), None)
+    if chosen is None and slug:
+        raise Http404(f"No target {slug}.")
+    told: WhoMay | None = who_may(chosen) if chosen else None
+    return {"targets": [target.slug for target in found], "chosen": chosen, "told": told}
+
+
+def _people() -> QuerySet[User]:
+    return User.objects.filter(is_active=True).order_by("username")[:MOST_NAMES]

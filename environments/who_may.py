@@ -1,0 +1,87 @@
+"""Who may do what at a target, and why: the same rows as the gate reads, for everyone at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from environments.granting import tell_place
+from environments.models import Grant, Role, Target, Team, User
+from environments.rights import everyone, place_of
+
+MOST = 200
+_ORDER = list(Role)  # from the one that may most to the one that may least
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A role that counts at the target, and where it comes from."""
+
+    role: Role
+    words: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A person, what they are at the target, and all that makes them so, the strongest first."""
+
+    person: User
+    reasons: tuple[Reason, ...]
+
+    @property
+    def role(self) -> Role:
+        return self.reasons[0].role
+
+
+@dataclass(frozen=True)
+class WhoMay:
+    """Those who are more than everyone, or were granted something, by name; `others` are just `everyone`."""
+
+    lines: list[Line]
+    more: int
+    everyone: Role
+    others: int
+    guests: int  # who do not see it at all
+
+
+def who_may(target: Target) -> WhoMay:
+    """Five queries, however many people there are; at most MOST of them by name."""
+    base = Role(everyone().role_in(place_of(target)))
+    held = _held_at(target)
+    stronger = _ORDER[: _ORDER.index(base)]
+    people = User.objects.filter(is_active=True)
+    named = people.filter(Q(is_superuser=True) | Q(role__in=stronger) | Q(pk__in=held)).order_by("username")
+    lines = [Line(person, _reasons(person, held.get(person.pk, ()), base)) for person in named]
+    lines.sort(key=lambda line: (_ORDER.index(line.role), line.person.username))
+    unnamed = people.filter(is_superuser=False).exclude(role__in=stronger).exclude(pk__in=held)
+    guests = unnamed.filter(role=Role.GUEST).count()
+    others = unnamed.exclude(role=Role.GUEST).count()
+    return WhoMay(lines[:MOST], max(len(lines) - MOST, 0), base, others, guests)
+
+
+def _held_at(target: Target) -> Mapping[int, list[Reason]]:
+    """By person: what was granted to them or to a team of theirs that counts at the target."""
+    grants = Grant.objects.filter(
+        Q(application=None) | Q(application=target.application_id),
+        Q(environment=None) | Q(environment=target.environment_id),
+    ).select_related("team", "application", "environment")
+    found: dict[int, list[Reason]] = defaultdict(list)
+    of_teams: dict[int, list[Reason]] = defaultdict(list)
+    for grant in grants:
+        place = tell_place(grant.application, grant.environment)
+        if grant.person_id:
+            found[grant.person_id].append(Reason(Role(grant.role), f"given {place}"))
+        elif grant.team:
+            of_teams[grant.team.pk].append(Reason(Role(grant.role), f"team {grant.team.name}, given {place}"))
+    for team, person in Team.members.through.objects.filter(team__in=of_teams).values_list("team_id", "user_id"):
+        found[person] += of_teams[team]
+    return found
+
+
+def _reasons(person: User, held: Iterable[Reason], base: Role) -> tuple[Reason, ...]:
+    own, guest = Role(person.role), person.role == Role.GUEST
+    reasons = [Reason(Role.ADMINISTRATOR, "administers all")] if person.is_superuser else []
+    reasons += [] if guest else [Reason(own, "own role")]
+    reasons += [*held, *([] if guest else [Reason(base, "everyone")])]
+    return tuple(sorted(reasons, key=lambda reason: _ORDER.index(reason.role)))
