@@ -28,7 +28,7 @@ def application(request: HttpRequest, name: str) -> HttpResponse:
     """Its environments side by side, with how far each is behind, and its deploys."""
     page = read_application(_application_or_404(name), user=person(request))
     may = {stage.target.pk for stage in page.stages if allows(request.user, DEPLOY, stage.target)}
-    add = allows_somewhere(request.user, MAINTAIN, application=page.application)
+    add = not page.stages and allows_somewhere(request.user, MAINTAIN, application=page.application)
     context = {"page": page, "application": page.application, "deployable": may, "web": web_of(page.application)}
     return answer(
         request, "deployments/application.html", context | {"may_add": add}, tag=tag_of(page, sorted(may), add)

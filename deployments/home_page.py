@@ -55,7 +55,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "which": asked["which"],
         "segments": _segments(page.matrix, asked["which"]),
     }
-    may = {"sees_all": sees_all(asked["user"]), "may_administer": allows(asked["user"], ADMINISTER)}
+    begins = not page.matrix.all and allows(asked["user"], ADMINISTER)  # asked where there is a button for it
+    may = {"sees_all": sees_all(asked["user"]), "may_administer": begins}
     facts = (page.headline, page.environments, page.now, page.more_now, page.recent)
     return answer(request, "deployments/home.html", context | may, tag=tag_of(facts, context["segments"], rows, may))
 
