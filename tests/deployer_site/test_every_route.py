@@ -14,7 +14,7 @@ from pytest_django import Settings
 from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, teams
-from environments.access import _GRANTED, ADMINISTER, ANYONE
+from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
 from environments.models import Role, Task, User
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
@@ -137,7 +137,9 @@ def test_only_administrators_open_these() -> None:
     assert len(setting_up) >= 22
     places = ("add", "move", "remove")
     names = [*kinds, *acts, *(f"{act}-environment" for act in places), "add-region", "change-region", "remove-region"]
-    names += [*setting_up, "place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
+    needed_there = {getattr(ROUTES[name].callback, "needs", "") for name in setting_up}
+    assert needed_there == {ADMINISTER, MAINTAIN}  # whoever maintains a place sets up what is in it
+    names += ["place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
     names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 
