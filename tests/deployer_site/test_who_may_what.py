@@ -44,7 +44,8 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 PAGES: dict[tuple[str, str], str] = {
     (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
     (SIGNED_IN, NOTHING): (
-        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token settings-teams"
+        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
+        " settings-teams"
     ),
     (VIEW, LIST): "locks tell-me palette search waiting activity activity-csv environments hosts settings-steps",
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
