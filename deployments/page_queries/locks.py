@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
+from deployments.page_queries.words import count_words
 from environments import access, locks
 from environments.models import Lock, LockKind, LockQuestion, LockRequest, Target, User
 from environments.rights import rights_of
@@ -226,5 +227,5 @@ def read_locks(viewer: User) -> LocksPage:
 def _tell_headline(number: int, mine: int) -> str:
     if not number:
         return "Nothing is locked."
-    told = "One place is locked" if number == 1 else f"{number} places are locked"
+    told = count_words(number, "place is locked", "places are locked")
     return told + (f", {mine} by you." if mine else ".")

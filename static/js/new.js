@@ -96,10 +96,11 @@
 
   function tellTrouble(event, words) {
     if (event.detail.elt.matches("[hx-trigger^=every]")) return; // it asks again by itself, and nobody waits for it
-    const note = document.createElement("p");
+    const note = document.createElement("div"), text = document.createElement("p");
     note.className = "dp-notice dp-bad dp-t24";
     note.setAttribute("role", "alert");
-    note.textContent = words;
+    text.textContent = words;
+    note.append(text);
     document.getElementById("plan").replaceChildren(note);
   }
 })();

@@ -4,6 +4,7 @@
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
   const soon = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+  const today = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
 
   // The server's clock, so that a wrong one here shows no negative times.
   const served = new Date(document.documentElement.dataset.now || Date.now());
@@ -35,7 +36,7 @@
         continue;
       }
       if (element.dataset.as === "at") {
-        const text = soon.format(at);
+        const text = (at.toDateString() === new Date(now).toDateString() ? today : soon).format(at);
         if (element.textContent !== text) element.textContent = text;
         continue;
       }
