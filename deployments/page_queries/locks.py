@@ -9,7 +9,7 @@ from deployments.models import Deploy
 from deployments.page_queries.words import count_words
 from environments import access, locks
 from environments.models import Lock, LockKind, LockQuestion, LockRequest, Target, User
-from environments.rights import rights_of
+from environments.rights import teams_of
 
 MOST = 200
 
@@ -93,8 +93,13 @@ def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[
     met = [lock.pk for name in names for lock in there[name]]
     for deploy in held_by_any(met) if met else ():
         held.setdefault(deploy.met_lock_id or 0, []).append(deploy)
-    teams = rights_of(viewer).teams
-    return [_build(scope, viewer, there.get(scope.text, []), lines, asked, held, teams) for scope in scopes]
+    # asked first: who is no administrator has the teams read along with the rights
+    rules = [locks.allows(viewer, access.ADMINISTER, scope) for scope in scopes]
+    teams = teams_of(viewer)
+    return [
+        _build(scope, viewer, there.get(scope.text, []), lines, asked, held, teams, may)
+        for scope, may in zip(scopes, rules, strict=True)
+    ]
 
 
 def _build(
@@ -105,6 +110,7 @@ def _build(
     asked: Mapping[int, list[LockQuestion]],
     held: Mapping[int, list[Deploy]],
     teams: Mapping[int, str],
+    rules: bool,
 ) -> LockCard:
     lock = next((row for row in rows if not row.machines_only), None)
     closed = next((row for row in rows if row.machines_only), None)
@@ -112,7 +118,6 @@ def _build(
     waiting = lines.get(scope.text, ())
     line = _tell_line(lock, [row for row in waiting if not row.tell_only], viewer)
     questions = asked.get(lock.pk, []) if lock else []
-    rules = locks.allows(viewer, access.ADMINISTER, scope)
     return LockCard(
         scope=scope.text,
         place=scope.place,
