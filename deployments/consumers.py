@@ -3,9 +3,10 @@
 Words on the channel layer only say that there may be something new. What is sent is always read from the database,
 from this reader's own next line on; with the layer down the same reader looks once a second.
 
-Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong; 4403 not allowed (any more);
-4404 no such deploy; 4429 this person has too many logs open; 1013 the reader takes nothing: it may come back and go
-on where it was.
+Close codes: 1000 the deploy is over and all was sent; 4400 a parameter is wrong, or the reader said something; 4403 not
+allowed (any more); 4404 no such deploy; 4429 this person has too many logs open; 4408 the reader takes nothing, 4500
+something broke here: it may come back and go on where it was. An application may send 1000 and 3000 to 4999 only; with
+any other code the server under us closes nothing, and the reader would wait for ever.
 """
 
 import asyncio
@@ -134,7 +135,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Nothing is expected from a reader."""
-        await self.close(code=1008)
+        await self.close(code=4400)
 
     async def disconnect(self, code: int) -> None:
         self._held.close()
@@ -143,7 +144,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
             await asyncio.wait([self._task])
 
     async def _serve(self) -> None:
-        code = 1011
+        code = 4500
         try:
             if not await self._still_permitted():
                 code = 4404  # as where there is no such deploy
@@ -155,7 +156,7 @@ class LogConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels car
                 open_for.enter_context(hearing(live.group(self.deploy_id), self))
                 code = await self._follow()
         except TimeoutError:
-            code = 1013
+            code = 4408
         finally:
             await self.close(code=code)
 

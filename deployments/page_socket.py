@@ -5,8 +5,8 @@ reconnect and a stop of the web process are one path: look again. The page says 
 deploys its navigation says are waiting: `{"topics": ["event", "target/shop/staging"], "waiting": 2}`. When that is no
 longer so it is told the number, for which no page has to be read again: `{"waiting": 3}`.
 
-Close codes: 1008 what came is no list of topics; 4403 not allowed (any more); 4429 this person has too many pages
-open; 1013 the page takes nothing.
+Close codes: 4400 what came is no list of topics; 4403 not allowed (any more); 4429 this person has too many pages
+open; 4408 the page takes nothing; 4500 something broke here.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
         try:
             shown = read_shown(text_data)
         except WrongTopics as wrong:
-            await self.close(code=1008, reason=str(wrong))
+            await self.close(code=4400, reason=str(wrong))
             return
         if self._ticket.sees_all:
             self.topics = self._viewable = shown.topics
@@ -137,12 +137,12 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
         self._word.set()
 
     async def _serve(self) -> None:
-        code = 1011
+        code = 4500
         try:
             with watching(self):
                 code = await self._follow()
         except TimeoutError:
-            code = 1013
+            code = 4408
         finally:
             await self.close(code=code)
 

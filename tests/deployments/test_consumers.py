@@ -3,7 +3,10 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,11 +14,12 @@ from asgiref.sync import sync_to_async
 from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from deployments import consumers, lifecycle, live, log, watching, words
+from deployments import consumers, lifecycle, live, log, page_socket, watching, words
 from deployments.api.representation import deploys, represent
+from deployments.consumers import LogConsumer
 from deployments.models import Deploy
 from deployments.states import DeployStatus
 from environments.models import Token, User
@@ -290,7 +294,28 @@ async def test_whoever_talks_to_it_is_cut_off(scene: Scene) -> None:
     deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
     async with opened(deploy.pk, scene.token) as socket:
         await socket.communicator.send_to(text_data=json.dumps({"hello": "there"}))
-        assert [frame async for frame in socket.frames()][-1] == {"close": 1008}
+        assert [frame async for frame in socket.frames()][-1] == {"close": 4400}
+
+
+async def test_a_log_that_breaks_says_so_and_can_be_asked_for_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogConsumer, "_still_permitted", broken)
+    async with opened(scene.deploy.pk, scene.token) as socket:
+        assert await socket.frame() == {"close": 4500}
+
+
+async def broken(self: LogConsumer) -> bool:
+    raise OperationalError("database is locked")
+
+
+@pytest.mark.parametrize("module", [consumers, page_socket])
+def test_a_socket_closes_with_codes_that_an_application_may_send(module: ModuleType) -> None:
+    """The server refuses others, and leaves the reader without an answer."""
+    text = Path(module.__file__ or "").read_text()
+    codes = {int(code) for code in re.findall(r"(?:code ?= ?|return )(\d{4})\b", text)}
+    assert {4400, 4403, 4408, 4429, 4500} <= codes
+    assert all(code == 1000 or 3000 <= code <= 4999 for code in codes)
 
 
 async def test_many_who_read_the_same_cost_one_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,7 +263,7 @@ class TestDoor:
     async def test_what_is_no_list_of_topics_ends_it(self, said: str, scene: Scene) -> None:
         async with page(scene) as socket:
             await socket.communicator.send_to(text_data=said)
-            assert await socket.frame() == {"close": 1008}
+            assert await socket.frame() == {"close": 4400}
 
     async def test_a_right_that_is_taken_away_closes_it(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(page_socket, "PERMIT_SECONDS", 0.05)
