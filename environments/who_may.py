@@ -33,6 +33,16 @@ class Line:
     def role(self) -> Role:
         return self.reasons[0].role
 
+    @property
+    def strongest(self) -> list[Reason]:
+        """Each of these alone makes them what they are."""
+        return [reason for reason in self.reasons if reason.role == self.role]
+
+    @property
+    def weaker(self) -> list[Reason]:
+        """What would be left without those."""
+        return [reason for reason in self.reasons if reason.role != self.role]
+
 
 @dataclass(frozen=True)
 class WhoMay:
