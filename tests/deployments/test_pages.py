@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from deployments.models import Deploy
 from deployments.states import DeployStatus, RunStatus
+from environments import granting
 from environments.models import Role, Target, User
 from tests import builders
 from tests.deployments.shop_pages import address, make_shop, sign_in, text_of
@@ -87,6 +88,27 @@ class TestWhoMaySee:
 class TestReading:
     def test_an_empty_installation_says_what_to_do_first(self, deployer: User) -> None:
         assert "An administrator connects the first application" in text_of(sign_in(deployer).get("/").content)
+
+    def test_a_guest_reads_that_they_are_one(self, target: Target) -> None:
+        guest = builders.make_user(username="guest", role=Role.GUEST)
+        nothing = sign_in(guest).get("/").content
+        assert "Nothing is open to you yet You are a guest here" in text_of(nothing)
+        assert b"data-topics" not in nothing  # no socket is open to them either
+        granting.give(guest, Role.VIEWER, application=target.application, by=None)
+        some = sign_in(guest).get("/").content
+        assert "You are a guest here" in text_of(some)
+        assert b"data-topics" in some
+        granting.give(guest, Role.VIEWER, by=None)
+        assert "You are a guest here" not in text_of(sign_in(guest).get("/").content)
+
+    def test_what_was_granted_shows_the_buttons_for_it(self, target: Target, viewer: User) -> None:
+        place = {"application": target.application, "environment": target.environment}
+        assert "/shop/staging/edit" not in sign_in(viewer).get("/shop/staging/").content.decode()
+        granting.give(viewer, Role.MAINTAINER, **place, by=None)
+        assert "/shop/staging/edit" in sign_in(viewer).get("/shop/staging/").content.decode()
+        granting.give(viewer, Role.ADMINISTRATOR, by=None)
+        target.environment.memberships.all().delete()
+        assert "/hosts/add?environment=staging" in sign_in(viewer).get("/environments/staging").content.decode()
 
     def test_what_one_has_already_is_not_sent_again(self, target: Target, deployer: User) -> None:
         client = sign_in(deployer)
