@@ -102,9 +102,8 @@ class TestReading:
         assert "You are a guest here" not in text_of(sign_in(guest).get("/").content)
 
     def test_what_was_granted_shows_the_buttons_for_it(self, target: Target, viewer: User) -> None:
-        place = {"application": target.application, "environment": target.environment}
         assert "/shop/staging/edit" not in sign_in(viewer).get("/shop/staging/").content.decode()
-        granting.give(viewer, Role.MAINTAINER, **place, by=None)
+        granting.give(viewer, Role.MAINTAINER, application=target.application, environment=target.environment, by=None)
         assert "/shop/staging/edit" in sign_in(viewer).get("/shop/staging/").content.decode()
         granting.give(viewer, Role.ADMINISTRATOR, by=None)
         target.environment.memberships.all().delete()
