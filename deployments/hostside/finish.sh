@@ -38,8 +38,17 @@ own_releases() {
     set -f
 }
 
-# Kept: what serves, the last two good ones, $protect, and of the others as many as make $keep in all. Those that never
-# proved good go first, the oldest before the others. Only what has our record is looked at.
+# Sets $recent: the two releases that were found good last; after a rollback these are not the two newest.
+recently_good() {
+    recent=
+    for old in $(cd "$state/releases" && set +f && ls -t -- */good 2>/dev/null); do
+        recent="$recent ${old%/good}"
+        case $recent in *" "*" "*) break ;; esac
+    done
+}
+
+# Kept: what serves, the newest two good ones, the two found good last, $protect, and of the others as many as make $keep
+# in all. Those that never proved good go first, the oldest before the others. Only what has our record is looked at.
 clean_releases() {
     live_release
     own_releases
@@ -59,8 +68,11 @@ clean_releases() {
             [ "$stays" ] || doubtful="$old $doubtful"
         fi
     done
+    recent=
+    [ "$counted" -le "$keep" ] || [ ! "$proved" ] || recently_good
     for old in $doubtful $proved; do
         [ "$counted" -gt "$keep" ] || break
+        case "$recent " in *" $old "*) continue ;; esac
         counted=$((counted - 1))
         remove_release "$old" || say "release $old could not be removed"
     done

@@ -143,9 +143,9 @@ class RunningProgram:
         self._note("good", self.release)
 
     def _clean_up(self) -> None:
-        """Kept: what serves, the last two good by their names, the newest, and what is protected."""
+        """Kept: what serves, the two newest good ones, the two found good last, the newest, and what is protected."""
         good = 0
-        kept = {self.host.current, self.release, *self.protected.split()}
+        kept = {self.host.current, self.release, *self.protected.split(), *self.host.good[-2:]}
         for counted, name in enumerate(sorted(self.host.releases, reverse=True), 1):
             stays = counted <= self.keep or name in kept
             if self.host.releases[name].good and good < 2:

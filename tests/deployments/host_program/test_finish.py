@@ -94,6 +94,17 @@ def test_what_is_protected_or_live_stays(host: Host, shop: Tree) -> None:
     assert releases(host) == {release(n).name for n in (4, 9)}
 
 
+def test_what_one_went_back_to_is_there_to_go_back_to_again(any_host: Host, shop: Tree) -> None:
+    for n in range(1, 6):
+        record(any_host, n, "good")
+        mark = any_host.state / "releases" / release(n).name / "good"
+        os.utime(mark, (1000 * n, 1000 * n))
+    back = any_host.state / "releases" / release(2).name / "good"
+    os.utime(back, (9000, 9000))  # found good again, after 3 to 5
+    deploy(any_host, shop, 6, OK, keep=3)
+    assert releases(any_host) == {release(n).name for n in (2, 5, 6)}
+
+
 def test_failed_ones_go_first_and_then_the_oldest(host: Host, shop: Tree) -> None:
     for n, mark in [(1, "good"), (2, "bad"), (3, "good"), (4, "good"), (5, "bad"), (6, "good")]:
         record(host, n, mark)
