@@ -24,13 +24,13 @@ class Requests:
     def __init__(self) -> None:
         self.begun: list[int] = []
         self.go_on = [asyncio.Event() for _ in range(AT_ONCE * 3)]
-        self.threads: list[int] = []
+        self.threads: list[threading.Thread] = []  # their numbers are given out again
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.begun.append(scope["number"])
         if scope.get("answers"):
             await send(START)
-        self.threads.append(await sync_to_async(threading.get_ident)())
+        self.threads.append(await sync_to_async(threading.current_thread)())
         await self.go_on[scope["number"]].wait()
 
 

@@ -65,11 +65,11 @@ def test_the_page_of_a_task_costs_a_fixed_number_of_queries(
     target: Target, deployer: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = sign_in(deployer)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(address("task"))
     for _ in range(10):
         builders.make_host(environment=target.environment, zone=builders.make_zone())
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(address("task"))
 
 

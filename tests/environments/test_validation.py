@@ -10,6 +10,9 @@ from django.db import models
 
 from deployments.host_values import GitSource, Place
 from environments import validation
+from environments.configuration.errors import NameRefused
+from environments.configuration.names import check_name
+from environments.locks.words import WrongWords, read_reason
 from environments.models import Application, Step, Target
 from environments.validation import repository_host
 
@@ -148,6 +151,7 @@ def test_a_list_is_a_list_of_good_texts(check: Callable[[object], None], value: 
 def text_fields() -> list[tuple[type[models.Model], str]]:
     """Every field of environments into which a person can type a text."""
     free = {"password", "first_name", "last_name", "email", "accepted_by", "source", "https_user", "key", "algorithm"}
+    by_verbs = {"Lock", "LockRequest", "LockQuestion", "ConfigurationValue", "Grant"}  # no form writes these rows
     return [
         (model, field.name)
         for model in apps.get_app_config("environments").get_models()
@@ -156,7 +160,7 @@ def text_fields() -> list[tuple[type[models.Model], str]]:
         and field.editable
         and not field.choices
         and field.name not in free
-        and model.__name__ not in {"User", "Token", "SignInLink", "KeyPair", "HostKey", "GitHostKey"}
+        and model.__name__ not in {"User", "Token", "SignInLink", "KeyPair", "HostKey", "GitHostKey", *by_verbs}
     ]
 
 
@@ -172,6 +176,18 @@ def test_every_text_field_has_an_allow_list(model: type[models.Model], name: str
     free = name in ("command", "build_command", "description")  # any text but NUL; any line
     wanted = 1 if free else len(NASTY)
     assert refused >= (wanted if name != "shell" else len(NASTY) - 2)
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_what_verbs_take_is_one_plain_line_or_refused(value: str) -> None:
+    with pytest.raises(NameRefused):
+        check_name(value)
+    try:
+        taken = read_reason(value, "why")
+    except WrongWords:
+        return
+    assert taken.isprintable()
+    assert taken.split() == value.split(), "as it was written, on one line"
 
 
 def test_a_step_is_never_quiet_for_longer_than_it_may_take(db: None) -> None:
