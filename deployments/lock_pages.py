@@ -109,8 +109,8 @@ def take_lock(request: HttpRequest) -> HttpResponse:
         reason, by = request.POST.get("reason", ""), person(request)
         locks.acquire(scope, by=by, reason=reason, until=_end(request), kind=kind, team=team)
 
-    told = f"{scope.place} is yours." if kind == LockKind.LOCK else f"Whoever deploys to {scope.place} is warned."
-    return _act(request, text, verb, told[0].upper() + told[1:])
+    told = f"You hold {scope.place}." if kind == LockKind.LOCK else f"Whoever deploys to {scope.place} is warned."
+    return _act(request, text, verb, told)
 
 
 @require_POST
@@ -213,7 +213,7 @@ def tell_me(request: HttpRequest, lock_id: int) -> HttpResponse:
 def confirm_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Take what is offered."""
     lock = _lock_or_404(request, lock_id)
-    return _act(request, lock.scope, lambda: locks.confirm(lock, by=person(request)), f"{lock.place} is yours.")
+    return _act(request, lock.scope, lambda: locks.confirm(lock, by=person(request)), f"You hold {lock.place}.")
 
 
 @require_POST
