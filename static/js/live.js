@@ -5,7 +5,8 @@
 (function () {
   const FIRST_WAIT = 500, LONGEST_WAIT = 10000, STEADY = 5000, SPREAD = 150;
   const MOST_MARKS = 7000; // characters; servers in between refuse longer headers, and without marks all pieces come
-  let since = "", under_way = false, again = false, missed = false;
+  const LONGEST_PRESS = 3000;
+  let pressed = null, since = "", under_way = false, again = false, missed = false;
   let socket = null, wait = FIRST_WAIT, timer = 0, opened = 0, closing = false;
 
   function main() {
@@ -32,6 +33,25 @@
       same?.focus({ preventScroll: true });
     };
   }
+
+  // A click is lost when its button is replaced between press and release: what is new waits for that long.
+  function released() {
+    return pressed && Promise.race([pressed.over, new Promise((resolve) => setTimeout(resolve, LONGEST_PRESS))]);
+  }
+
+  function press() {
+    let end;
+    pressed = { over: new Promise((resolve) => (end = resolve)), end: () => setTimeout(end) }; // after the click itself
+  }
+
+  function release() {
+    pressed?.end();
+    pressed = null;
+  }
+
+  addEventListener("pointerdown", press, true);
+  for (const name of ["pointerup", "pointercancel"]) addEventListener(name, release, true);
+  addEventListener("blur", release); // of the window alone
 
   function replace(old, html) {
     const holder = document.createElement("template");
@@ -125,6 +145,7 @@
       if (elsewhere || answer.status === 403 || answer.status === 404) location.reload(); // signed out, or it is gone
       else if (answer.status === 200) {
         const said = await answer.json();
+        await released();
         if (asked === address()) take(said);
         else again = true; // one has gone on meanwhile
       }

@@ -62,10 +62,12 @@ def test_what_waits_is_let_go_or_cancelled_where_it_stands(site: Site, open_page
     expect(queue.get_by_role("listitem")).to_have_count(2)
     expect(queue.get_by_role("listitem").nth(1)).to_contain_text("to go live")
     queue.get_by_role("listitem").nth(1).get_by_role("button", name="Cancel").focus()
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(queue.get_by_role("listitem")).to_have_count(1)
     assert page.url == f"{site.base}/waiting"
-    queue.get_by_role("button", name="Go live now").click()
+    with page.expect_navigation():
+        queue.get_by_role("button", name="Go live now").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing waits.")
 
 
