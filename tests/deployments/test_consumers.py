@@ -160,7 +160,8 @@ class TestWhoIsWatching:
         async with opened(deploy.pk, scene.token) as program:
             assert "status" in await program.frame()
             await sync_to_async(log.say)(deploy, "word")
-            assert "lines" in await program.frame()
+            while "lines" not in (frame := await program.frame()):
+                assert "watching" not in frame
 
     async def test_those_of_another_process_are_shown_and_go_when_nothing_is_said_of_them(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
