@@ -173,8 +173,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deploy(site: Site, page: Page, application: str, environment: str, ref: str, *, held: bool = False) -> int:
     """Click a deploy of `ref`; its id. The page is then the deploy's. `held`: it is under way until `let_go`."""
     page.goto(f"{site.base}/{application}/{environment}/deploy?ref={ref}")
-    if held:
-        page.get_by_label("when someone says so").check()
+    # said in any case, for the form proposes what this person chose last
+    page.locator(f'input[name="when"][value="{"held" if held else "now"}"]').check()
     page.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
     return int(page.url.rsplit("/", 1)[1])

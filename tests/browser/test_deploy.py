@@ -257,6 +257,7 @@ def test_a_page_that_has_ended_hears_that_it_was_resolved(site: Site, open_page:
     assert page.evaluate("window.same"), "The page was loaded again."
     wait_for_end(other)
     other.goto(f"{site.base}/storefront/production/deploy?ref=main")  # well again for who comes after
+    other.locator('input[name="when"][value="now"]').check()
     other.get_by_role("button", name=re.compile("^Deploy [0-9a-f]{7}")).click()
     other.wait_for_url(re.compile(r"/deploys/\d+$"))
     wait_for_end(other)

@@ -56,6 +56,7 @@ def test_what_waits_is_let_go_or_cancelled_where_it_stands(site: Site, open_page
     queue = page.get_by_role("region", name="pricing-api / staging")
     expect(queue).to_contain_text("A person lets it go live")  # as soon as it is prepared, without a reload
     page.goto(f"{site.base}/pricing-api/staging/deploy?ref=v1.1")
+    page.locator('input[name="when"][value="now"]').check()
     page.get_by_role("button", name=re.compile("wait|Wait|when it is free")).click()
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
     page.goto(f"{site.base}/waiting")

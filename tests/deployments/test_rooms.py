@@ -77,7 +77,8 @@ def test_a_page_costs_a_fixed_number_of_queries(path: str, target: Target, ada: 
         builders.make_deploy(target=target, status=S.WAITING, by=ada)
         with CaptureQueriesContext(connection) as caught:
             assert client.get(address).status_code == 200
-        counts.append(len(caught))
+        # PostgreSQL is asked for its clock too, which reads nothing
+        counts.append(len([query for query in caught if " FROM " in query["sql"]]))
     assert counts[0] == counts[1] <= 15, path
 
 
