@@ -21,10 +21,9 @@ def numbers(page: Page) -> list[int]:
     for top in range(0, height, 400):
         box.evaluate("(box, top) => { box.scrollTop = top; }", top)
         page.wait_for_function(
-            "top => { const seen = document.querySelector('.dp-log-seen'), box = document.querySelector('.dp-log');"
-            " return new DOMMatrix(seen.style.transform).f <= Math.min(top, box.scrollHeight - box.clientHeight); }",
-            arg=top,
-        )
+            "() => { const [seen, box] = ['.dp-log-seen', '.dp-log'].map(it => document.querySelector(it)"
+            ".getBoundingClientRect()); return seen.top <= box.top + 12 && seen.bottom >= box.bottom - 12; }"
+        )  # rows are drawn a moment after one has scrolled
         rows = page.locator(".dp-log-seen > li[id]").evaluate_all("rows => rows.map(row => row.id.slice(1))")
         assert len(rows) == len(set(rows))
         found |= set(map(int, rows))
