@@ -12,7 +12,8 @@ from deployments.host_values import GitSource, Place
 from environments import validation
 from environments.configuration.errors import NameRefused
 from environments.configuration.names import check_name
-from environments.locks.words import WrongWords, read_reason
+from environments.locks.errors import WrongWords
+from environments.locks.words import read_reason
 from environments.models import Application, Step, Target
 from environments.validation import repository_host
 
