@@ -1,7 +1,8 @@
 """The page of all locks, and what a click changes about one: thin doors onto verbs; changes only by POST."""
 
+import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -20,9 +21,9 @@ from environments import locks
 from environments.access import DEPLOY, LOCK, TAKE_LOCKS, VIEW, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.models import Answer, Lock, LockKind, LockQuestion, Team
+from environments.validation import NAME
 
 LOCK_REFUSALS = (*REFUSALS, locks.LockError)
-SECONDS = {"1h": 3600, "2h": 7200, "4h": 14_400, "8h": 28_800, "1d": 86_400}
 
 
 @require_safe
@@ -36,13 +37,14 @@ def all_locks(request: HttpRequest) -> HttpResponse:
 
 def _act(request: HttpRequest, scope: str, verb: Callable[[], object], told: str) -> HttpResponse:
     """Run a verb and come back to the page that the form stood on, with its sentence or why it refused."""
+    back = _back(request, scope)  # first: a form that says a place that is none changes nothing
     try:
         verb()
     except LOCK_REFUSALS as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, told)
-    return redirect(_back(request, scope))
+    return redirect(back)
 
 
 def _back(request: HttpRequest, scope: str) -> str:
@@ -50,17 +52,17 @@ def _back(request: HttpRequest, scope: str) -> str:
     if request.POST.get("back") == "locks":
         return reverse("locks")
     if request.POST.get("back") == "target":
-        application, _, environment = request.POST.get("target", "").partition("/")
-        return reverse("target", args=[application, environment])
+        words = request.POST.get("target", "").split("/")
+        if len(words) != 2 or not all(re.fullmatch(NAME, word) for word in words):
+            raise BadRequest("No such page to come back to.")
+        return reverse("target", args=words)
     if scope == locks.ALL.text:
         return reverse("environments")
     return reverse("environment", args=words) if len(words) == 1 else reverse("target", args=words[:2])
 
 
 def _lock_or_404(request: HttpRequest, lock_id: int) -> Lock:
-    related = ("holder", "team", "environment", "target__application", "target__environment")
-    rows = Lock.objects.filter(locks.visible(person(request)), pk=lock_id)
-    found = rows.select_related(*related).first()
+    found = locks.find_lock(lock_id, viewer=person(request))
     if found is None:
         raise Http404(f"No lock {lock_id}.")
     return found
@@ -100,7 +102,7 @@ def take_lock(request: HttpRequest) -> HttpResponse:
     if kind not in LockKind.values:
         raise BadRequest("No such kind of lock.")
     try:
-        scope = locks.find(text)
+        scope = locks.find(text, viewer=person(request))
     except locks.NothingToLock as missing:
         raise Http404(str(missing)) from None
     team = _team(request)
@@ -174,9 +176,9 @@ def take_over(request: HttpRequest, lock_id: int) -> HttpResponse:
 def join_line(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Wait in line for as long as one wants it then."""
     lock, wanted = _lock_or_404(request, lock_id), request.POST.get("for", "")
-    if wanted not in SECONDS:
+    if wanted not in locks.DURATIONS:
         raise BadRequest("No such duration.")
-    length, reason = timedelta(seconds=SECONDS[wanted]), request.POST.get("reason", "")
+    length, reason = locks.DURATIONS[wanted], request.POST.get("reason", "")
 
     def verb() -> None:
         locks.wait_in_line(locks.of_row(lock), by=person(request), wanted=length, reason=reason)

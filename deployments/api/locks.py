@@ -26,7 +26,7 @@ from deployments.api.paging import Cursor, Id, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import absolute, represent_lock, represent_time
 from deployments.api.schemas import Page, ProblemOut
-from deployments.lifecycle.unlocking import held_by
+from deployments.lifecycle.unlocking import held_by_any
 from environments import locks
 from environments.access import LOCK, TAKE_LOCKS, VIEW
 from environments.models import Lock, LockQuestion, Team, User
@@ -51,7 +51,7 @@ def list_locks(request: HttpRequest, scope: str = "", cursor: Cursor = "") -> di
 )
 def take_lock(request: HttpRequest, response: HttpResponse, payload: TakeLock) -> Status[Any]:
     made = locks.acquire(
-        locks.find(payload.scope),
+        locks.find(payload.scope, viewer=_person(request)),
         by=_person(request),
         reason=payload.reason,
         until=payload.until,
@@ -135,9 +135,7 @@ def confirm(request: HttpRequest, lock_id: Id) -> dict[str, Any]:
 
 def find_lock(request: HttpRequest, lock_id: int) -> Lock:
     """Raises NotFound."""
-    related = ("holder", "team", "environment", "target__application", "target__environment")
-    rows = Lock.objects.filter(locks.visible(_person(request))).select_related(*related)
-    found = rows.filter(pk=lock_id).first()
+    found = locks.find_lock(lock_id, viewer=_person(request))
     if found is None:
         raise NotFound(f"There is no lock {lock_id}.")
     return found
@@ -190,6 +188,6 @@ def _detail(request: HttpRequest, lock_id: int) -> dict[str, Any]:
             "by_name": deploy.by_name,
             "url": absolute(reverse("deploy", args=[deploy.pk])),
         }
-        for deploy in held_by(lock)
+        for deploy in held_by_any([lock.pk], viewer=_person(request))
     ]
     return {**represent_lock(lock), "line": line, "questions": questions, "held": held}

@@ -12,7 +12,7 @@ from deployments.lifecycle import holding
 from deployments.lifecycle.moves import lock as lock_target
 from deployments.models import Deploy
 from deployments.states import DeployStatus
-from environments import locks
+from environments import locks, sight
 from environments.models import Answer, Lock, LockQuestion, User
 
 HELD = ("deploy", "drop", "leave")
@@ -20,13 +20,13 @@ HELD = ("deploy", "drop", "leave")
 
 def held_by(lock: Lock) -> list[Deploy]:
     """The deploys that met this lock and wait for somebody's word, the newest of each target."""
-    return held_by_any([lock.pk])
+    return held_by_any([lock.pk], viewer=None)
 
 
-def held_by_any(locks_met: Collection[int] | None) -> list[Deploy]:
-    """Those that met one of these locks; None: any lock at all."""
+def held_by_any(locks_met: Collection[int] | None, *, viewer: User | None) -> list[Deploy]:
+    """Those that met one of these locks (None: any lock at all) and that `viewer` may see; None sees all."""
     met: dict[str, Any] = {"met_lock__isnull": False} if locks_met is None else {"met_lock__in": locks_met}
-    rows = Deploy.objects.filter(status=DeployStatus.WAITING, **met)
+    rows = Deploy.objects.filter(sight.of_targets(viewer, "target__"), status=DeployStatus.WAITING, **met)
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock", "release")
     return list(rows.select_related(*related).defer("plan", "recipe").order_by("target_id", "number"))
 

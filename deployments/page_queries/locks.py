@@ -91,7 +91,7 @@ def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[
         for question in locks.open_questions().filter(lock__scope__in=names):
             asked.setdefault(question.lock_id, []).append(question)
     met = [lock.pk for name in names for lock in there[name]]
-    for deploy in held_by_any(met) if met else ():
+    for deploy in held_by_any(met, viewer=viewer) if met else ():
         held.setdefault(deploy.met_lock_id or 0, []).append(deploy)
     # asked first: who is no administrator has the teams read along with the rights
     rules = [locks.allows(viewer, access.ADMINISTER, scope) for scope in scopes]
@@ -205,11 +205,10 @@ class LocksPage:
 
 def read_locks(viewer: User) -> LocksPage:
     """A fixed number of queries."""
-    related = ("holder", "team", "environment", "target__application", "target__environment")
     standing = list(
         locks.held()
         .filter(locks.visible(viewer))
-        .select_related(*related)
+        .select_related(*locks.RELATED)
         .order_by("scope", "machines_only")[: MOST + 1]
     )
     scopes = {lock.scope: locks.of_row(lock) for lock in standing[:MOST]}
@@ -218,7 +217,7 @@ def read_locks(viewer: User) -> LocksPage:
     everything = next(card for card in cards if card.scope == locks.ALL.text)
     shown = [card for card in cards if card.lock or card.closed]
     mine = [card for card in shown if card.mine or card.in_line]
-    left = held_by_any(None)
+    left = held_by_any(None, viewer=viewer)
     return LocksPage(
         headline=_tell_headline(len(shown), sum(card.mine for card in shown)),
         mine=mine,

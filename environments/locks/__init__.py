@@ -3,7 +3,7 @@
 Errors are those of `environments.locks.errors`, and access.NotAllowed.
 """
 
-from environments.locks.ends import PRESETS, read_end
+from environments.locks.ends import DURATIONS, PRESETS, read_end
 from environments.locks.errors import (
     Locked,
     LockError,
@@ -20,12 +20,24 @@ from environments.locks.line import in_line, leave_line, tell_me_when_free, wait
 from environments.locks.looking_after import expire_due
 from environments.locks.questions import AlreadyAsked, answer, ask, open_questions
 from environments.locks.scopes import ALL, Scope, allows, covering, find, of_environment, of_row, of_target, visible
-from environments.locks.standing import applying, by_scope, clock, held, in_the_way, is_holder, standing_in_the_way
+from environments.locks.standing import (
+    RELATED,
+    applying,
+    by_scope,
+    clock,
+    find_lock,
+    held,
+    in_the_way,
+    is_holder,
+    standing_in_the_way,
+)
 from environments.locks.words import tell, tell_end, tell_who
 
 __all__ = [
     "ALL",
+    "DURATIONS",
     "PRESETS",
+    "RELATED",
     "AlreadyAsked",
     "LockError",
     "LockGone",
@@ -50,6 +62,7 @@ __all__ = [
     "expire_due",
     "extend",
     "find",
+    "find_lock",
     "held",
     "in_line",
     "in_the_way",

@@ -17,7 +17,7 @@ PRESETS = {
     "date": "until a time that I choose",
     "never": "without an end",
 }
-_LASTS = {"1h": 1, "2h": 2, "4h": 4, "8h": 8, "1d": 24}
+DURATIONS = {name: timedelta(hours=hours) for name, hours in (("1h", 1), ("2h", 2), ("4h", 4), ("8h", 8), ("1d", 24))}
 
 
 def read_end(preset: str, *, now: datetime, chosen: str = "", zone: str = "", day_ends: time) -> datetime | None:
@@ -26,8 +26,8 @@ def read_end(preset: str, *, now: datetime, chosen: str = "", zone: str = "", da
     `chosen` is a date and time as a browser's field gives it, in that zone. Raises WrongEnd.
     """
     place = find_zone(zone)
-    if preset in _LASTS:
-        return now + timedelta(hours=_LASTS[preset])
+    if preset in DURATIONS:
+        return now + DURATIONS[preset]
     if preset == "never":
         return None
     if preset == "day-end":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from environments import access
+from environments import access, sight
 from environments.locks.errors import NothingToLock
 from environments.models import Environment, Lock, LockRequest, Target, User
 from environments.models.locks import EVERYTHING
@@ -45,8 +45,28 @@ def of_row(row: Lock | LockRequest) -> Scope:
     return Scope(row.scope, row.environment, row.target)
 
 
-def find(text: str) -> Scope:
-    """The scope that `text` writes. Raises NothingToLock."""
+def find(text: str, *, viewer: User | None) -> Scope:
+    """The scope that `text` writes; what `viewer` may not view is not there. Raises NothingToLock.
+
+    None is the Deployer itself.
+    """
+    found = _find(text)
+    if found is None or (viewer is not None and not _in_sight(found, viewer)):
+        raise NothingToLock(
+            f"There is nothing called {text[:200]!r} to lock: say `*`, an environment, or application/environment."
+        )
+    return found
+
+
+def _in_sight(scope: Scope, viewer: User) -> bool:
+    if scope.target:
+        return access.allows(viewer, access.VIEW, scope.target)
+    if scope.environment is None:
+        return True
+    return Environment.objects.filter(sight.of_environments(viewer), pk=scope.environment.pk).exists()
+
+
+def _find(text: str) -> Scope | None:
     words = text.split("/")
     if text == EVERYTHING:
         return ALL
@@ -60,9 +80,7 @@ def find(text: str) -> Scope:
         target = targets.filter(application__name=application, environment__name=place, name=name).first()
         if target is not None:
             return of_target(target)
-    raise NothingToLock(
-        f"There is nothing called {text[:200]!r} to lock: say `*`, an environment, or application/environment."
-    )
+    return None
 
 
 def covering(target: Target) -> list[str]:
@@ -81,10 +99,6 @@ def allows(by: User | None, permission: str, scope: Scope) -> bool:
 
 def visible(user: User) -> Q:
     """Which locks `user` may see: those of what one may view a part of, and of everything."""
-    environments = [one for one in Environment.objects.only("name") if _sees(user, one)]
+    environments = Environment.objects.filter(sight.of_environments(user)).order_by()
     targets = access.visible(user, application="target__application", environment="environment")
     return Q(environment=None) | Q(target=None, environment__in=environments) | (Q(target__isnull=False) & targets)
-
-
-def _sees(user: User, environment: Environment) -> bool:
-    return access.allows_somewhere(user, access.VIEW, environment=environment)

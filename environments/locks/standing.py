@@ -8,9 +8,10 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from environments.locks.scopes import covering
+from environments.locks.scopes import covering, visible
 from environments.models import Lock, Target, User
 
+RELATED = ("holder", "team", "environment", "target__application", "target__environment")
 LASTS = Q(until=None) | Q(until__gt=Now())
 
 
@@ -32,7 +33,12 @@ def held() -> QuerySet[Lock]:
 def held_at(scope: str) -> Lock | None:
     """The lock that people hold there."""
     rows = held().filter(scope=scope, machines_only=False)
-    return rows.select_related("holder", "team", "environment", "target__application", "target__environment").first()
+    return rows.select_related(*RELATED).first()
+
+
+def find_lock(lock_id: int, *, viewer: User) -> Lock | None:
+    """A lock, held or over, that `viewer` may see."""
+    return Lock.objects.filter(visible(viewer), pk=lock_id).select_related(*RELATED).first()
 
 
 def applying(target: Target) -> list[Lock]:

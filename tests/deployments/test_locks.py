@@ -72,7 +72,7 @@ def test_every_verb_asks(place: str, target: Target, ada: User, ben: User) -> No
     finish(failed, "failed")
     resting = request(target, ben, hold=True)
     Deploy.objects.filter(pk=resting.pk).update(prepared_at=timezone.now())
-    locks.acquire(locks.find(place), by=ada, reason="demo", until=timezone.now() + timedelta(hours=1))
+    locks.acquire(locks.find(place, viewer=None), by=ada, reason="demo", until=timezone.now() + timedelta(hours=1))
     task = target.tasks.create(name="warm", command="true")
     verbs: list[Callable[[], object]] = [
         lambda: request(target, ben),
