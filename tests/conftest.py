@@ -11,6 +11,8 @@ from django.conf import settings
 from deployer_site.valkey import find_binary, write_configuration
 from environments.ssh.connection import own_key
 from tests.emptying import quick_emptying as quick_emptying
+from tests.migrated import django_db_keepdb as django_db_keepdb
+from tests.migrated import django_db_setup as django_db_setup
 from tests.patience import Wait as Wait
 from tests.patience import eventually as eventually_true
 from tests.processes import Processes
