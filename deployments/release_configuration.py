@@ -36,7 +36,7 @@ def stamp(release: Release) -> None:
         "json": delivery.json,
         "files": list(delivery.files),
     }
-    release.configuration_digest = _digest(Layers.read(release.target, upto=upto), delivery)
+    release.configuration_digest = _digest(Layers.read(release.target, upto=upto, sources=False), delivery)
 
 
 def differs(target: Target, live: Release | None, now: Layers | None = None) -> bool:
@@ -44,7 +44,9 @@ def differs(target: Target, live: Release | None, now: Layers | None = None) -> 
 
     `now`: its layers, where they have been read already.
     """
-    return live is not None and live.configuration_digest != _digest(now or Layers.read(target), Delivery.of(target))
+    if live is None:
+        return False
+    return live.configuration_digest != _digest(now or Layers.read(target, sources=False), Delivery.of(target))
 
 
 def _digest(layers: Layers, delivery: Delivery) -> str:
@@ -57,11 +59,20 @@ def secrets_of(deploy: Deploy) -> frozenset[str]:
     A task runs in what is live, so it is that release's. Raises CannotOpen.
     """
     target = deploy.target
-    known = Layers.read(target).secrets()
     release = deploy.release or _live_release(target)
+    points = {merging.newest_change()}
     if release is not None and release.configuration:
-        known |= Layers.read(target, upto=release.configuration["upto"]).secrets()
+        points.add(release.configuration["upto"])
+    known = frozenset[str]().union(*(_layers(deploy, upto).secrets() for upto in points))
     return known.union(*map(writing.forms_of, known))
+
+
+def _layers(deploy: Deploy, upto: int) -> Layers:
+    """Of its target at a point in time, which never changes: read once for all pieces in which its hosts are taken."""
+    known: dict[int, Layers] = deploy.__dict__.setdefault("_layers", {})
+    if upto not in known:
+        known[upto] = Layers.read(deploy.target, upto=upto, sources=False)
+    return known[upto]
 
 
 def _live_release(target: Target) -> Release | None:
@@ -132,7 +143,7 @@ def read(deploy: Deploy, runs: Sequence[HostRun], *, masked: bool = False) -> Co
     if release is None or not release.configuration:
         return None
     told = release.configuration
-    layers = Layers.read(target, upto=told["upto"])
+    layers = _layers(deploy, told["upto"])
     delivery = Delivery(told["env"], told["json"], tuple(told["files"]))
     if not layers.rows and not delivery.paths:
         return None

@@ -57,12 +57,16 @@ class Layers:
     regions: dict[int, int]  # of each zone
 
     @classmethod
-    def read(cls, target: Target, *, upto: int | None = None) -> Self:
-        """As they are now, or as they were right after the change `upto` (0: before the first)."""
-        found = with_places(reaching(target))
+    def read(cls, target: Target, *, upto: int | None = None, sources: bool = True) -> Self:
+        """As they are now, or as they were right after the change `upto` (0: before the first).
+
+        `sources`: with what is needed to tell where each value comes from, which nine tables say.
+        """
+        found = with_places(reaching(target)) if sources else reaching(target)
         at = Q(latest=True) if upto is None else Q(pk__lte=upto)
         rows: Rows = {}
-        for row in found.filter(at).order_by("pk"):  # a later row takes the place of an earlier one
+        # a later row takes the place of an earlier one
+        for row in found.filter(at).order_by("pk") if upto != 0 else ():
             rows.setdefault((row.layer, row.of_id), {})[row.name] = row
         return cls(target, rows, dict(Zone.objects.values_list("pk", "region")))
 

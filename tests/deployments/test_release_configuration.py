@@ -14,6 +14,7 @@ import redis
 from django.apps import apps
 from django.conf import settings
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from deployments import lifecycle, log, rehearsal, release_configuration
 from deployments.models import Deploy
@@ -247,3 +248,18 @@ def test_a_secret_is_nowhere_but_on_the_host(
         f".deployer/releases/{release}/values",
     }
     assert {os.stat(root / path).st_mode & 0o777 for path in kept} == {0o600}
+
+
+@pytest.mark.django_db
+def test_the_pieces_of_a_deploy_read_its_layers_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    target = builders.make_target()
+    changing.set_value(Scope(target), "PASSWORD", "as it was sent", secret=True, by=None)
+    release = builders.make_release(target=target)
+    release_configuration.stamp(release)
+    release.save()
+    deploy = builders.make_deploy(target=target, release=release)
+    assert release_configuration.secrets_of(deploy) >= {"as it was sent"}
+    with django_assert_num_queries(1):  # whether anything has changed
+        release_configuration.secrets_of(deploy)
+    changing.set_value(Scope(target), "PASSWORD", "set while it ran", secret=True, by=None)
+    assert release_configuration.secrets_of(deploy) >= {"as it was sent", "set while it ran"}
