@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from benchmarks import page_rules
 from deployments.models import Deploy, HostRun, Standing
-from environments.models import Application, Environment, Host, Membership, Region, Target, User, Zone
+from environments.models import Application, Environment, Host, Membership, Region, Target, Team, User, Zone
 
 APPLICATIONS, HOSTS = 200, 1000
 ENVIRONMENTS = ("dev", "dev-london", "integration", "staging", "staging-london", "load", "canary", "production")
@@ -77,9 +78,15 @@ def fill(deploys: int) -> None:
         cursor.execute("ANALYZE")
 
 
+def heaviest() -> Deploy:
+    """A deploy under way on all hosts."""
+    rows = Deploy.objects.filter(status="running", target__environment__name=BIGGEST)
+    return rows.select_related("target__application", "target__environment").order_by("id")[0]
+
+
 def addresses() -> dict[str, str]:
     """The pages, each at its heaviest; those that this installation has not are left out."""
-    running = Deploy.objects.filter(status="running", target__environment__name=BIGGEST).order_by("id")[0]
+    running = heaviest()
     past = Deploy.objects.filter(target__environment__name=BIGGEST, status="succeeded").order_by("-id")[0]
     place = [running.target.application.name, BIGGEST]
     pages: dict[str, tuple[str, list[Any]]] = {
@@ -95,6 +102,12 @@ def addresses() -> dict[str, str]:
         "Host": ("host", ["host-0001"]),
         "Activity": ("activity", []),
         "Settings": ("settings", []),
+        "Locks, 300": ("locks", []),
+        "Teams, 50": ("settings-teams", []),
+        "Permissions, 2,000 grants": ("settings-permissions", []),
+        "Configuration, 240 of 5,000 values": ("configuration", place),
+        "Log, its last lines": ("log-lines", [running.pk]),
+        "Log, a search in 100,000 lines": ("log-hits", [running.pk]),
         "Palette": ("palette", []),
     }
     found = {}
@@ -103,6 +116,7 @@ def addresses() -> dict[str, str]:
             found[title] = reverse(name, args=arguments)
         except NoReverseMatch:
             continue
+    found["Log, a search in 100,000 lines"] += "?q=asset+99999"
     if "Palette" in found:
         found["Palette, “application-1 prod”"] = found["Palette"] + "?q=application-1+prod"
     return found
@@ -134,6 +148,8 @@ def main(deploys: int, rounds: int) -> None:
     """Fill the database if it is empty; print the table."""
     if not Target.objects.exists():
         fill(deploys)
+    if not Team.objects.exists():
+        page_rules.fill(heaviest().target)
     load = os.getloadavg()[0]
     print("| page | p50 ms | p95 ms | of it Python | queries | kB |\n|---|---|---|---|---|---|")
     for title, p50, p95, own, queries, size in measure(rounds):

@@ -22,13 +22,13 @@ TOLD = ("number", "status", "held", "prepared_at", "by_name")
 @dataclass(frozen=True)
 class Known:
     """What whoever asks has read already: the held locks that apply, the deploy under way, whether there are hosts, and
-    whether a deploy waits.
+    which deploys wait for their turn, by number and with who asked for them.
     """
 
     standing: Sequence[Lock]
     active: Deploy | None
     hosts: bool
-    waits: bool
+    waiting: Sequence[Deploy]
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def blockers(
     active = known.active if known else active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
-    if not active and not besides and not in_turn and (known is None or known.waits):
-        found += _who_waits(target, kind, held)
+    if not active and not besides and not in_turn:
+        found += _who_waits(target, kind, held, known)
     # what has begun goes on, and the way back is never barred
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
     if full:
@@ -215,8 +215,12 @@ def running(deploy: Deploy) -> Blocker:
     return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))
 
 
-def _who_waits(target: Target, kind: str, standing: Sequence[Lock]) -> list[Blocker]:
+def _who_waits(target: Target, kind: str, standing: Sequence[Lock], known: Known | None) -> list[Blocker]:
     """A free target belongs to whoever waited for it; a rollback goes before all but another one."""
+    if known is not None:
+        able = [deploy for deploy in known.waiting if kind != Kind.ROLLBACK or deploy.kind == Kind.ROLLBACK]
+        first = turns.first_able(able, standing)
+        return [waits_before(first)] if first else []
     rows = turns.waiting(target)
     if kind == Kind.ROLLBACK:
         rows = rows.filter(kind=Kind.ROLLBACK)

@@ -50,9 +50,9 @@ def environment(request: HttpRequest, name: str) -> HttpResponse:
     found = environment_or_404(name)
     after, q = _name(request, "after"), request.GET.get("q", "").strip()[:LONGEST_QUERY]
     page = read_environment(found, after=after, q=q, user=person(request))
-    may, standing = allows(request.user, DEPLOY, environment=found), read_standing()
+    may, standing = allows(request.user, DEPLOY, environment=found), read_standing(found)
     deployable = {line.target.pk for line in page.targets if allows(request.user, DEPLOY, line.target)}
-    card = read_card(locks.of_environment(found), person(request))
+    card = read_card(locks.of_environment(found), person(request), standing.get(found.name, ()))
     names = [line.target.application.name for line in page.targets]
     told = {application: tell_lock(standing, application, name) for application in names}
     context = {"page": page, "environment": found, "may_deploy": may, "q": q, "card": card, "locks": told}
@@ -92,7 +92,11 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
     found = host_or_404(name)
     page = read_host(found, user=person(request))
     may, rules = on_hosts.allows(person(request), DEPLOY, found), allows(request.user, ADMINISTER)
-    deployable = {place.target.pk for place in page.places if allows(request.user, DEPLOY, place.target)}
+    deployable = {
+        place.target
+        for place in page.places
+        if place.converges and allows(request.user, DEPLOY, application=place.key[0], environment=place.key[1])
+    }
     context = {"page": page, "host": found, "may_deploy": may, "may_administer": rules, "asides": Aside.values}
     context["zones"] = list(Zone.objects.select_related("region")) if rules else []
     context["deployable"] = deployable

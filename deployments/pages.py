@@ -11,7 +11,7 @@ from deployments.blockers import active_deploy, locked
 from deployments.models import Deploy, Kind
 from deployments.page_queries.commits import Range, as_changes, read_range
 from deployments.page_queries.deploy import elapsed, find_deploy, read_deploy
-from deployments.page_queries.target import find_target, read_target
+from deployments.page_queries.target import find_neighbours, find_target, read_target
 from deployments.page_queries.words import mark_of_run
 from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
@@ -22,10 +22,10 @@ from environments.addresses import of_target
 from environments.models import Target, User
 
 
-def target_or_404(*, application: str, environment: str, viewer: User | None = None) -> Target:
+def target_or_404(*, application: str, environment: str) -> Target:
     """The target at an address; Http404 when there is none."""
     try:
-        return find_target(application=application, environment=environment, viewer=viewer)
+        return find_target(application=application, environment=environment)
     except Target.DoesNotExist:
         raise Http404(f"No target {application}/{environment}.") from None
 
@@ -43,10 +43,16 @@ def deploy_or_404(deploy_id: int) -> Deploy:
 def target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Where one application in one environment stands, and how it came there."""
     assert isinstance(request.user, User)
-    found = target_or_404(application=application, environment=environment, viewer=request.user)
+    neighbours = find_neighbours(application=application, viewer=request.user)
+    found = next((one for one in neighbours if one.environment.name == environment), None)
+    if found is None:
+        raise Http404(f"No target {application}/{environment}.")
     before = request.GET.get("before", "")
     page = read_target(
-        target=found, user=request.user, before=int(before) if before.isdecimal() and len(before) < 10 else None
+        target=found,
+        user=request.user,
+        before=int(before) if before.isdecimal() and len(before) < 10 else None,
+        neighbours=neighbours,
     )
     may = allows(request.user, DEPLOY, found)
     more = {

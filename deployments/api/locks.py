@@ -155,7 +155,7 @@ def _team(name: str) -> Team | None:
 
 
 def _detail(request: HttpRequest, lock_id: int) -> dict[str, Any]:
-    lock = find_lock(request, lock_id)
+    lock, viewer = find_lock(request, lock_id), _person(request)
     waiting = [row for row in locks.in_line([lock.scope]) if not row.tell_only]
     line = [
         {
@@ -175,7 +175,7 @@ def _detail(request: HttpRequest, lock_id: int) -> dict[str, Any]:
             "text": row.text,
             "asked_at": represent_time(row.asked_at),
         }
-        for row in locks.open_questions().filter(lock=lock)
+        for row in locks.told_to(viewer, locks.open_questions().filter(lock=lock), holds=locks.is_holder(lock, viewer))
     ]
     held = [
         {
@@ -188,6 +188,6 @@ def _detail(request: HttpRequest, lock_id: int) -> dict[str, Any]:
             "by_name": deploy.by_name,
             "url": absolute(reverse("deploy", args=[deploy.pk])),
         }
-        for deploy in held_by_any([lock.pk], viewer=_person(request))
+        for deploy in held_by_any([lock.pk], viewer=viewer)
     ]
     return {**represent_lock(lock), "line": line, "questions": questions, "held": held}

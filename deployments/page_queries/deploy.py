@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from deployments import releases, unserved
 from deployments.blockers import of_waiting
-from deployments.models import Deploy, HostRun, Kind
+from deployments.models import Deploy, HostRun, Kind, bulk
 from deployments.page_queries.grid import Grid, build_grid
 from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, tell_hosts
@@ -89,7 +89,7 @@ def find_deploy(deploy_id: int) -> Deploy:
 
 def read_deploy(deploy: Deploy, *, user: User | None = None) -> DeployPage:
     """The host runs, the deploys before this one, those that answer it; where it goes on; more while it waits."""
-    runs = list(deploy.runs.order_by("region", "zone", "host_name"))
+    runs = bulk.read(deploy.runs.order_by("region", "zone", "host_name"), without=("roles",), deploy=deploy)
     earlier = _read_earlier(deploy)
     counts = Counter(run.status for run in runs)
     final = deploy.status in FINAL

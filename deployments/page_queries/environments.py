@@ -27,6 +27,12 @@ from environments.models import Environment, Host, Membership, Target, Transport
 
 SQUARES = 60
 PAGE = 50
+_OF_TARGETS = (
+    "application__name",
+    "environment__name",
+    *(f"standing__live__{name}" for name in ("revision", "ref", "by_name", "finished_at")),
+    *(f"standing__latest__{name}" for name in ("status", "number", "held", "prepared_at")),
+)
 
 
 @dataclass(slots=True)
@@ -172,18 +178,15 @@ def read_environment(
     every = Target.objects.filter(sight.of_targets(user), environment=environment, name="")
     found = every.filter(application__name__icontains=q) if q else every
     page = found.filter(application__name__gt=after) if after else found
-    rows = list(
-        page.select_related("application", "environment", "standing__live", "standing__latest").order_by(
-            "application__name"
-        )[: PAGE + 1]
-    )
+    related = ("application", "environment", "standing__live", "standing__latest")
+    rows = list(page.select_related(*related).only(*_OF_TARGETS).order_by("application__name")[: PAGE + 1])
     drift = _count_drift(environment, user)
     around = list(Environment.objects.filter(sight.of_environments(user)))
     at = around.index(environment)
     return EnvironmentPage(
         environment=environment,
         targets=_build_lines(rows[:PAGE], drift),
-        total=found.count(),
+        total=len(rows) if not after and len(rows) <= PAGE else found.count(),
         after=rows[PAGE - 1].application.name if len(rows) > PAGE else "",
         regions=build_map(pairs),
         hosts=len(hosts),

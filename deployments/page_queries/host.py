@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db.models import Prefetch
+from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 
 from deployments.models import Drift, HostRun, Placement
 from deployments.page_queries.hosts import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
 from deployments.page_queries.words import Mark, mark_of_run
 from environments import sight, ssh
-from environments.models import Host, HostKey, Membership, Target, User
+from environments.models import Host, HostKey, Membership, User
 from notifications.models import Event
 from notifications.sentences import Told, tell
 
@@ -24,12 +25,28 @@ _WORDS = {
     Drift.BROKEN: "its current leads nowhere",
 }
 
+_OF_RUNS = (
+    "status",
+    "step",
+    "started_at",
+    "finished_at",
+    "deploy__number",
+    "deploy__kind",
+    "deploy__ref",
+    "deploy__revision",
+    "deploy__target__application__name",
+    "deploy__target__environment__name",
+)
+
 
 @dataclass(slots=True)
 class Place:
     """What the host runs for one target, as it said when it was last asked."""
 
-    target: Target
+    target: int
+    key: tuple[int, int]
+    application: str
+    environment: str
     mark: Mark
     revision: str
     ref: str
@@ -39,6 +56,51 @@ class Place:
     since: datetime | None
     answered_at: datetime | None
     converges: bool
+
+
+class _Facts(NamedTuple):
+    """What is read of a place. Plain values: a hundred places would be nine hundred instances."""
+
+    target: int
+    application_id: int
+    environment_id: int
+    application: str
+    environment: str
+    drift_minutes: int
+    left_at: datetime | None
+    runner: int | None
+    looked_at: datetime | None
+    live_revision: str | None
+    live_release: int | None
+    revision: str | None
+    ref: str | None
+    release: str | None
+    drift: str
+    seen: str
+    seen_at: datetime | None
+    switched_at: datetime | None
+
+
+_COLUMNS = (
+    "target_id",
+    "target__application_id",
+    "target__environment_id",
+    "target__application__name",
+    "target__environment__name",
+    "target__drift_minutes",
+    "target__left_at",
+    "target__runner_id",
+    "target__standing__looked_at",
+    "target__standing__live__revision",
+    "target__standing__live__release_id",
+    "current__revision",
+    "current__ref",
+    "current__name",
+    "drift",
+    "seen",
+    "seen_at",
+    "switched_at",
+)
 
 
 @dataclass(slots=True)
@@ -57,7 +119,7 @@ class HostPage:
     mark: Mark
     memberships: list[Membership]
     places: list[Place]
-    more_places: int
+    more_places: bool
     keys: list[Key]
     runs: list[tuple[HostRun, Mark]]
     events: list[tuple[Event, Told]]
@@ -82,22 +144,23 @@ def find_host(name: str) -> Host:
 
 
 def read_host(host: Host, *, user: User | None = None) -> HostPage:
-    """A fixed number of queries; of runs and events only the newest."""
-    rows = Placement.objects.filter(sight.of_targets(user, "target__"), host=host, colour="").select_related(
-        "target__application", "target__environment", "target__standing__live__release", "current"
-    )
-    ordered = list(rows.order_by("target__environment__position", "target__application__name")[: MOST_PLACES + 1])
-    places = [_place_of(row, host) for row in ordered[:MOST_PLACES]]
-    runs = HostRun.objects.filter(sight.of_targets(user, "deploy__target__"), host=host).select_related(
-        "deploy__target__application", "deploy__target__environment"
+    """A fixed number of queries; what differs comes first, of runs and events only the newest."""
+    rows = Placement.objects.filter(sight.of_targets(user, "target__"), host=host, colour="")
+    fine = ExpressionWrapper(Q(drift=""), output_field=BooleanField())
+    ordered = rows.order_by(fine, "target__environment__position", "target__application__name").values_list(*_COLUMNS)
+    places = [_place_of(_Facts(*row), host) for row in ordered[: MOST_PLACES + 1]]
+    runs = (
+        HostRun.objects.filter(sight.of_targets(user, "deploy__target__"), host=host)
+        .select_related("deploy__target__application", "deploy__target__environment")
+        .only(*_OF_RUNS)
     )
     events = Event.objects.filter(sight.of_events(user), host=host.name).order_by("-id")[:EVENTS]
     return HostPage(
         host=host,
         mark=mark_of(host, read_marks(host)),
         memberships=_memberships(host, user),
-        places=places,
-        more_places=max(0, len(ordered) - MOST_PLACES),
+        places=places[:MOST_PLACES],
+        more_places=len(places) > MOST_PLACES,
         keys=[Key(row, ssh.fingerprint(row.key)) for row in host.keys.all()],
         runs=[(run, mark_of_run(run.status)) for run in runs.order_by("-id")[:RUNS]],
         events=[(event, tell(event)) for event in events],
@@ -114,35 +177,32 @@ def _memberships(host: Host, user: User | None) -> list[Membership]:
     return [member for member in known if member.pk in theirs]
 
 
-def _asked_at(row: Placement) -> datetime | None:
-    standing = getattr(row.target, "standing", None)
-    watched = row.target.drift_minutes and row.target.left_at is None and row.target.runner_id is None
-    return standing.looked_at if standing and watched else None
-
-
-def _place_of(row: Placement, host: Host) -> Place:
-    standing = getattr(row.target, "standing", None)
-    live = standing.live if standing else None
-    intended = live.revision if live else ""
+def _place_of(facts: _Facts, host: Host) -> Place:
+    live = facts.live_revision or ""
+    known = facts.drift not in (Drift.OUTSIDE, Drift.BROKEN)
     return Place(
-        target=row.target,
-        mark=_mark_of(row),
-        revision=row.current.revision if row.current and row.drift not in (Drift.OUTSIDE, Drift.BROKEN) else "",
-        ref=row.current.ref if row.current else "",
-        release=row.seen or (row.current.name if row.current else ""),
-        words=_WORDS.get(Drift(row.drift), "") if row.drift else "",
-        intended=intended,
-        since=row.switched_at,
-        answered_at=row.seen_at,
-        converges=bool(row.drift and live is not None and live.release_id and not host.aside),
+        target=facts.target,
+        key=(facts.application_id, facts.environment_id),
+        application=facts.application,
+        environment=facts.environment,
+        mark=_mark_of(facts),
+        revision=facts.revision or "" if known else "",
+        ref=facts.ref or "",
+        release=facts.seen or facts.release or "",
+        words=_WORDS.get(Drift(facts.drift), "") if facts.drift else "",
+        intended=live,
+        since=facts.switched_at,
+        answered_at=facts.seen_at,
+        converges=bool(facts.drift and facts.live_release and not host.aside),
     )
 
 
-def _mark_of(row: Placement) -> Mark:
-    if row.drift == Drift.BROKEN:
+def _mark_of(facts: _Facts) -> Mark:
+    if facts.drift == Drift.BROKEN:
         return Mark("h-failed", "bad", "broken")
-    if row.drift:
-        return Mark("h-drift", "bad", row.get_drift_display())
-    if is_silent(row.seen_at, _asked_at(row)):
+    if facts.drift:
+        return Mark("h-drift", "bad", Drift(facts.drift).label)
+    watched = facts.drift_minutes and facts.left_at is None and facts.runner is None
+    if is_silent(facts.seen_at, facts.looked_at if watched else None):
         return SILENT
-    return FINE if row.current_id else EMPTY
+    return FINE if facts.revision is not None else EMPTY

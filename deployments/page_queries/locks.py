@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
 from deployments.page_queries.words import count_words
 from environments import access, locks
-from environments.models import Lock, LockKind, LockQuestion, LockRequest, Target, User
+from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
 from environments.rights import teams_of
 
 MOST = 200
@@ -78,8 +80,10 @@ def read_card(scope: locks.Scope, viewer: User, standing: Sequence[Lock] | None 
     return build_cards([scope], viewer, rows)[0]
 
 
-def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[Lock]) -> list[LockCard]:
-    """A card for each scope, in as many queries as for one."""
+def build_cards(
+    scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[Lock], waiting: Iterable[Deploy] | None = None
+) -> list[LockCard]:
+    """A card for each scope, in as many queries as for one. `waiting`: what met these locks, if read already."""
     there = locks.by_scope(standing)
     names = [scope.text for scope in scopes if scope.text in there]
     lines: dict[str, list[LockRequest]] = {}
@@ -91,7 +95,9 @@ def build_cards(scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[
         for question in locks.open_questions().filter(lock__scope__in=names):
             asked.setdefault(question.lock_id, []).append(question)
     met = [lock.pk for name in names for lock in there[name]]
-    for deploy in held_by_any(met, viewer=viewer) if met else ():
+    if waiting is None:
+        waiting = held_by_any(met, viewer=viewer) if met else ()
+    for deploy in waiting:
         held.setdefault(deploy.met_lock_id or 0, []).append(deploy)
     # asked first: who is no administrator has the teams read along with the rights
     rules = [locks.allows(viewer, access.ADMINISTER, scope) for scope in scopes]
@@ -117,7 +123,7 @@ def _build(
     mine = lock is not None and (lock.team_id in teams if lock.team_id else lock.holder_id == viewer.pk)
     waiting = lines.get(scope.text, ())
     line = _tell_line(lock, [row for row in waiting if not row.tell_only], viewer)
-    questions = asked.get(lock.pk, []) if lock else []
+    questions = locks.told_to(viewer, asked.get(lock.pk, ()), holds=mine) if lock else []
     return LockCard(
         scope=scope.text,
         place=scope.place,
@@ -151,12 +157,14 @@ def _tell_line(lock: Lock | None, rows: Sequence[LockRequest], viewer: User) -> 
     return found
 
 
-def cards_of_target(target: Target, viewer: User, standing: Sequence[Lock]) -> tuple[LockCard, list[LockCard]]:
+def cards_of_target(
+    target: Target, viewer: User, standing: Sequence[Lock], waiting: Iterable[Deploy]
+) -> tuple[LockCard, list[LockCard]]:
     """Its own card, and those of wider locks that apply to it."""
     own = locks.of_target(target)
     wider = (locks.ALL, locks.of_environment(target.environment))
     there = locks.by_scope(standing)
-    cards = build_cards([own, *(scope for scope in wider if scope.text in there)], viewer, standing)
+    cards = build_cards([own, *(scope for scope in wider if scope.text in there)], viewer, standing, waiting)
     return cards[0], cards[1:]
 
 
@@ -186,9 +194,12 @@ def tell_lock(standing: Mapping[str, Sequence[Lock]], application: str, environm
     return mark.title if mark else ""
 
 
-def read_standing() -> dict[str, list[Lock]]:
-    """All held locks, by scope. One query."""
-    return locks.by_scope(locks.held().order_by("machines_only", "pk")[:1000])
+def read_standing(environment: Environment | None = None) -> dict[str, list[Lock]]:
+    """All held locks, by scope; or those that concern an environment, as a card needs them. One query."""
+    rows = locks.held().order_by("machines_only", "pk")
+    if environment is not None:
+        rows = rows.filter(Q(environment=environment) | Q(environment=None)).select_related("holder", "team")
+    return locks.by_scope(rows[:1000])
 
 
 @dataclass(slots=True)

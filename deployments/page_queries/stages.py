@@ -1,6 +1,9 @@
 """The environments of an application in their order, as stations of a change on its way to production."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from deployments.distances import key_of
 from deployments.models import Deploy
@@ -24,13 +27,30 @@ class Stage:
     brings: Deploy | None = None
 
 
-def read_stages(application: Application, *, current: Target | None = None, user: User | None = None) -> list[Stage]:
-    """One query. Of `user`: those that this person may view."""
-    targets = Target.objects.filter(sight.of_targets(user), application=application, name="")
-    targets = targets.select_related("application", "environment", "standing__live", "standing__latest")
+# of what standings point to: each may hold a whole recipe
+LARGE = tuple(f"standing__{which}__{field}" for which in ("live", "latest") for field in ("plan", "recipe"))
+
+
+def targets_in_order() -> QuerySet[Target]:
+    """All targets as stages need them: in the order of their environments, with what their standings point to."""
+    found = Target.objects.filter(name="").select_related("application", "environment")
+    found = found.select_related("standing__live", "standing__latest").defer(*LARGE)
+    return found.order_by("environment__position", "environment__name")
+
+
+def read_stages(
+    application: Application,
+    *,
+    current: Target | None = None,
+    user: User | None = None,
+    targets: Sequence[Target] | None = None,
+) -> list[Stage]:
+    """One query, unless `targets` are here already. Of `user`: those that this person may view."""
+    if targets is None:
+        targets = list(targets_in_order().filter(sight.of_targets(user), application=application))
     found: list[Stage] = []
     before: Deploy | None = None
-    for target in targets.order_by("environment__position", "environment__name"):
+    for target in targets:
         standing = getattr(target, "standing", None)
         live, latest = (standing.live, standing.latest) if standing else (None, None)
         loud = latest is not None and latest.status not in (DeployStatus.SUCCEEDED, DeployStatus.CANCELLED)

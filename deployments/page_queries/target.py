@@ -1,21 +1,22 @@
 """The page of a target: where it stands, what each host runs, the history, the environments around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
 from deployments import release_configuration
 from deployments.blockers import Blocker, Known, blockers
-from deployments.models import Deploy, HeldRelease, Kind, Star
-from deployments.page_queries.home import read_progress
+from deployments.models import Deploy, HeldRelease, HostRun, Kind, Star
 from deployments.page_queries.hosts_now import RegionNow, build_regions, read_hosts, tell_live
 from deployments.page_queries.locks import LockCard, cards_of_target
-from deployments.page_queries.matrix import Progress
-from deployments.page_queries.stages import Stage, mark_of, read_stages
+from deployments.page_queries.stages import Stage, mark_of, read_stages, targets_in_order
 from deployments.page_queries.words import Mark
-from deployments.states import ACTIVE, WENT_LIVE, DeployStatus
-from environments import locks
-from environments.models import Target, Task, User
+from deployments.states import ACTIVE, WENT_LIVE, DeployStatus, RunStatus
+from environments import locks, sight
+from environments.models import Lock, Target, Task, User
 
 PAGE = 25
 
@@ -64,28 +65,36 @@ class TargetPage:
         return [blocker for blocker in self.blockers if blocker.kind != "warning"]
 
 
-def find_target(*, application: str, environment: str, viewer: User | None = None) -> Target:
-    """The target at an address, `starred` by this viewer or not. Raises Target.DoesNotExist."""
+def find_target(*, application: str, environment: str) -> Target:
+    """The target at an address. Raises Target.DoesNotExist."""
     found = Target.objects.select_related("application", "environment", "standing__live__release", "standing__latest")
-    if viewer is not None:
-        found = found.annotate(starred=Exists(Star.objects.filter(person=viewer, target=OuterRef("pk"))))
     return found.get(application__name=application, environment__name=environment, name="")
 
 
-def read_target(*, target: Target, user: User, before: int | None = None) -> TargetPage:
-    """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`."""
+def find_neighbours(*, application: str, viewer: User) -> list[Target]:
+    """The targets of an application that `viewer` may see, each `starred` or not, as read_stages takes them."""
+    found = targets_in_order().filter(sight.of_targets(viewer), application__name=application)
+    starred = Exists(Star.objects.filter(person=viewer, target=OuterRef("pk")))
+    return list(found.select_related("standing__live__release").annotate(starred=starred))
+
+
+def read_target(
+    *, target: Target, user: User, before: int | None = None, neighbours: Sequence[Target] | None = None
+) -> TargetPage:
+    """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`.
+
+    `neighbours`: what find_neighbours found, where somebody has asked already.
+    """
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
     hosts = read_hosts(target, live)
-    past = Deploy.objects.filter(target=target).select_related("release").order_by("-number")
-    if before is not None:
-        past = past.filter(number__lt=before)
-    found = list(past[: PAGE + 1])
-    standing_locks, opened = locks.applying(target), list(_read_open(target))
-    card, wider = cards_of_target(target, user, standing_locks)
+    history, standing_locks = _read_past(target, before, live), locks.applying(target)
+    waiting_or_active = _read_open(target, standing_locks, user)
+    opened = [deploy for deploy in waiting_or_active if deploy.target_id == target.pk]
+    card, wider = cards_of_target(target, user, standing_locks, waiting_or_active)
     active = next((deploy for deploy in opened if deploy.is_active), None)
-    waits = any(deploy.status == DeployStatus.WAITING and not deploy.met_lock_id for deploy in opened)
-    known = Known(standing_locks, active, any(host.mark.shape != "h-skipped" for host in hosts), waits)
+    waiting = [deploy for deploy in reversed(opened) if not deploy.is_active and not deploy.met_lock_id]
+    known = Known(standing_locks, active, any(host.mark.shape != "h-skipped" for host in hosts), waiting)
     drift = sum(host.mark.tone == "warn" for host in hosts)
     return TargetPage(
         target=target,
@@ -97,14 +106,14 @@ def read_target(*, target: Target, user: User, before: int | None = None) -> Tar
         lock=card,
         wider=wider,
         held=[deploy for deploy in opened if deploy.met_lock_id],
-        stages=read_stages(target.application, current=target, user=user),
+        stages=read_stages(target.application, current=target, user=user, targets=neighbours),
         regions=build_regions(hosts),
         hosts=len(hosts),
-        history=_build_history(target=target, found=found[:PAGE], live=live, hosts=len(hosts)),
+        history=history[:PAGE],
         tasks=list(target.tasks.all()),
         reconfigure=live is not None and release_configuration.differs(target, live.release),
         starred=_is_starred(target, user),
-        older=found[PAGE - 1].number if len(found) > PAGE else None,
+        older=history[PAGE - 1].deploy.number if len(history) > PAGE else None,
     )
 
 
@@ -113,25 +122,45 @@ def _is_starred(target: Target, user: User) -> bool:
     return Star.objects.filter(person=user, target=target).exists() if known is None else known
 
 
-def _read_open(target: Target) -> QuerySet[Deploy]:
-    """What waits or is under way, by the index of open deploys."""
-    found = Deploy.objects.filter(target=target, status__in=(DeployStatus.WAITING, *ACTIVE))
-    return found.select_related("met_lock").defer("plan", "recipe").order_by("-number")
-
-
-def _build_history(*, target: Target, found: list[Deploy], live: Deploy | None, hosts: int) -> list[Past]:
-    progress = read_progress([deploy.pk for deploy in found if deploy.status == DeployStatus.PARTIAL])
-    releases = [deploy.release_id for deploy in found if deploy.release_id]
-    counted = HeldRelease.objects.filter(release_id__in=releases, placement__target=target).values("release_id")
-    held = {row["release_id"]: row["number"] for row in counted.annotate(number=Count("id"))}
-    rows = []
-    for deploy in found:
+def _read_past(target: Target, before: int | None, live: Deploy | None) -> list[Past]:
+    """A page of the history and one more, the newest first. One query, which counts only what the page tells."""
+    rows = Deploy.objects.filter(target=target).select_related("release").defer("plan", "recipe").order_by("-number")
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    runs = HostRun.objects.filter(deploy=OuterRef("pk"))
+    counted = rows.annotate(
+        on_hosts=_count(HeldRelease.objects.filter(release=OuterRef("release"), placement__target=target)),
+        came_live=_if_partial(runs.filter(status=RunStatus.LIVE)),
+        went_to=_if_partial(runs),
+    )
+    found = []
+    for deploy in counted[: PAGE + 1]:
         mark = mark_of(deploy)
-        on_hosts = held.get(deploy.release_id or 0, 0)
-        action = _choose_action(deploy, live=live, held=on_hosts > 0)
-        words = _tell_result(deploy, mark=mark, live=live, progress=progress[deploy.pk])
-        rows.append(Past(deploy, mark, words, action, on_hosts))
-    return rows
+        words = _tell_result(deploy, mark=mark, live=live, hosts=(deploy.came_live, deploy.went_to))
+        action = _choose_action(deploy, live=live, held=deploy.on_hosts > 0)
+        found.append(Past(deploy, mark, words, action, deploy.on_hosts))
+    return found
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """How many there are, within another query."""
+    alike = rows.order_by().annotate(alike=Value(1)).values("alike")
+    return Coalesce(Subquery(alike.annotate(number=Count("pk")).values("number")), 0)
+
+
+def _if_partial(rows: QuerySet[HostRun]) -> Case:
+    return Case(When(status=DeployStatus.PARTIAL, then=_count(rows)), default=0)
+
+
+def _read_open(target: Target, standing: Sequence[Lock], viewer: User) -> list[Deploy]:
+    """What waits or is under way here, and what waits elsewhere since it met one of these locks; the newest first."""
+    wanted = Q(target=target)
+    if standing:
+        wanted |= Q(status=DeployStatus.WAITING, met_lock__in=[lock.pk for lock in standing])
+    related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
+    rows = Deploy.objects.filter(wanted, status__in=(DeployStatus.WAITING, *ACTIVE))
+    rows = rows.filter(Q(target=target) | sight.of_targets(viewer, "target__")) if standing else rows
+    return list(rows.select_related(*related).defer("plan", "recipe").order_by("-number"))
 
 
 def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:
@@ -145,9 +174,9 @@ def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:
     return "rollback" if held and good and not current else "redeploy"
 
 
-def _tell_result(deploy: Deploy, *, mark: Mark, live: Deploy | None, progress: Progress) -> str:
+def _tell_result(deploy: Deploy, *, mark: Mark, live: Deploy | None, hosts: tuple[int, int]) -> str:
     if deploy.status == DeployStatus.PARTIAL:
-        return f"{progress.live} of {progress.total} hosts"
+        return f"{hosts[0]} of {hosts[1]} hosts"
     if live is not None and deploy.pk == live.pk:
         return "Live"
     if deploy.status == DeployStatus.SUCCEEDED and deploy.kind == "rollback":

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from django.db.models import Max, Q, QuerySet
@@ -54,7 +55,6 @@ class Layers:
 
     target: Target
     rows: Rows
-    regions: dict[int, int]  # of each zone
 
     @classmethod
     def read(cls, target: Target, *, upto: int | None = None, sources: bool = True) -> Self:
@@ -68,7 +68,12 @@ class Layers:
         # a later row takes the place of an earlier one
         for row in found.filter(at).order_by("pk") if upto != 0 else ():
             rows.setdefault((row.layer, row.of_id), {})[row.name] = row
-        return cls(target, rows, dict(Zone.objects.values_list("pk", "region")))
+        return cls(target, rows)
+
+    @cached_property
+    def regions(self) -> dict[int, int]:
+        """Of each zone. Read once somebody asks what a host gets."""
+        return dict(Zone.objects.values_list("pk", "region"))
 
     def merged(self, host: Host | None) -> list[Merged]:
         """By name. Without a host: what all hosts have in common."""

@@ -18,7 +18,7 @@ from environments.locks.errors import (
 from environments.locks.holding import acquire, close_to_machines, confirm, extend, may_release, release, take
 from environments.locks.line import in_line, leave_line, tell_me_when_free, wait_in_line
 from environments.locks.looking_after import expire_due
-from environments.locks.questions import AlreadyAsked, answer, ask, open_questions
+from environments.locks.questions import AlreadyAsked, answer, ask, open_questions, told_to
 from environments.locks.scopes import ALL, Scope, allows, covering, find, of_environment, of_row, of_target, visible
 from environments.locks.standing import (
     RELATED,
@@ -30,6 +30,7 @@ from environments.locks.standing import (
     in_the_way,
     is_holder,
     standing_in_the_way,
+    stopped,
 )
 from environments.locks.words import tell, tell_end, tell_who
 
@@ -76,11 +77,13 @@ __all__ = [
     "read_end",
     "release",
     "standing_in_the_way",
+    "stopped",
     "take",
     "tell",
     "tell_end",
     "tell_me_when_free",
     "tell_who",
+    "told_to",
     "visible",
     "wait_in_line",
 ]

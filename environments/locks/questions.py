@@ -1,5 +1,6 @@
 """Asking the holder: release it, extend it, or no."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -61,6 +62,11 @@ def answer(question: LockQuestion, what: str, *, by: User, until: datetime | Non
             holding.release(lock, by=by)
         elif what == Answer.EXTEND:
             holding.extend(lock, by=by, until=until)
+
+
+def told_to(viewer: User, questions: Iterable[LockQuestion], *, holds: bool) -> list[LockQuestion]:
+    """Which of these questions about one lock `viewer` is told: all as its holder, else what they asked themselves."""
+    return [question for question in questions if holds or question.by_id == viewer.pk]
 
 
 def open_questions() -> QuerySet[LockQuestion]:

@@ -1,6 +1,6 @@
 """Which locks are held, and which of them stand in somebody's way: the database's clock decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from datetime import UTC, datetime
 
 from django.db import connection
@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from environments.locks.scopes import covering, visible
-from environments.models import Lock, Target, User
+from environments.models import Lock, Target, Team, User
+from environments.rights import teams_of
 
 RELATED = ("holder", "team", "environment", "target__application", "target__environment")
 LASTS = Q(until=None) | Q(until__gt=Now())
@@ -51,14 +52,30 @@ def applying(target: Target) -> list[Lock]:
 def in_the_way(locks: Sequence[Lock], *, by: User | None, automatic: bool) -> list[Lock]:
     """Those of `locks` that stop this one: all of them for a machine, those of others for a person.
 
-    One query more only where a team holds one.
+    One query more only where a team holds one, and within a request that has read one's rights not even then.
     """
     if automatic or by is None:
         return list(locks)
-    others = [lock for lock in locks if not lock.machines_only and (lock.holder_id != by.pk or lock.team_id)]
-    teams = {lock.team_id for lock in others if lock.team_id}
-    mine = set(by.teams.filter(pk__in=teams).values_list("pk", flat=True)) if teams else set()
-    return [lock for lock in others if lock.team_id not in mine]
+    mine = teams_of(by) if any(lock.team_id for lock in locks) else {}
+    return [lock for lock in locks if _bars(lock, by.pk, mine)]
+
+
+def stopped(locks: Sequence[Lock], people: Collection[int]) -> set[int]:
+    """Which of these people, by their ids, some lock of `locks` stops. One query, where a team holds one."""
+    teams = {lock.team_id for lock in locks if lock.team_id}
+    members: dict[int, set[int]] = {}
+    if teams and people:
+        rows = Team.members.through.objects.filter(team__in=teams, user__in=people)
+        for person, team in rows.values_list("user_id", "team_id"):
+            members.setdefault(person, set()).add(team)
+    return {person for person in people if any(_bars(lock, person, members.get(person, ())) for lock in locks)}
+
+
+def _bars(lock: Lock, person: int, teams: Container[int]) -> bool:
+    """Whether it is held by others than this person, who is in these teams."""
+    if lock.machines_only:
+        return False
+    return lock.team_id not in teams if lock.team_id else lock.holder_id != person
 
 
 def standing_in_the_way(target: Target, *, by: User | None, automatic: bool = False) -> list[Lock]:

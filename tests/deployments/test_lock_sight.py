@@ -80,3 +80,17 @@ def test_a_page_to_come_back_to_that_is_none_changes_nothing(place: str, scene: 
     assert answered.status_code == 400
     assert locks.held().filter(pk=scene.everything.pk).exists()
     assert Deploy.objects.filter(status=DeployStatus.WAITING).count() == 2
+
+
+def test_what_was_asked_is_told_to_the_holder_and_to_who_asked(scene: Scene) -> None:
+    holder, ben, vera = (builders.make_user(username=name) for name in ("hal", "ben", "vera"))
+    lock = builders.make_lock(target=scene.shop, by=holder)
+    locks.ask(lock, by=ben, text="for the demo at noon")
+
+    def told(who: User) -> tuple[bool, bool]:
+        page, body = sign_in(who).get("/locks").content, api_of(user=who).get(f"locks/{lock.pk}").content
+        return b"for the demo at noon" in page, b"for the demo at noon" in body
+
+    assert told(holder) == (True, True)
+    assert told(ben)[1]
+    assert told(vera) == (False, False)
