@@ -42,10 +42,10 @@ class Node:
         return [node.plain() for node in self.value] if isinstance(self.value, list) else self.value
 
 
-def parse(text: str) -> Node:
-    """The one document of the text; a node with None if it is empty. Raises YamlProblem."""
+def parse(text: str, *, most: int = NODES_MOST) -> Node:
+    """The one document of the text, of at most so many nodes; one with None if it is empty. Raises YamlProblem."""
     try:
-        return _Reader(text).document()
+        return _Reader(text, most).document()
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
@@ -59,7 +59,8 @@ def parse(text: str) -> Node:
 class _Reader:
     """Builds nodes from events, not by YAML's own constructor: aliases and tags are refused before they do anything."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int) -> None:
+        self._most = most
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._resolver = yaml.SafeLoader("")
         self._seen = 0
@@ -78,7 +79,7 @@ class _Reader:
     def _node(self, event: yaml.Event, depth: int) -> Node:
         node = _at(event)
         self._seen += 1
-        if self._seen > NODES_MOST or depth > DEPTH_MOST:
+        if self._seen > self._most or depth > DEPTH_MOST:
             raise node.problem("This is nested too deep." if depth > DEPTH_MOST else "This file holds too much.")
         if getattr(event, "anchor", None) is not None:  # an alias has one too
             raise node.problem("Anchors and aliases (& and *) are not read; write it out, or put a text in quotes.")

@@ -6,7 +6,7 @@ HostsError
 └── HostInUse         a target runs its command there, or others are reached through it
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,35 @@ def add_hosts(lines: Iterable[HostLine], *, environment: str, by: User | None) -
             if new:
                 added.new.append(host)
     return added
+
+
+def add_host(name: str, place: Place, *, by: User | None) -> Host:
+    """A host that is in no environment yet. Raises HostTaken, NotAllowed, ValidationError."""
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        host, new = _find_or_make(place, name, by)
+        if not new:
+            raise HostTaken(f"{place.address}:{place.port} is {host.name} already. Nothing was changed.")
+        _record("host.added", by, host)
+    return host
+
+
+def join(host: Host, environment: Environment, *, roles: Sequence[str], by: User | None) -> bool:
+    """The host is in this environment, with these roles there; whether something changed. Raises NotAllowed."""
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        member, joined = Membership.objects.get_or_create(
+            environment=environment, host=host, defaults={"roles": list(roles)}
+        )
+        if joined:
+            _record("host.added", by, host, environment=environment.name, roles=list(roles))
+        elif member.roles != list(roles):
+            member.roles = list(roles)
+            member.save(update_fields=["roles"])
+            _record("host.roles_changed", by, host, environment=environment.name, roles=list(roles))
+        else:
+            return False
+    return True
 
 
 def change_host(host: Host, place: Place, *, by: User | None) -> None:

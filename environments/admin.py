@@ -94,17 +94,6 @@ class ApplicationForm(forms.ModelForm[Application]):
     def clean_build_time_limit(self) -> int:
         return self.cleaned_data["build_time_limit"] or BUILD_SECONDS
 
-    def clean(self) -> dict[str, Any]:
-        """What a way of distribution needs, and what it has no use for."""
-        super().clean()
-        found = self.cleaned_data
-        if found.get("distribution") == Application.Distribution.ARTIFACT:
-            if not found.get("artifact_url"):
-                self.add_error("artifact_url", "Builds made elsewhere need an address, with {sha} in it.")
-            if found.get("build_command"):
-                self.add_error("build_command", "These builds are made elsewhere; nothing is built here.")
-        return found
-
     def save(self, commit: bool = True) -> Application:
         application = self.instance
         if self.cleaned_data["forget_secrets"]:

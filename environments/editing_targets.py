@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 
 from environments import access, presets
-from environments.models import Application, Environment, Step, Target, User
+from environments.models import Application, Environment, Host, OnFailure, Step, Target, User
 from environments.preset import PresetError, WrongParameters
 from notifications import events
 
@@ -80,10 +80,21 @@ class TargetPlan:
     path_prepend: tuple[str, ...] = ()
     shell: str = "sh -c"
     role: str = ""
+    umask: str = "022"
+    needed: int = 50  # percent of all hosts that must be prepared before any switches
+    needed_per_region: int = 0
+    on_failure: str = OnFailure.QUARANTINE.value
+    catch_up: bool = False
+    drift_minutes: int = 15  # 0: hosts are not asked what they run
+    command: str = ""  # runs on `runner`, a host's name, instead of laying releases out
+    command_time_limit: int = 3600  # seconds
+    runner: str = ""
     steps: tuple[StepPlan, ...] = ()
 
     def fields(self) -> dict[str, Any]:
+        """As the columns of a target. Raises TargetWrong for a runner that there is not."""
         found = {name: value for name, value in asdict(self).items() if name != "steps"}
+        found["runner"] = _find_runner(self.runner)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
@@ -91,6 +102,7 @@ def add_target(application: Application, environment: Environment, wanted: Targe
     """Raises TargetError, NotAllowed; then nothing was made."""
     access.require(by, access.MAINTAIN, application=application, environment=environment)
     target = Target(application=application, environment=environment, **wanted.fields())
+    _check_runner(target, by)
     steps = _checked(target, wanted.steps)
     try:
         with transaction.atomic():
@@ -110,6 +122,8 @@ def change_target(target: Target, wanted: TargetPlan, *, by: User | None) -> Non
     before = [_facts(step) for step in target.steps.all()]
     for name, value in fields.items():
         setattr(target, name, value)
+    if "runner" in changed:
+        _check_runner(target, by)
     steps = _checked(target, wanted.steps)
     if [_facts(step) for step in steps] != before:
         changed.append("steps")
@@ -123,10 +137,28 @@ def change_target(target: Target, wanted: TargetPlan, *, by: User | None) -> Non
 
 def plan_of(target: Target) -> TargetPlan:
     """A target as it is."""
-    names = [name for name in TargetPlan.__dataclass_fields__ if name != "steps"]
-    values = {name: getattr(target, name) for name in names}
+    names = [name for name in TargetPlan.__dataclass_fields__ if name not in ("steps", "runner")]
+    values = {name: getattr(target, name) for name in names} | {"runner": target.runner.name if target.runner else ""}
     plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return TargetPlan(**plain, steps=tuple(_plan_of_step(step) for step in target.steps.all()))
+
+
+def _find_runner(name: str) -> Host | None:
+    found = Host.objects.filter(name=name).first() if name else None
+    if name and found is None:
+        raise TargetWrong({"runner": f"There is no host {name} to run the command on."})
+    return found
+
+
+def _check_runner(target: Target, by: User | None) -> None:
+    """Who maintains a target runs what they like on its hosts, but only there."""
+    runner = target.runner
+    if runner is None or access.allows(by, access.ADMINISTER) or by is None:
+        return
+    if not runner.memberships.filter(environment=target.environment).exists():
+        raise TargetWrong(
+            {"runner": f"{runner.name} is no host of {target.environment.name}. Ask an administrator to choose it."}
+        )
 
 
 def _plan_of_step(step: Step) -> StepPlan:
@@ -154,7 +186,9 @@ def _checked(target: Target, plans: Sequence[StepPlan]) -> list[Step]:
     try:
         target.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        problems |= {name: texts[0] for name, texts in error.message_dict.items()}
+        problems |= {
+            "command" if name == NON_FIELD_ERRORS else name: texts[0] for name, texts in error.message_dict.items()
+        }
     steps: list[Step] = []
     for number, plan in enumerate(plans):
         try:

@@ -8,6 +8,8 @@ Errors:
     └── InUse        something stands in it, or goes by way of it
 """
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError
@@ -62,6 +64,26 @@ def move_environment(environment: Environment, *, by: User | None, up: bool) -> 
             Environment.objects.filter(pk=row.pk).exclude(position=position).update(position=position)
         order = ", ".join(row.name for row in rows)
         events.record("environment.moved", _by(by), environment=environment.name, order=order)
+
+
+def order_environments(names: Sequence[str], *, by: User | None) -> bool:
+    """These come in this order, in the places that they have together; whether something changed.
+
+    Raises NotAllowed.
+    """
+    access.require(by, access.ADMINISTER)
+    with transaction.atomic():
+        rows = list(Environment.objects.select_for_update(no_key=True).order_by("position", "name"))
+        named = {row.name: row for row in rows}
+        wanted = iter([named[name] for name in names if name in named])
+        ordered = [next(wanted) if row.name in names else row for row in rows]
+        if ordered == rows:
+            return False
+        for position, row in enumerate(ordered):
+            Environment.objects.filter(pk=row.pk).exclude(position=position).update(position=position)
+        order = ", ".join(row.name for row in ordered)
+        events.record("environment.moved", _by(by), environment=names[0], order=order)
+    return True
 
 
 def protect_environment(environment: Environment, *, by: User | None, protected: bool) -> None:

@@ -76,17 +76,9 @@ def add_target(request: HttpRequest, response: HttpResponse, payload: AddTarget)
         missing = f"application {payload.application}" if application is None else f"environment {payload.environment}"
         raise NotFound(f"There is no {missing}. Nothing was made.")
     steps = tuple(StepPlan(**step.dict() | {"roles": tuple(step.roles)}) for step in payload.steps)
-    plan = TargetPlan(
-        root=payload.root,
-        user=payload.user,
-        keep=payload.keep,
-        linked_dirs=tuple(payload.linked_dirs),
-        linked_files=tuple(payload.linked_files),
-        path_prepend=tuple(payload.path_prepend),
-        shell=payload.shell,
-        role=payload.role,
-        steps=steps,
-    )
+    said = payload.dict(exclude={"application", "environment", "steps"})
+    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    plan = TargetPlan(**lists, steps=steps)
     editing_targets.add_target(application, environment, plan, by=user)
     response["Location"] = reverse("api:read_target", args=[application.name, environment.name])
     return Status(201, summarize_target(find_target(request, application.name, environment.name)))

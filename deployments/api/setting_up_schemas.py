@@ -70,4 +70,13 @@ class AddTarget(Strict):
     path_prepend: Paths = []
     shell: Annotated[str, Field(max_length=200)] = "sh -c"
     role: Annotated[str, Field(max_length=63)] = ""
+    umask: Annotated[str, Field(max_length=4)] = "022"
+    needed: Annotated[int, Field(ge=0, le=100, description="Percent of hosts prepared before any switches.")] = 50
+    needed_per_region: Annotated[int, Field(ge=0, le=100)] = 0
+    on_failure: Literal["quarantine", "retry", "abort"] = "quarantine"
+    catch_up: Annotated[bool, Field(description="New hosts get what is live by themselves.")] = False
+    drift_minutes: Annotated[int, Field(ge=0, le=32_767, description="0: hosts are not asked what they run.")] = 15
+    command: Annotated[Text, Field(description="Runs on `runner` instead of laying releases out.")] = ""
+    command_time_limit: Annotated[int, Field(ge=1, le=86_400, description="Seconds.")] = 3600
+    runner: Annotated[str, Field(max_length=63, description="A host's name.")] = ""
     steps: Annotated[list[AddStep], Field(max_length=100)] = []

@@ -121,8 +121,29 @@ def read(typed: QueryDict) -> TargetPlan:
         path_prepend=_lines(typed.get("path_prepend", "")),
         shell=typed.get("shell", "").strip() or "sh -c",
         role=typed.get("role", "").strip(),
+        **_more(typed),
         steps=tuple(_step(typed, number) for number in typed.getlist("step") if _is_taken(typed, number)),
     )
+
+
+def _more(typed: QueryDict) -> dict[str, Any]:
+    """What the form folds away. A form of before this was asked for does not say it."""
+    if "on_failure" not in typed:
+        return {}
+
+    def said(name: str) -> str:
+        return typed.get(name, "").replace("\r\n", "\n").strip()
+
+    counted = {name: _number(said(name)) for name in ("needed", "needed_per_region", "drift_minutes")}
+    return {
+        "umask": said("umask") or TargetPlan.umask,
+        **{name: -1 if number is None else number for name, number in counted.items()},  # -1: the verb says so
+        "on_failure": said("on_failure"),
+        "catch_up": bool(said("catch_up")),
+        "command": said("command"),
+        "command_time_limit": _number(said("command_time_limit")) or 0,
+        "runner": said("runner"),
+    }
 
 
 def _is_taken(typed: QueryDict, number: str) -> bool:

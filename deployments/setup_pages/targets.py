@@ -18,7 +18,7 @@ from environments import editing_targets, presets, repositories
 from environments.access import MAINTAIN, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_target
 from environments.editing_targets import StepPlan, TargetError, TargetPlan, TargetTaken, TargetWrong
-from environments.models import Application, Environment, Host
+from environments.models import Application, Environment, Host, OnFailure
 from environments.proposals import Proposal
 
 MOST_BRANCHES = 50
@@ -144,6 +144,7 @@ def _form(
         "plan": plan,
         "problems": {},
         "choices": target_form.choices(),
+        "on_failure": OnFailure.choices,
         "proposal": Proposal(),
     }
     return show(request, "target_form.html", "target", context | more, status=status)

@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -74,6 +75,15 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """What a way of distribution needs, and what it has no use for."""
+        if self.distribution != self.Distribution.ARTIFACT:
+            return
+        if not self.artifact_url:
+            raise ValidationError({"artifact_url": "Builds made elsewhere need an address, with {sha} in it."})
+        if self.build_command:
+            raise ValidationError({"build_command": "These builds are made elsewhere; nothing is built here."})
 
     @property
     def streamed(self) -> bool:

@@ -1,0 +1,42 @@
+"""The installation as the text of a file. Equal set-ups give equal texts."""
+
+from collections.abc import Collection
+from typing import Any
+
+import yaml
+
+from deployments.written.planning import VERSION
+from deployments.written.secrets import Secret
+from deployments.written.sections import SECTIONS
+
+_HEAD = """\
+# What is set up in this Deployer. `manage.py plan FILE` says what applying it would change, `manage.py apply FILE`
+# does it. What a file does not say stays as it is. Secrets are never written: `stored` means what this installation has.
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """Everything is written out: who reads a file should not have to look elsewhere in it."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    lines = text.split("\n")
+    blocky = len(lines) > 1 and not any(line != line.rstrip() for line in lines) and not text.startswith((" ", "\n"))
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if blocky else None)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(Secret, lambda dumper, secret: dumper.represent_data(secret.written()))
+
+
+def export(sections: Collection[str] = ()) -> str:
+    """All sections, or those that are named; empty ones are left out."""
+    found: dict[str, Any] = {"version": VERSION}
+    for section in SECTIONS:
+        written = section.written(section.now()) if not sections or section.name in sections else None
+        if written:
+            found[section.name] = written
+    body = yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    return _HEAD + body

@@ -1,0 +1,14 @@
+"""The kinds of things, in the order in which they are made: each may name what comes before it."""
+
+from deployments.written.section import Section
+from deployments.written.sections.applications import Applications
+from deployments.written.sections.configuration import Configuration
+from deployments.written.sections.environments import Environments
+from deployments.written.sections.hosts import Gateways, Hosts, Regions
+from deployments.written.sections.permissions import Everyone, Grants, Teams
+from deployments.written.sections.targets import Targets
+
+SECTIONS: tuple[Section, ...] = (
+    Regions(), Hosts(), Gateways(), Environments(), Applications(), Targets(), Configuration(), Teams(), Everyone(),
+    Grants(),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Environments in their order, with their hosts and the roles that these have there."""
+
+from typing import Any
+
+from deployments import marked_values
+from deployments.marked_yaml import Node
+from deployments.written import fields
+from deployments.written.section import Entry, Section
+from environments import adding_hosts, places
+from environments.models import Environment, Host, Membership, User
+
+BY_HAND = "static"  # what another source gave is that source's to say
+
+
+def _read_hosts(node: Node) -> dict[str, list[str]]:
+    """`web-1: [web, worker]`; a host without roles has an empty list."""
+    return {name: list(marked_values.names(roles)) for name, roles in fields.mapping(node).items()}
+
+
+class Environments(Section):
+    name = "environments"
+    fields = {"protected": fields.truth(), "hosts": fields.Field(_read_hosts, {})}
+    ordered = True
+
+    def now(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {
+            row.name: {"protected": row.protected, "hosts": {}}
+            for row in Environment.objects.order_by("position", "name")
+        }
+        rows = Membership.objects.filter(source=BY_HAND).select_related("host", "environment").order_by("host__name")
+        for row in rows:
+            found[row.environment.name]["hosts"][row.host.name] = list(row.roles)
+        return found
+
+    def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
+        row = places.add_environment(key, by=by) if before is None else Environment.objects.get(name=key)
+        if entry["protected"] != row.protected:
+            places.protect_environment(row, by=by, protected=entry["protected"])
+        hosts: dict[str, Any] = before["hosts"] if before else {}
+        for name, roles in entry["hosts"].items():
+            if hosts.get(name) != roles:
+                adding_hosts.join(_find_host(name), row, roles=roles, by=by)
+        for name in hosts:
+            if name not in entry["hosts"]:
+                adding_hosts.take_out(_find_host(name), row, by=by)
+
+    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+        row = Environment.objects.get(name=key)
+        for member in row.memberships.filter(source=BY_HAND).select_related("host"):
+            adding_hosts.take_out(member.host, row, by=by)
+        places.remove_environment(row, by=by)
+
+    def order(self, keys: list[str], new: list[str], by: User | None) -> None:
+        """What is new comes behind the one before it in the file; what the file does not name stays where it is."""
+        named = iter([key for key in keys if key not in new])
+        ordered = [next(named) if name in keys else name for name in self.now() if name not in new]
+        for number, key in enumerate(keys):
+            if key in new:
+                ordered.insert(ordered.index(keys[number - 1]) + 1 if number else 0, key)
+        places.order_environments(ordered, by=by)
+
+
+def _find_host(name: str) -> Host:
+    found = Host.objects.filter(name=name).first()
+    if found is None:
+        raise places.WrongName(f"There is no host {name}; write it down under `hosts`. Nothing was changed.")
+    return found

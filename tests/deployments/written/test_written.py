@@ -1,0 +1,306 @@
+"""A set-up as a file: what is applied is what is exported; twice, or refused, it changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments.written import applying, planning
+from deployments.written.errors import NotApplied, WrittenWrong
+from deployments.written.export import export
+from deployments.written.sections import SECTIONS
+from environments.configuration import changing
+from environments.models import (
+    Application,
+    ConfigurationValue,
+    DefaultRoles,
+    Environment,
+    Grant,
+    Host,
+    Membership,
+    Region,
+    Role,
+    Target,
+    Team,
+    User,
+)
+from environments.sealed import unseal
+from notifications.models import Event
+from tests import builders
+
+pytestmark = [pytest.mark.django_db]
+
+WHOLE = f"""
+version: 1
+regions:
+  eu-west: {{queue: eu, zones: [b, a]}}
+  us-east: {{}}
+hosts:
+  web-1: {{address: 192.0.2.1, user: deploy, zone: eu-west/a, keys: [ssh-ed25519 {builders.PUBLIC_KEY} web-1]}}
+  web-2: {{address: 192.0.2.2, port: 2222, user: deploy}}
+  door: {{address: 192.0.2.9}}
+gateways:
+  eu-west: {{host: door, user: jump}}
+environments:
+  staging: {{hosts: {{web-1: [web]}}}}
+  production: {{protected: true, hosts: {{web-1: [web, cron], web-2: []}}}}
+applications:
+  shop:
+    repository: https://git.example/shop.git
+    default_branch: trunk
+    https_user: reader
+    https_token: {{secret: env:SHOP_TOKEN}}
+  blog: {{repository: "https://git.example/blog.git", distribution: git}}
+targets:
+  shop/staging:
+    root: /srv/shop
+    linked_dirs: [log, uploads]
+    needed: 80
+    on_failure: abort
+    configuration: {{env: .env}}
+    steps:
+      - {{name: build, command: "make\\nmake check", time_limit: 1200}}
+      - {{name: restart, preset: restart-systemd, parameters: {{units: [shop.service]}}}}
+    tasks:
+      - {{name: clear-cache, command: rm -rf tmp/cache, parameters: [{{name: key, label: Which}}]}}
+  shop/production: {{root: /srv/shop, umask: "027", drift_minutes: 0}}
+configuration:
+  application shop: {{COLOUR: "#fff", EMPTY: ""}}
+  target shop/staging: {{DATABASE_URL: {{secret: env:SHOP_DATABASE}}, WORKERS: "4"}}
+  host web-1: {{NAME: web-1}}
+teams:
+  payments: {{members: [ada, grace]}}
+everyone: {{unprotected: deployer, protected: viewer}}
+grants:
+  - {{team: payments, role: maintainer, application: shop}}
+  - {{person: ada, role: deployer, application: shop, environment: production}}
+"""
+SECRETS = {"SHOP_TOKEN": "canary-token", "SHOP_DATABASE": "postgres://canary-password"}
+
+
+@pytest.fixture(autouse=True)
+def _people(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    for name in ("ada", "grace"):
+        builders.make_user(username=name)
+
+
+def apply(text: str, **options: Any) -> list[str]:
+    """What was changed, in words."""
+    by = options.pop("by", None)
+    return [f"{it.kind} {it.about}" for it in applying.apply(planning.read(text), by=by, **options).changes]
+
+
+def changes(text: str, **options: Any) -> list[str]:
+    return [f"{it.kind} {it.about}" for it in planning.plan(planning.read(text), **options).changes]
+
+
+@pytest.mark.both_databases
+def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
+    done = apply(WHOLE)
+    assert len(done) == 19
+    target = Target.objects.get(application__name="shop", environment__name="staging")
+    assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
+    assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
+        ("build", "prepare", 300), ("restart", "restart", 300),
+    ]  # fmt: skip
+    assert Region.objects.get(name="eu-west").gateway == Host.objects.get(name="door")
+    assert Membership.objects.get(host__name="web-1", environment__name="production").roles == ["web", "cron"]
+    assert [row.name for row in Environment.objects.order_by("position")] == ["staging", "production"]
+    assert unseal(Application.objects.get(name="shop").https_token) == "canary-token"
+    assert Team.objects.get().members.count() == Grant.objects.count() == 2
+    seen = Event.objects.count()
+    assert apply(WHOLE) == []
+    assert apply(WHOLE, remove=True) == []
+    assert Event.objects.count() == seen
+    assert Event.objects.get(kind="setup.applied").facts["changes"] == len(done)
+
+
+@pytest.mark.both_databases
+def test_what_is_exported_says_the_same_in_an_empty_installation() -> None:
+    apply(WHOLE)
+    first = export()
+    assert changes(first) == []
+    assert changes(first, remove=True) == []
+    for model in (Grant, Team, DefaultRoles, ConfigurationValue, Target, Application, Membership, Environment, Host):
+        model.objects.all().delete() if model is not Host else Region.objects.update(gateway=None)
+    Host.objects.all().delete()
+    for region in Region.objects.all():
+        region.zones.all().delete()
+        region.delete()
+    for name, value in SECRETS.items():
+        first = first.replace("{secret: stored}", f"{{secret: env:{name}}}", 1) if value else first
+    apply(first)
+    assert export() == first.replace("env:SHOP_TOKEN", "stored").replace("env:SHOP_DATABASE", "stored")
+
+
+def test_no_secret_stands_in_what_is_exported_or_told() -> None:
+    apply(WHOLE)
+    changed = WHOLE.replace("env:SHOP_TOKEN", "env:SHOP_DATABASE")
+    found = planning.plan(planning.read(changed))
+    assert [it.about for it in found.changes] == ["applications shop"]
+    said = export() + repr(found) + str([event.facts for event in Event.objects.all()])
+    assert not [value for value in SECRETS.values() if value in said]
+
+
+def test_what_a_file_does_not_say_stays() -> None:
+    apply(WHOLE)
+    short = "targets:\n  shop/staging: {keep: 9}\nenvironments:\n  staging: {protected: true}\n"
+    assert changes(short) == ["change environments staging", "change targets shop/staging"]
+    assert dict(planning.plan(planning.read(short)).only_here) == {
+        "environments": ("production",),
+        "targets": ("shop/production",),
+    }
+    apply(short)
+    target = Target.objects.get(application__name="shop", environment__name="staging")
+    assert (target.keep, target.steps.count(), target.needed) == (9, 2, 80)
+    assert Environment.objects.get(name="staging").memberships.count() == 1
+
+
+def test_what_a_section_does_not_name_goes_only_when_that_is_said() -> None:
+    apply(WHOLE)
+    less = (
+        WHOLE.replace("  us-east: {}\n", "").replace(', WORKERS: "4"', "").replace("  host web-1: {NAME: web-1}\n", "")
+    )
+    less = less.replace("  - {team: payments, role: maintainer, application: shop}\n", "")
+    assert apply(less) == []
+    assert apply(less, remove=True) == [
+        "remove grants team payments in shop/*",
+        "remove configuration host web-1",
+        "remove regions us-east",
+    ]
+    assert apply(less, remove=True) == []
+    assert Target.objects.count() == 2
+    gone = "targets: {shop/staging: {keep: 9}}\nhosts: {door: {address: 192.0.2.9}}\n"
+    assert apply(gone, remove=True) == ["change targets shop/staging"]
+    assert (Target.objects.count(), Host.objects.count()) == (2, 3)
+
+
+def test_a_name_is_taken_away_by_null() -> None:
+    apply(WHOLE)
+    assert apply("configuration:\n  target shop/staging: {WORKERS: null}\n") == [
+        "change configuration target shop/staging"
+    ]
+    target = Target.objects.get(application__name="shop", environment__name="staging")
+    assert ConfigurationValue.objects.get(target=target, name="WORKERS", latest=True).is_removed
+
+
+def test_the_order_of_environments_is_that_of_the_file() -> None:
+    apply(WHOLE)
+    builders.make_environment(name="load", position=9)
+    turned = "environments:\n  production: {}\n  staging: {}\n"
+    assert apply(turned) == ["order environments"]
+    assert [row.name for row in Environment.objects.order_by("position")] == ["production", "staging", "load"]
+    apply("environments:\n  production: {}\n  canary: {}\n  staging: {}\n")
+    assert [row.name for row in Environment.objects.order_by("position")] == ["production", "canary", "staging", "load"]
+    assert apply("environments:\n  production: {}\n  canary: {}\n  staging: {}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets:\n  shop/staging: {keeep: 3}\n", "line 2, column 18: 'keeep' is not known here."),
+        ("target:\n  a: {}\n", "line 1, column 1: 'target' is not known here."),
+        ("version: 2\n", "line 1, column 10: Version 1 of this file is read here."),
+        ("hosts:\n  web: {port: 22}\n", "line 2, column 3: hosts web is new here, and needs address."),
+        ("hosts:\n  web: {address: a, port: 99999}\n", "line 2, column 27: This must be a number from 1 to 65,535."),
+        ("applications:\n  a: {repository: x, https_token: hunter2}\n", "line 2, column 35: A secret is written"),
+        ("applications:\n  a: {repository: x, https_token: {secret: env:NONE}}\n", "NONE, which is not set."),
+        ("applications:\n  a: {repository: x, https_token: {secret: stored}}\n", "nothing is stored here"),
+        ("targets:\n  a/b:\n    root: /srv\n    steps: [{name: x, preset: none-such}]\n", "line 4, column 31"),
+        ("grants:\n  - {role: deployer}\n", "line 2, column 5: A grant needs a role"),
+        ("a: *x\n", "Anchors and aliases"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(WrittenWrong) as wrong:
+        changes(text)
+    assert said in str(wrong.value)
+    assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.both_databases
+def test_one_refusal_takes_everything_back() -> None:
+    wrong = WHOLE.replace("members: [ada, grace]", "members: [ada, nobody]")
+    with pytest.raises(NotApplied) as refused:
+        apply(wrong)
+    assert str(refused.value).startswith(
+        "line 40, teams payments: Nobody who may come in is called 'nobody'. Everything"
+    )
+    assert not any(model.objects.exists() for model in (Application, Target, Host, Environment, Region, Event))
+
+
+def test_a_person_changes_what_they_may() -> None:
+    apply(WHOLE)
+    vera = builders.make_user(username="vera", role=Role.MAINTAINER)
+    assert apply("targets: {shop/staging: {keep: 7}}", by=vera) == ["change targets shop/staging"]
+    for text in (
+        "hosts: {web-2: {port: 23}}",
+        "grants: [{person: vera, role: administrator}]",
+        "applications: {blog: {build_command: make}}",
+        "targets: {shop/staging: {command: id, runner: door}}",
+    ):
+        with pytest.raises(NotApplied):
+            apply(text, by=vera)
+    assert User.objects.get(username="vera").role == Role.MAINTAINER
+    assert Application.objects.get(name="blog").build_command == ""
+
+
+def test_what_another_source_gave_is_left_to_it() -> None:
+    apply(WHOLE)
+    place = Environment.objects.get(name="staging")
+    Membership.objects.create(environment=place, host=Host.objects.get(name="web-2"), source="inventory")
+    assert "inventory" not in export()
+    assert changes(WHOLE) == []
+    assert apply("environments: {staging: {hosts: {}}}") == ["change environments staging"]
+    assert [row.host.name for row in place.memberships.all()] == ["web-2"]
+
+
+def test_a_secret_of_a_file_ends_before_the_last_newline(tmp_path: Path) -> None:
+    apply(WHOLE)
+    (tmp_path / "secret").write_text("two\nlines\n")
+    apply(f"configuration:\n  target shop/staging: {{DATABASE_URL: {{secret: 'file:{tmp_path}/secret'}}}}\n")
+    row = ConfigurationValue.objects.get(name="DATABASE_URL", latest=True)
+    assert (row.is_secret, changing.plain_text(row)) == (True, "two\nlines")
+
+
+def test_texts_of_every_kind_survive() -> None:
+    apply(WHOLE)
+    nasty = [
+        "022",
+        "1.10",
+        "no",
+        "~",
+        "null",
+        "2026-01-01",
+        "a: b",
+        "# x",
+        " lead",
+        "tail ",
+        "two\nlines",
+        "tab\t",
+        "ü“",
+        "|",
+        "'",
+    ]
+    said = {f"N{number}": value for number, value in enumerate(nasty)}
+    apply(yaml.safe_dump({"configuration": {"application shop": said}}, allow_unicode=True))
+    assert changes(export()) == []
+    rows = ConfigurationValue.objects.filter(latest=True, application__isnull=False, name__startswith="N")
+    assert {row.name: row.text for row in rows} == said
+
+
+def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
+    """A new column that people set belongs into a section, or into the list of what does not."""
+    apart = {
+        Target: {"id", "application", "environment", "name", "parent", "left_at", "last_number", "fence"}
+        | {"configuration_at", "configuration_env", "configuration_json", "configuration_files"},
+        Application: {"id", "name", "deploy_key"},
+        Host: {"id", "name", "transport", "aside", "aside_why", "aside_by", "aside_at", "asked_at", "heard_at"},
+    }
+    fields = {section.name: set(section.fields) for section in SECTIONS}
+    for model, name in ((Target, "targets"), (Application, "applications"), (Host, "hosts")):
+        columns = {field.name for field in model._meta.concrete_fields} - apart[model]
+        assert columns <= fields[name], f"{name} lack {columns - fields[name]}"
