@@ -63,9 +63,13 @@ def change_tasks(target: Target, wanted: Sequence[TaskPlan], *, by: User | None)
         for row in rows:
             row.target, row.pk = target, there.get(row.name)  # a task that stays keeps its row
             row.save()
-        names = [row.name for row in rows]
-        place = {"application": target.application.name, "environment": target.environment.name}
-        events.record("tasks.changed", by.username if by else "", tasks=names, **place)
+        events.record(
+            "tasks.changed",
+            by.username if by else "",
+            application=target.application.name,
+            environment=target.environment.name,
+            tasks=[row.name for row in rows],
+        )
     return True
 
 

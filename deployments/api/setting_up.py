@@ -77,8 +77,8 @@ def add_target(request: HttpRequest, response: HttpResponse, payload: AddTarget)
         raise NotFound(f"There is no {missing}. Nothing was made.")
     steps = tuple(StepPlan(**step.dict() | {"roles": tuple(step.roles)}) for step in payload.steps)
     said = payload.dict(exclude={"application", "environment", "steps"})
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    plan = TargetPlan(**lists, steps=steps)
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    plan = TargetPlan(**plain, steps=steps)
     editing_targets.add_target(application, environment, plan, by=user)
     response["Location"] = reverse("api:read_target", args=[application.name, environment.name])
     return Status(201, summarize_target(find_target(request, application.name, environment.name)))

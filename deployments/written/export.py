@@ -11,7 +11,7 @@ from deployments.written.sections import SECTIONS
 
 _HEAD = """\
 # What is set up in this Deployer. `manage.py plan FILE` says what applying it would change, `manage.py apply FILE`
-# does it. What a file does not say stays as it is. Secrets are never written: `stored` means what this installation has.
+# does it. What a file does not say stays as it is. Secrets are never written: `stored` is what this installation has.
 """
 
 

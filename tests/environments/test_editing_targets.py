@@ -113,3 +113,39 @@ def test_only_administrators_may(ada: User) -> None:
         editing_targets.change_target(target, PLAN, by=vera)
     with pytest.raises(NotAllowed):
         editing_targets.add_target(target.application, builders.make_environment(), PLAN, by=vera)
+
+
+def test_a_maintainer_runs_commands_on_hosts_of_the_target_alone(ada: User) -> None:
+    target = add(ada)
+    mia = builders.make_user(role=Role.MAINTAINER)
+    own, foreign = builders.make_host(environment=target.environment), builders.make_host()
+    wanted = dataclasses.replace(PLAN, command="id", runner=foreign.name)
+    with pytest.raises(TargetWrong) as refused:
+        editing_targets.change_target(Target.objects.get(), wanted, by=mia)
+    assert set(refused.value.problems) == {"runner"}
+    editing_targets.change_target(Target.objects.get(), dataclasses.replace(wanted, runner=own.name), by=mia)
+    assert Target.objects.get().runner == own
+    editing_targets.change_target(Target.objects.get(), wanted, by=ada)
+    with pytest.raises(TargetWrong) as refused:
+        editing_targets.change_target(Target.objects.get(), dataclasses.replace(wanted, runner="none-such"), by=ada)
+    assert set(refused.value.problems) == {"runner"}
+    with pytest.raises(TargetWrong) as refused:
+        editing_targets.change_target(Target.objects.get(), dataclasses.replace(wanted, runner=""), by=ada)
+    assert set(refused.value.problems) == {"command"}
+
+
+def test_thresholds_and_what_becomes_of_failures_are_part_of_it(ada: User) -> None:
+    target = add(ada)
+    more = {
+        "needed": 90,
+        "needed_per_region": 10,
+        "on_failure": "abort",
+        "catch_up": True,
+        "drift_minutes": 0,
+        "umask": "027",
+    }
+    editing_targets.change_target(target, dataclasses.replace(PLAN, **more), by=ada)
+    assert Target.objects.values(*more).get() == more
+    with pytest.raises(TargetWrong) as refused:
+        editing_targets.change_target(target, dataclasses.replace(PLAN, needed=101, on_failure="x", umask="9"), by=ada)
+    assert set(refused.value.problems) == {"needed", "on_failure", "umask"}

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         try:
             done = applying.apply(file, remove=options["remove"], by=by)
         except WrittenError as error:
-            raise CommandError(f"{options['file'].name}, {error}") from error
+            raise CommandError(f"{options['file']}, {error}") from error
         for line in telling.lines(done):
             self.stdout.write(line)
         if done.changes:

@@ -1,6 +1,8 @@
 """`manage.py plan FILE`: what applying a written set-up would change."""
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,9 +16,7 @@ CHANGES = 3
 
 def add_file(parser: argparse.ArgumentParser) -> None:
     """What `plan` and `apply` are told."""
-    parser.add_argument(
-        "file", type=argparse.FileType("r", encoding="utf-8"), metavar="FILE", help="- for what is piped"
-    )
+    parser.add_argument("file", metavar="FILE", help="- for what is piped")
     parser.add_argument(
         "--remove",
         action="store_true",
@@ -24,15 +24,17 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_file(file: Any) -> File:
+def read_file(name: str) -> File:
     """Raises CommandError."""
     try:
-        with file:
-            return planning.read(file.read())
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        return planning.read(text)
     except WrittenError as error:
-        raise CommandError(f"{file.name}, {error}") from error
+        raise CommandError(f"{name}, {error}") from error
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}. Nothing was changed.") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{file.name} is no UTF-8 text. Nothing was changed.") from None
+        raise CommandError(f"{name} is no UTF-8 text. Nothing was changed.") from None
 
 
 class Command(BaseCommand):
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         try:
             found = planning.plan(file, remove=options["remove"])
         except WrittenError as error:
-            raise CommandError(f"{options['file'].name}, {error}") from error
+            raise CommandError(f"{options['file']}, {error}") from error
         for line in telling.lines(found):
             self.stdout.write(line)
         if found.changes:

@@ -51,7 +51,7 @@ class Applications(Section):
         token = _plain(entry["artifact_token"])
         editing_applications.change_application(row, wanted, artifact_token=token, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         adding_applications.remove_application(Application.objects.get(name=key), by=by)
 
 

@@ -56,7 +56,7 @@ class Configuration(Section):
             if name not in entry:
                 changing.remove_value(scope, name, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         scope = _find_scope(key)
         rows = ConfigurationValue.objects.filter(latest=True, **scope.column)
         for name in [row.name for row in rows if not row.is_removed]:

@@ -44,7 +44,7 @@ class Environments(Section):
             if name not in entry["hosts"]:
                 adding_hosts.take_out(_find_host(name), row, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         row = Environment.objects.get(name=key)
         for member in row.memberships.filter(source=BY_HAND).select_related("host"):
             adding_hosts.take_out(member.host, row, by=by)

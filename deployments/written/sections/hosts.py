@@ -31,7 +31,7 @@ class Regions(Section):
             if name not in entry["zones"]:
                 places.remove_zone(zone, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         row = Region.objects.get(name=key)
         for zone in row.zones.all():
             places.remove_zone(zone, by=by)
@@ -103,7 +103,7 @@ class Gateways(Section):
         row = _find_region(key)
         places.change_region(row, queue=row.queue, gateway=entry["host"], gateway_user=entry["user"], by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         row = _find_region(key)
         places.change_region(row, queue=row.queue, gateway="", gateway_user="", by=by)
 

@@ -29,7 +29,7 @@ class Teams(Section):
         for person in team.members.exclude(username__in=entry["members"]):
             teams.remove_member(team, person, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         teams.remove(Team.objects.get(name=key), by=by)
 
     def complete(self, entry: Entry, before: Entry | None) -> Entry:
@@ -94,7 +94,7 @@ class Grants(Section):
         application, environment = _place(entry)
         granting.give(_holder(entry), entry["role"], application=application, environment=environment, by=by)
 
-    def remove(self, key: str, by: User | None) -> None:  # type: ignore[override]
+    def remove(self, key: str, by: User | None) -> None:
         rows = Grant.objects.select_related("person", "team", "application", "environment")
         entry = self.now()[key]
         application, environment = _place(entry)

@@ -136,7 +136,7 @@ class Targets(Section):
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
         application, environment = _find(key)
-        plain = {
+        plain: dict[str, Any] = {
             name: tuple(entry[name]) if isinstance(entry[name], list) else entry[name]
             for name in TargetPlan.__dataclass_fields__
             if name != "steps"

@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from deployments.written import applying, planning
 from deployments.written.errors import NotApplied, WrittenWrong
 from deployments.written.export import export
 from deployments.written.sections import SECTIONS
 from environments.configuration import changing
+from environments.editing_targets import StepPlan
+from environments.editing_tasks import TaskPlan
 from environments.models import (
     Application,
     ConfigurationValue,
@@ -304,3 +309,52 @@ def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
     for model, name in ((Target, "targets"), (Application, "applications"), (Host, "hosts")):
         columns = {field.name for field in model._meta.concrete_fields} - apart[model]
         assert columns <= fields[name], f"{name} lack {columns - fields[name]}"
+
+
+def test_the_documentation_names_every_field_and_no_other() -> None:
+    text = (Path(settings.BASE_DIR) / "docs/written.md").read_text()
+    said = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert list(said) == ["version", *(section.name for section in SECTIONS)]
+    for section in SECTIONS:
+        entries = said[section.name]
+        entries = {"": entries} if section.name == "everyone" else entries
+        shown = entries if isinstance(entries, list) else list(entries.values())
+        if section.fields:
+            assert {field for entry in shown for field in entry} == set(section.fields), section.name
+    target = said["targets"]["shop/staging"]
+    assert set(target["steps"][0]) == set(StepPlan.__dataclass_fields__)
+    assert set(target["tasks"][0]) == set(TaskPlan.__dataclass_fields__)
+
+
+def test_the_commands_say_what_they_did_and_end_as_they_should(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "setup.yml"
+    file.write_text(WHOLE)
+    with pytest.raises(SystemExit) as ended:
+        call_command("plan", str(file))
+    assert ended.value.code == 3
+    told = capsys.readouterr().out
+    assert "+ targets shop/staging\n    root: /srv/shop\n" in told
+    assert told.endswith("18 to add, 1 to change, 0 to remove.\n")
+    assert not Target.objects.exists()
+    call_command("apply", str(file))
+    assert capsys.readouterr().out.endswith("Done.\n")
+    call_command("plan", str(file))
+    assert capsys.readouterr().out.endswith("Nothing to change.\n")
+    file.write_text(WHOLE.replace("time_limit: 1200", "time_limit: 1300").replace("needed: 80", "needed: 90"))
+    with pytest.raises(SystemExit):
+        call_command("plan", str(file))
+    told = capsys.readouterr().out
+    assert "~ targets shop/staging\n    needed: 80 → 90\n    steps: build: time_limit 1200 → 1300\n" in told
+    assert not [value for value in SECRETS.values() if value in told]
+    file.write_text("a: 1\n")
+    with pytest.raises(CommandError, match="line 1, column 1"):
+        call_command("apply", str(file))
+    with pytest.raises(CommandError, match="Nobody who may come in"):
+        call_command("apply", str(file), "--as", "nobody")
+    call_command("export", "teams")
+    assert yaml.safe_load(capsys.readouterr().out) == {
+        "version": 1,
+        "teams": {"payments": {"members": ["ada", "grace"]}},
+    }
