@@ -27,8 +27,19 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if blocky else None)
 
 
+def _list(dumper: yaml.SafeDumper, found: list[Any]) -> yaml.Node:
+    """Plain values stand beside one another."""
+    flat = not any(isinstance(one, list | dict) for one in found)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", found, flow_style=flat)
+
+
+def _secret(dumper: yaml.SafeDumper, secret: Secret) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", secret.written(), flow_style=True)
+
+
 _Dumper.add_representer(str, _text)
-_Dumper.add_representer(Secret, lambda dumper, secret: dumper.represent_data(secret.written()))
+_Dumper.add_representer(list, _list)
+_Dumper.add_representer(Secret, _secret)
 
 
 def export(sections: Collection[str] = ()) -> str:
@@ -38,5 +49,5 @@ def export(sections: Collection[str] = ()) -> str:
         written = section.written(section.now()) if not sections or section.name in sections else None
         if written:
             found[section.name] = written
-    body = yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    body = yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
     return _HEAD + body
