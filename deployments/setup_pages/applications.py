@@ -10,6 +10,7 @@ from deployments.setup_pages.frame import REFUSALS, application_or_404, piece, s
 from environments import (
     adding_applications,
     deploy_keys,
+    editing_applications,
     host_keys,
     known_hosts,
     proposals,
@@ -22,6 +23,7 @@ from environments.access import ADMINISTER, MAINTAIN, needs
 from environments.adding_applications import Access, ApplicationError, ApplicationWrong
 from environments.addresses import of_application
 from environments.deploy_key_forms import page_of_keys
+from environments.editing_applications import ApplicationPlan
 from environments.models import Application
 from environments.repository_reach import CannotReach
 from environments.validation import repository_host
@@ -79,10 +81,37 @@ def connect_application(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "connect_application.html", "repository", context | _facts(application))
 
 
+@require_POST
+@needs(MAINTAIN, of_application)
+def change_distribution(request: HttpRequest, name: str) -> HttpResponse:
+    """How its code gets to hosts: packed here, fetched there, or built."""
+    application = application_or_404(name)
+    said = {
+        key: request.POST.get(key, "").replace("\r\n", "\n").strip() for key in ApplicationPlan.__dataclass_fields__
+    }
+    limit = said.pop("build_time_limit")
+    said["default_branch"] = application.default_branch
+    wanted = ApplicationPlan(**said, build_time_limit=int(limit) if limit.isdecimal() else 0)  # type: ignore[arg-type]
+    token = request.POST.get("artifact_token", "").strip()
+    try:
+        editing_applications.change_application(application, wanted, artifact_token=token, by=person(request))
+    except ApplicationWrong as error:
+        typed = {"repository": application.repository, "https_user": application.https_user}
+        context = _facts(application) | {"typed": typed, "problems": {}, "code_problems": error.problems}
+        return show(request, "connect_application.html", "repository", context | {"plan": wanted}, status=422)
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        return redirect("connect-application", name)
+    messages.success(request, "Saved. It counts from the next deploy on.")
+    return redirect("connect-application", name)
+
+
 def _facts(application: Application) -> dict[str, object]:
     over_ssh = bool(repository_host(application.repository))
     return {
         "application": application,
+        "plan": editing_applications.plan_of(application),
+        "distributions": Application.Distribution.choices,
         "over_ssh": over_ssh,
         "git_host": repository_reach.host_of(application.repository),
         "line": deploy_keys.public_line(application) if over_ssh else "",

@@ -12,6 +12,7 @@ urlpatterns = [
     path("applications/<slug:name>/repository/read", applications.read_repository, name="read-repository"),
     path("applications/<slug:name>/repository/trust", applications.trust_git_host, name="trust-git-host"),
     path("applications/<slug:name>/repository/branch", applications.choose_branch, name="choose-branch"),
+    path("applications/<slug:name>/repository/code", applications.change_distribution, name="change-distribution"),
     path("applications/<slug:name>/repository/key", applications.renew_key, name="renew-key"),
     path("applications/<slug:name>/remove", applications.remove_application, name="remove-application"),
     path("hosts/add", hosts.add_hosts, name="add-hosts"),

@@ -63,7 +63,9 @@ PAGES: dict[tuple[str, str], str] = {
     (DEPLOY, "of_host_and_target"): "converge-host",
     (MAINTAIN, LIST): "add-target new-step check-folder",
     (MAINTAIN, TARGET): "edit-target set-value remove-value undo-change set-delivery",
-    (MAINTAIN, APPLICATION): "connect-application check-repository read-repository choose-branch renew-key",
+    (MAINTAIN, APPLICATION): (
+        "connect-application check-repository read-repository choose-branch renew-key change-distribution"
+    ),
     (MAINTAIN, "within_environment"): "check-host check-all-hosts",
     (ADMINISTER, APPLICATION): "remove-application",
     (ADMINISTER, ENVIRONMENT): "protect-environment",

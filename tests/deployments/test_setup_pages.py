@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from environments import adding_hosts, host_lines
 from environments.models import Application, Environment, GitHostKey, Host, HostKey, Role, Target, User
+from environments.sealed import unseal
 from tests import builders
 from tests.deployments.fleet import closed_port
 from tests.deployments.shop_pages import sign_in, text_of
@@ -370,3 +371,28 @@ class TestEmptyStates:
         assert self.links(ada, "/shop/production/") >= {"/hosts/add?environment=production", "/shop/production/edit"}
         for address in ("/hosts", "/environments/production", "/shop/production/"):
             assert self.links(viewer, address) == set()
+
+
+def test_how_code_gets_to_hosts_is_said_on_the_page_of_the_repository(client: Client) -> None:
+    shop = builders.make_application(name="shop")
+    address, page = reverse("change-distribution", args=["shop"]), reverse("connect-application", args=["shop"])
+    ada, mia = builders.make_user(role=Role.ADMINISTRATOR), builders.make_user(role=Role.MAINTAINER)
+    client.force_login(ada)
+    wrong = client.post(address, {"distribution": "artifact", "build_time_limit": "60"})
+    assert (wrong.status_code, "with {sha} in it" in wrong.content.decode()) == (422, True)
+    url = "https://builds.example.org/{sha}.tar.gz"
+    said = {"distribution": "artifact", "artifact_url": url, "artifact_token": "canary", "build_time_limit": "60"}
+    assert client.post(address, said).status_code == 302
+    shop.refresh_from_db()
+    assert (shop.distribution, shop.artifact_url, shop.build_time_limit) == ("artifact", url, 60)
+    assert unseal(shop.artifact_token) == "canary"
+    html = client.get(page).content.decode()
+    assert url in html
+    assert "canary" not in html
+    client.force_login(mia)
+    client.post(address, {"distribution": "archive", "build_command": "id", "build_time_limit": "60"})
+    shop.refresh_from_db()
+    assert (shop.distribution, shop.build_command) == ("artifact", "")  # what runs on workers, administrators say
+    client.post(address, {"distribution": "git", "artifact_url": url, "build_time_limit": "60"})
+    shop.refresh_from_db()
+    assert shop.distribution == "git"
