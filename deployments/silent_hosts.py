@@ -21,6 +21,8 @@ _asked: dict[int, float] = {}  # by target, on the monotonic clock
 def look_again(mine: Callable[[Target], bool] = lambda target: True) -> None:
     """Ask them once more; `mine` says which targets are for this worker. Called again and again."""
     silent = _silent()
+    if not silent:
+        return
     now = time.monotonic()
     targets = [
         target

@@ -35,6 +35,8 @@ def _serve_lines() -> None:
     waiting = LockRequest.objects.filter(ended_at=None).exclude(
         scope__in=Lock.objects.filter(released_at=None, machines_only=False).values("scope")
     )
+    if not waiting.exists():  # mostly nobody does, and every worker looks every few seconds
+        return
     first = {
         row.scope: row for row in waiting.select_related("environment", "target__application", "target__environment")
     }
@@ -55,6 +57,8 @@ def _remind() -> None:
 
 
 def _tell(due: QuerySet[Lock], untold: Q) -> None:
+    if not due.exists():
+        return
     for lock in list(due.select_related("environment", "target__application", "target__environment", "holder")):
         with transaction.atomic():
             fresh = Lock.objects.filter(untold, pk=lock.pk, released_at=None, reminded_at=lock.reminded_at)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from deployments import claims, drift, recipes, tasks
-from deployments.models import Deploy, HostRun, Program, Worker
+from deployments import claims, drift, lifecycle, recipes, tasks
+from deployments.models import Deploy, HostRun, Program, Standing, Worker
 from deployments.runtime import Runtime
 from deployments.states import DeployStatus, RunStatus
 from environments.models import Target
@@ -121,6 +122,17 @@ def test_the_statements_of_a_worker_at_rest_do_not_grow_with_the_history(runtime
     few = len(statements(lambda: look(runtime)))
     make_past(targets, 10)
     assert len(statements(lambda: look(runtime))) == few
+
+
+def test_where_nothing_is_due_little_is_asked() -> None:
+    for _ in range(3):
+        builders.make_deploy(target=builders.make_target(drift_minutes=15))
+    Standing.objects.update(looked_at=timezone.now())
+    (looked,) = statements(drift.look_around)
+    assert "environments_application" not in looked, "it reads whole targets to find that none is due"
+    assert [asked for asked in statements(lifecycle.look_after_locks) if " JOIN " in asked] == []
+    Standing.objects.update(looked_at=None)
+    assert len(statements(lambda: drift.look_around(lambda target: False))) == 2
 
 
 def test_a_table_that_is_read_whole_is_noticed(runtime: Runtime) -> None:
