@@ -91,7 +91,7 @@ def change_distribution(request: HttpRequest, name: str) -> HttpResponse:
     }
     limit = said.pop("build_time_limit")
     said["default_branch"] = application.default_branch
-    wanted = ApplicationPlan(**said, build_time_limit=int(limit) if limit.isdecimal() else 0)  # type: ignore[arg-type]
+    wanted = ApplicationPlan(**said, build_time_limit=int(limit) if limit.isdecimal() else 0)
     token = request.POST.get("artifact_token", "").strip()
     try:
         editing_applications.change_application(application, wanted, artifact_token=token, by=person(request))

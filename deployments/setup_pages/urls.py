@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deployments.setup_pages import applications, checklist, host_checks, hosts, targets
+from deployments.setup_pages import applications, checklist, host_checks, hosts, targets, tasks
 
 urlpatterns = [
     path("start", checklist.start, name="start"),
@@ -27,5 +27,7 @@ urlpatterns = [
     path("targets/add", targets.add_target, name="add-target"),
     path("targets/step", targets.new_step, name="new-step"),
     path("targets/folder", targets.check_folder, name="check-folder"),
+    path("targets/task", tasks.new_task, name="new-task"),
+    path("<slug:application>/<slug:environment>/tasks", tasks.edit_tasks, name="edit-tasks"),
     path("<slug:application>/<slug:environment>/edit", targets.edit_target, name="edit-target"),
 ]

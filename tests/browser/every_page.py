@@ -29,6 +29,7 @@ PAGES = {
     "check-hosts": "/environments/production/hosts/check",
     "add-target": "/targets/add",
     "edit-target": f"{TARGET}/edit",
+    "edit-tasks": f"{TARGET}/tasks",
     "settings": "/settings",
     "settings-people": "/settings/people",
     "settings-teams": "/settings/teams",

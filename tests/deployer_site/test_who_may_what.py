@@ -61,8 +61,8 @@ PAGES: dict[tuple[str, str], str] = {
     (DEPLOY, ENVIRONMENT): "ask-environment",
     (DEPLOY, HOST): "ask-host set-aside take-back",
     (DEPLOY, "of_host_and_target"): "converge-host",
-    (MAINTAIN, LIST): "add-target new-step check-folder",
-    (MAINTAIN, TARGET): "edit-target set-value remove-value undo-change set-delivery",
+    (MAINTAIN, LIST): "add-target new-step new-task check-folder",
+    (MAINTAIN, TARGET): "edit-target edit-tasks set-value remove-value undo-change set-delivery",
     (MAINTAIN, APPLICATION): (
         "connect-application check-repository read-repository choose-branch renew-key change-distribution"
     ),

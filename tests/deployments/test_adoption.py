@@ -82,7 +82,7 @@ def test_when_all_workers_were_killed_the_next_one_ends_the_deploy(
 
 def _stopped(worker: RunningWorker) -> bool:
     """Stop it, unless it is in the middle of writing: SQLite has one lock for all, and a stopped process keeps it."""
-    worker.signal(signal.SIGSTOP)
+    worker.stop()
     with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.5, isolation_level=None)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")

@@ -39,6 +39,11 @@ class RunningWorker:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def stop(self) -> None:
+        """All of its threads rest when this returns; a signal alone may still be on its way."""
+        self.signal(signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)
+
     def kill(self) -> None:
         if self.child.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
