@@ -59,7 +59,7 @@ def until(condition: Callable[[], object], seconds: float = DEPLOY_SECONDS, what
 def act(site: Site, page: Page) -> None:
     """Something to see: a host is drained, a release is prepared and held, another waits behind it, one runs.
 
-    And a target is locked, by someone else than who looks.
+    The demo itself holds a lock, with somebody in line, and a reservation.
     """
     page.goto(f"{site.base}/hosts/us-east-b-01")
     page.get_by_label("Why").fill("New disk, back at noon")
@@ -71,11 +71,6 @@ def act(site: Site, page: Page) -> None:
         page.wait_for_url(re.compile(r"/deploys/\d+$"))
     page.goto(f"{site.base}/waiting")
     until(lambda: "Go live now" in page.inner_text("main"))
-    page.goto(f"{site.base}/pricing-api/staging/")
-    page.get_by_text("Lock…").click()
-    page.get_by_label("What for").fill("Load test with the new price list, please keep this build")
-    page.get_by_label("How long").select_option("4h")
-    page.get_by_role("button", name="Lock pricing-api/staging").click()
     page.goto(f"{site.base}/storefront/production/deploy?ref=main")
     page.locator("form button.dp-btn-go").click()
     page.wait_for_url(re.compile(r"/deploys/\d+$"))

@@ -1,4 +1,4 @@
-"""The demo, from nothing to running: people, hosts, applications, targets, and the first deploy of each target.
+"""The demo, from nothing to running: people, hosts, applications, targets, the first deploy of each, and a lock.
 
 DemoError
 ├── DemoOff         DEMO=0: nothing of the demo may exist
@@ -8,6 +8,7 @@ DemoError
 import os
 import socket
 import time
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -15,12 +16,14 @@ from django.db import transaction
 from deployments import lifecycle
 from deployments.models import Deploy, Placement, Trigger
 from deployments.states import FINAL
-from environments import keys
+from environments import keys, locks
 from environments.demo.fleet_file import Fleet, read_fleet
+from environments.demo.geography import STAGING
 from environments.demo.layout import DemoFolder, write_text
 from environments.demo.people import make_people, people_file
 from environments.demo.records import demo_targets, make_applications, make_hosts
-from environments.demo.repositories import ensure_repositories
+from environments.demo.repositories import PRICING_API, STOREFRONT, ensure_repositories
+from environments.models import Lock, Reservation, User
 from environments.repositories import RepositoryRefused, check_address
 
 FIRST_REF = "v1.2"
@@ -61,7 +64,9 @@ def seed() -> list[Deploy]:
         make_applications(repositories)
         _place(fleet)
         make_people(settings.VAR)
-    return _first_deploys()
+    deploys = _first_deploys()
+    _show_locks()
+    return deploys
 
 
 def demo_state() -> tuple[bool, str]:
@@ -128,6 +133,21 @@ def _first_deploys() -> list[Deploy]:
         for target in demo_targets()
         if target.last_number == 0
     ]
+
+
+def _show_locks() -> None:
+    """One place is held, somebody waits for it, and one is reserved: after the first deploys, which that would hold."""
+    if Lock.objects.exists() or Reservation.objects.exists():
+        return
+    ben, ada = User.objects.get(username="ben"), User.objects.get(username="ada")
+    held, later = (locks.find(f"{application}/{STAGING}", viewer=None) for application in (PRICING_API, STOREFRONT))
+    with transaction.atomic():
+        until = locks.clock() + timedelta(days=3)
+        locks.acquire(held, by=ben, reason="Acceptance of the volume discounts: please keep this build", until=until)
+        locks.wait_in_line(held, by=ada, wanted=timedelta(hours=2), reason="Rounding of currencies comes next")
+        starts = (locks.clock() + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+        ends, weeks = starts + timedelta(hours=2), (starts + timedelta(weeks=3)).date()
+        locks.book(later, by=ada, reason="Rehearsal of the winter sale", starts=starts, ends=ends, weekly_until=weeks)
 
 
 def _first_is_over(target_id: int) -> bool:

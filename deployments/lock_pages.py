@@ -15,7 +15,9 @@ from deployments import lifecycle
 from deployments.addresses import of_deploy
 from deployments.answers import answer, tag_of
 from deployments.page_actions import REFUSALS, person
+from deployments.page_queries.lock_insights import read_insights
 from deployments.page_queries.locks import read_locks
+from deployments.page_queries.messages import read_messages
 from deployments.pages import deploy_or_404
 from environments import locks
 from environments.access import DEPLOY, LOCK, TAKE_LOCKS, VIEW, allows_somewhere, needs
@@ -29,10 +31,14 @@ LOCK_REFUSALS = (*REFUSALS, locks.LockError)
 @require_safe
 @needs(VIEW, anywhere)
 def all_locks(request: HttpRequest) -> HttpResponse:
-    """What is locked, who waits for it, and questions to the viewer."""
-    page = read_locks(person(request))
+    """What is locked and reserved, who waits for it, what was said to the viewer, and the last days in numbers."""
+    who = person(request)
+    page, told, insights = read_locks(who), read_messages(who), read_insights(who, now=locks.clock())
     may = allows_somewhere(request.user, DEPLOY)
-    return answer(request, "deployments/locks.html", {"page": page, "may_deploy": may}, tag=tag_of(page, may))
+    context = {"page": page, "told": told, "insights": insights, "may_deploy": may}
+    # links are signed anew each time
+    tag = tag_of(page, [(one.id, sorted(one.links)) for one in told], insights, may)
+    return answer(request, "deployments/locks.html", context, tag=tag)
 
 
 def _act(request: HttpRequest, scope: str, verb: Callable[[], object], told: str) -> HttpResponse:
@@ -78,7 +84,7 @@ def _end(request: HttpRequest) -> datetime | None:
     )
 
 
-def _team(request: HttpRequest) -> Team | None:
+def team_named(request: HttpRequest) -> Team | None:
     """The team that is to hold it; None: the person alone."""
     name = request.POST.get("team", "")
     found = Team.objects.filter(name=name).first() if name else None
@@ -87,7 +93,7 @@ def _team(request: HttpRequest) -> Team | None:
     return found
 
 
-def _held(request: HttpRequest) -> str:
+def held_choice(request: HttpRequest) -> str:
     held = request.POST.get("held", "leave")
     if held not in lifecycle.HELD:
         raise BadRequest("No such choice about held deploys.")
@@ -105,7 +111,7 @@ def take_lock(request: HttpRequest) -> HttpResponse:
         scope = locks.find(text, viewer=person(request))
     except locks.NothingToLock as missing:
         raise Http404(str(missing)) from None
-    team = _team(request)
+    team = team_named(request)
 
     def verb() -> None:
         reason, by = request.POST.get("reason", ""), person(request)
@@ -119,7 +125,7 @@ def take_lock(request: HttpRequest) -> HttpResponse:
 @needs(LOCK, anywhere)
 def release_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Give it back, and say what becomes of the deploys that it held."""
-    lock, held = _lock_or_404(request, lock_id), _held(request)
+    lock, held = _lock_or_404(request, lock_id), held_choice(request)
     told = f"Released: {lock.place}."
     return _act(request, lock.scope, lambda: lifecycle.unlock(lock, by=person(request), held=held), told)
 
@@ -153,7 +159,7 @@ def answer_question(request: HttpRequest, question_id: int) -> HttpResponse:
     asked = rows.filter(pk=question_id).first()
     if asked is None or not Lock.objects.filter(locks.visible(person(request)), pk=asked.lock_id).exists():
         raise Http404(f"No question {question_id}.")
-    what, held = request.POST.get("answer", ""), _held(request)
+    what, held = request.POST.get("answer", ""), held_choice(request)
 
     def verb() -> None:
         until = _end(request) if what == Answer.EXTEND else None

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from notifications import live
+from notifications import live, messages
 from notifications.models import Event
 from notifications.origin import current
 
@@ -13,6 +13,8 @@ KINDS = frozenset(
         "application.added",
         "application.changed",
         "application.removed",
+        "calendar.address_made",
+        "calendar.address_removed",
         "configuration.delivery_changed",
         "configuration.removed",
         "configuration.set",
@@ -93,6 +95,12 @@ KINDS = frozenset(
         "person.link_made",
         "person.role_changed",
         "person.added",
+        "reservation.booked",
+        "reservation.cancelled",
+        "reservation.moved",
+        "reservation.near",
+        "reservation.soon",
+        "reservation.unused",
         "region.changed",
         "region.created",
         "region.removed",
@@ -137,7 +145,7 @@ def record(
     """Write one event. Call it inside the transaction that changes something.
 
     `actor` is a user name, or empty for the Deployer itself; `facts` are plain JSON values without secrets; a
-    fact `host` is the name of the host that it is about.
+    fact `host` is the name of the host that it is about, `to` the user names of those who are to hear of it.
     Where it came from is `notifications.origin`'s to know.
     """
     if kind not in KINDS:
@@ -154,6 +162,7 @@ def record(
         host=str(facts.get("host", ""))[:63],
         facts=facts,
     )
+    messages.deliver(event)
     transaction.on_commit(lambda: live.changed(*topics_of(event)))
     return event
 
@@ -161,7 +170,7 @@ def record(
 def topics_of(event: Event) -> list[str]:
     """What pages may watch to hear of it: every event, those of its kind, and those of what it is about."""
     topics = ["event", f"event/{event.kind}"]
-    if event.kind.startswith("lock."):
+    if event.kind.startswith(("lock.", "reservation.")):
         topics.append("locks")  # a lock of an environment, or of everything, shows on many pages
     if event.application:
         topics.append(f"application/{event.application}")

@@ -38,3 +38,16 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.pk}"
+
+
+class Message(models.Model):
+    """What an event says to one person, who is named as events name people."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="messages")
+    to = models.CharField(max_length=150, help_text="User name.")
+
+    class Meta:
+        indexes = [models.Index(fields=["to", "-id"], name="message_by_person")]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} to {self.to}"

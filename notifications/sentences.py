@@ -22,6 +22,8 @@ _SENTENCES = {
     "application.added": "{who} added the application {application}, read from {repository}.",
     "application.changed": "{who} changed how {application} is read.",
     "application.removed": "{who} removed the application {application}.",
+    "calendar.address_made": "{who} made a secret address for their calendar.",
+    "calendar.address_removed": "{who} took the secret address of their calendar away.",
     "configuration.delivery_changed": "{who} changed where the configuration of {target} lies in a release: {told}.",
     "configuration.removed": "{who} removed {name} from the {layer} {of}.",
     "configuration.set": "{who} set {name} for the {layer} {of}{was_secret}.",
@@ -101,6 +103,12 @@ _SENTENCES = {
     "region.changed": "{who} changed the region {name}.",
     "region.created": "{who} added the region {name}.",
     "region.removed": "{who} removed the region {name}.",
+    "reservation.booked": "{who} reserved {place} for {holder}, {when}{weekly_times}: {reason}",
+    "reservation.cancelled": "{who} cancelled the reservation of {place} by {holder}, {when}{weekly_times}.",
+    "reservation.moved": "{who} moved the reservation of {place} by {holder} from {was} to {when}.",
+    "reservation.near": "{held_by} holds {place}, which {holder} has reserved, {when}: {reason}",
+    "reservation.soon": "The reservation of {place} by {holder} begins soon, {when}: {reason}",
+    "reservation.unused": "Nothing came of the reservation of {place} by {holder}, {when}: {how}.",
     "secrets.resealed": "{who} sealed {anew} stored secrets with the newest key.",
     "setup.applied": "{who} applied a written set-up: {changes} changes.",
     "signed_in": "{who} signed in.",
@@ -129,7 +137,7 @@ _SENTENCES = {
 _BAD = ("failed", "partial", "unreachable", "refused", "key_refused", "drifted", "deaf", "flip_refused", "quarantined")
 _WARN = (
     *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),
-    *("closed_to_machines", "offered", "reminded", "asked"),
+    *("closed_to_machines", "offered", "reminded", "asked", "near"),
 )
 
 
@@ -165,6 +173,7 @@ def tell(event: Event, names: Mapping[str, str] | None = None) -> Told:
         "environment": event.environment,
         "changed_words": ", ".join(facts["changed"]) if isinstance(facts["changed"], list) else "",
         "was_secret": ", a secret" if facts["secret"] is True else "",
+        "weekly_times": f" and weekly, {facts['times']} times" if facts["times"] not in ("", 1) else "",
         "named": f" named {facts['name']}" if facts["name"] else "",
         "user": known.get(str(facts["user"]), facts["user"]),
     }

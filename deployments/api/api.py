@@ -18,6 +18,8 @@ from deployments.api import (  # setting_up adds to two routers
     deploys,
     inventory,
     locks,
+    messages,
+    reservations,
     setting_up,  # noqa: F401
     targets,
     tasks,
@@ -118,6 +120,8 @@ for router in (
     tasks.router,
     deploys.router,
     locks.router,
+    messages.router,
+    reservations.router,
     tokens.router,
 ):
     api.add_router("", router)

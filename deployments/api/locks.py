@@ -56,7 +56,7 @@ def take_lock(request: HttpRequest, response: HttpResponse, payload: TakeLock) -
         reason=payload.reason,
         until=payload.until,
         kind=payload.kind,
-        team=_team(payload.team),
+        team=team_named(payload.team),
     )
     response["Location"] = reverse("api:read_lock", args=[made.pk])
     return Status(201, _detail(request, made.pk))
@@ -145,7 +145,7 @@ def _person(request: HttpRequest) -> User:
     return caller_of(request).user
 
 
-def _team(name: str) -> Team | None:
+def team_named(name: str) -> Team | None:
     if not name:
         return None
     found = Team.objects.filter(name=name).first()

@@ -1,5 +1,6 @@
 """What goes in and out of the API about locks."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from ninja import Schema
@@ -65,6 +66,52 @@ class LockDetail(LockOut):
 
 class LockedProblem(ProblemOut):
     lock: LockOut
+
+
+class ReservationOut(Schema):
+    id: int
+    scope: Annotated[str, Field(description="`*`, `staging` or `shop/staging`.")]
+    holder: Annotated[str, Field(description="User name; empty where the person is gone.")]
+    team: str
+    holder_name: str
+    reason: str
+    starts: str
+    ends: str
+    zone: Annotated[str, Field(description="A weekly one keeps its time of the day there.")]
+    series: Annotated[str | None, Field(description="Shared by the times of a weekly one.")]
+    begun: Annotated[bool, Field(description="Its time has come: its holder is first in line, or has the lock.")]
+    text: str
+
+
+class ReservedProblem(ProblemOut):
+    reservation: Annotated[ReservationOut, Field(description="What is booked for that time already.")]
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False, description="ISO 8601 with its zone.")]
+
+
+class Book(Strict):
+    scope: Annotated[str, Field(max_length=200)]
+    reason: Text
+    starts: Moment
+    ends: Moment
+    holder: Annotated[
+        str, Field(max_length=150, description="Somebody else's user name; takes the permission to take over locks.")
+    ] = ""
+    team: Annotated[str, Field(max_length=63, description="Reserve it for a team of theirs.")] = ""
+    weekly_until: Annotated[
+        date | None, Field(strict=False, description="Each week at this time; the last day on which it may begin.")
+    ] = None
+    zone: Annotated[str, Field(max_length=63, description="Whose clock a weekly one keeps, as `Europe/Berlin`.")] = ""
+
+
+class MoveReservation(Strict):
+    starts: Moment
+    ends: Moment
+
+
+class CancelReservation(Strict):
+    later_too: Annotated[bool, Field(description="And those of its series that come after it.")] = False
 
 
 class TakeLock(Strict):

@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import HttpError, ValidationError
 
-from deployments.api.representation import represent_blockers, represent_lock
+from deployments.api.representation import represent_blockers, represent_lock, represent_reservation
 from deployments.blockers import Blocked
 from deployments.recipe_file import RecipeFileError
 from deployments.refusals import (
@@ -43,7 +43,17 @@ from environments.adding_hosts import HostElsewhere, HostTaken
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
 from environments.host_lines import LinesWrong
-from environments.locks import Locked, LockError, LockGone, NothingToLock, NotYours, WrongEnd, WrongWords
+from environments.locks import (
+    Locked,
+    LockError,
+    LockGone,
+    NothingToLock,
+    NotYours,
+    ReservationGone,
+    Reserved,
+    WrongEnd,
+    WrongWords,
+)
 from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
@@ -113,6 +123,8 @@ TITLES = {
     "not-held": "No lock holds it",
     "locked": "Somebody holds the lock",
     "lock-gone": "The lock has ended",
+    "reserved": "Somebody has reserved that time",
+    "reservation-gone": "The reservation has begun or is over",
     "not-yours": "Somebody else holds the lock",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
@@ -143,6 +155,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NotHeld, 409, "not-held"),
     (Locked, 409, "locked"),
     (LockGone, 409, "lock-gone"),
+    (Reserved, 409, "reserved"),
+    (ReservationGone, 409, "reservation-gone"),
     (NotYours, 403, "not-yours"),
     (NothingToLock, 400, "wrong-values"),
     (WrongWords, 400, "wrong-values"),
@@ -215,6 +229,8 @@ def _more(error: Exception) -> dict[str, Any]:
     """What a program may want beside the sentence."""
     if isinstance(error, Blocked):
         return {"blockers": represent_blockers(error.blockers)}
+    if isinstance(error, Reserved):
+        return {"reservation": represent_reservation(error.reservation)}
     return {"lock": represent_lock(error.lock)} if isinstance(error, Locked) else {}
 
 

@@ -12,7 +12,7 @@ from deployments.blockers import Blocker, of_waiting, waits_before
 from deployments.models import Deploy, HostRun
 from deployments.states import DeployStatus
 from environments import locks
-from environments.models import Lock
+from environments.models import Lock, Reservation
 
 HOST_FIELDS = ("host_name", "region", "zone", "status", "step", "revision", "error")
 HOST_TIMES = ("started_at", "switched_at", "finished_at")
@@ -107,6 +107,23 @@ def _represent_hosts(deploy: Deploy) -> list[dict[str, Any]]:
         | {name: represent_time(at) for name, at in zip(HOST_TIMES, run[facts:], strict=True)}
         for run in runs
     ]
+
+
+def represent_reservation(row: Reservation) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "scope": row.scope,
+        "holder": row.holder.username if row.holder else "",
+        "team": row.team.name if row.team else "",
+        "holder_name": row.holder_name,
+        "reason": row.reason,
+        "starts": represent_time(row.starts),
+        "ends": represent_time(row.ends),
+        "zone": row.zone,
+        "series": str(row.series) if row.series else None,
+        "begun": row.began_at is not None,
+        "text": f"{locks.tell_reservation(row)}.",
+    }
 
 
 def _waits_for(deploy: Deploy) -> list[Blocker]:

@@ -11,7 +11,7 @@ from deployments.lifecycle.queue import next_waiting
 from deployments.lifecycle.reconfiguring import deploy_configuration
 from deployments.lifecycle.requests import converge, request_deploy, retry, roll_back, run_task
 from deployments.lifecycle.starting import start_waiting
-from deployments.lifecycle.unlocking import HELD, answer, look_after_locks, unlock
+from deployments.lifecycle.unlocking import HELD, answer, follow_link, look_after_locks, unlock
 from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
@@ -47,6 +47,7 @@ __all__ = [
     "end",
     "flip",
     "flip_by_itself",
+    "follow_link",
     "hold_all",
     "leave",
     "let_go",

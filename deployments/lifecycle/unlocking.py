@@ -78,6 +78,26 @@ def answer(question: LockQuestion, what: str, *, by: User, until: datetime | Non
     _ring_waiting(question.lock)
 
 
+def follow_link(link: locks.Link, *, held: str = "leave") -> None:
+    """Do what a link in a message does, as the person for whom it was made; once.
+
+    Raises LinkUnusable, and as `answer`, `unlock` and locks.extend do.
+    """
+    lock, by = link.lock, link.person
+    with transaction.atomic():
+        locks.spend(link)
+        if link.question is not None:
+            locks.answer(link.question, link.act, by=by, until=link.until)
+        elif link.act == Answer.RELEASE:
+            locks.release(lock, by=by)
+        else:
+            locks.extend(lock, by=by, until=link.until)
+        if link.act == Answer.RELEASE:
+            _decide_all(lock, held, by)
+    if link.act == Answer.RELEASE:
+        _ring_waiting(lock)
+
+
 def look_after_locks() -> None:
     """Write down what has ended, offer it to who waits, remind holders; deploys that were held say that they stay."""
     for lock in locks.expire_due():

@@ -4,16 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models.functions import Now
 
 from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
 from deployments.page_queries.words import count_words
 from environments import access, locks
-from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
+from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Reservation, Target, User
 from environments.rights import teams_of
 
 MOST = 200
+MOST_COMING = 20
+COMING = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -212,6 +215,7 @@ class LocksPage:
     more: int
     everything: LockCard | None
     held: list[Deploy]
+    coming: list[Reservation]
 
 
 def read_locks(viewer: User) -> LocksPage:
@@ -236,7 +240,14 @@ def read_locks(viewer: User) -> LocksPage:
         more=max(0, len(standing) - MOST),
         everything=everything if everything.lock is None else None,
         held=[deploy for deploy in left if deploy.met_lock and deploy.met_lock.is_over],
+        coming=_read_coming(viewer),
     )
+
+
+def _read_coming(viewer: User) -> list[Reservation]:
+    """What is reserved for the next days."""
+    soon = locks.coming_reservations().filter(locks.visible(viewer), began_at=None)
+    return list(soon.filter(starts__lt=ExpressionWrapper(Now() + COMING, output_field=DateTimeField()))[:MOST_COMING])
 
 
 def _tell_headline(number: int, mine: int) -> str:

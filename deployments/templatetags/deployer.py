@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from html import escape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import RequestContext
@@ -172,6 +173,12 @@ def at(moment: datetime) -> SafeString:
     exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     text = f"{moment:%d %b, %H:%M}"
     return format_html('<time datetime="{}" data-as="at" title="{}">{}</time>', moment.isoformat(), exact, text)
+
+
+@register.simple_tag
+def local(moment: datetime, zone: str) -> str:
+    """As a field for a date and time wants it, on the clock of a zone."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"
 
 
 @register.simple_tag

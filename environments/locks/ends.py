@@ -42,10 +42,14 @@ def read_end(preset: str, *, now: datetime, chosen: str = "", zone: str = "", da
 
 
 def _next(at: time, here: datetime) -> datetime:
-    """The next time that the clock there shows `at`."""
-    today = here.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0, fold=0)
-    found = today if today > here else (today + timedelta(days=1)).replace(hour=at.hour, minute=at.minute)
-    return found.astimezone(UTC)
+    """The next time that the clock there shows `at`; compared in UTC, for on some nights it shows an hour twice."""
+    for days in (0, 1):
+        day = here + timedelta(days=days)
+        for fold in (0, 1):
+            found = day.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0, fold=fold).astimezone(UTC)
+            if found > here:
+                return found
+    raise AssertionError("No clock is put back by a day.")
 
 
 def find_zone(name: str) -> ZoneInfo:

@@ -8,10 +8,13 @@ LockError
 ├── WrongWords       no reason or question, or one that is too long
 ├── WrongEnd         an end that is over, not later than it is, or needs another permission
 ├── NothingToWaitFor nobody holds it, or it is your own
-└── NoSuchQuestion   it was answered already
+├── NoSuchQuestion   it was answered already
+├── Reserved         somebody has booked that time; `reservation` is theirs
+├── ReservationGone  it has begun or is over
+└── LinkUnusable     a link of a message that opens nothing (any more)
 """
 
-from environments.models import Lock
+from environments.models import Lock, Reservation
 
 
 class LockError(Exception):
@@ -49,4 +52,18 @@ class NothingToWaitFor(LockError):
 
 
 class NoSuchQuestion(LockError):
+    pass
+
+
+class Reserved(LockError):
+    def __init__(self, reservation: Reservation, sentence: str) -> None:
+        self.reservation = reservation
+        super().__init__(sentence)
+
+
+class ReservationGone(LockError):
+    pass
+
+
+class LinkUnusable(LockError):
     pass

@@ -11,8 +11,8 @@ from environments.locks import ending
 from environments.locks.errors import Locked, LockGone, NotYours, WrongEnd
 from environments.locks.scopes import Scope, allows, of_row, require
 from environments.locks.standing import LASTS, clock, held_at, is_holder
-from environments.locks.words import read_reason, record, tell
-from environments.models import Lock, LockEnd, LockKind, Team, User
+from environments.locks.words import addressees, read_reason, record, tell
+from environments.models import Lock, LockEnd, LockKind, Reservation, Team, User
 
 LONGEST = timedelta(days=31)  # a lock that lasts longer is one without an end
 TRIES = 3
@@ -38,7 +38,7 @@ def acquire(
         raise NotYours(f"You are none of the team {team}, so you cannot hold a lock for it. Nothing was changed.")
     for _ in range(TRIES):
         with transaction.atomic():
-            ending.end_overdue(scope.text)
+            ending.settle(scope)
             lock = _insert(scope, by=by, reason=words, until=until, kind=LockKind(kind), team=team)
             if lock is not None:
                 record("lock.acquired", lock, by=by)
@@ -151,7 +151,7 @@ def confirm(lock: Lock, *, by: User) -> Lock:
     """
     if not is_holder(lock, by):
         raise NotYours(f"{tell(lock)}. Only {lock.holder_name} can confirm it. Nothing was changed.")
-    until = clock() + timedelta(seconds=lock.wanted_seconds) if lock.wanted_seconds is not None else None
+    until = _wanted_end(lock)
     with transaction.atomic():
         fresh = Lock.objects.filter(LASTS, pk=lock.pk, released_at=None, offered=True)
         if not fresh.update(offered=False, until=until, since=Now()):
@@ -159,6 +159,15 @@ def confirm(lock: Lock, *, by: User) -> Lock:
         found = ending.rows().get(pk=lock.pk)
         record("lock.handed_over", found, by=by)
     return found
+
+
+def _wanted_end(lock: Lock) -> datetime | None:
+    """How long one who has waited or booked keeps it; who has done both, until the later end."""
+    waited = clock() + timedelta(seconds=lock.wanted_seconds) if lock.wanted_seconds is not None else None
+    booked = Reservation.objects.filter(pk=lock.reservation_id).first() if lock.reservation_id else None
+    if booked is None:
+        return waited
+    return max(waited, booked.ends) if waited else booked.ends
 
 
 def take(lock: Lock, *, by: User, reason: str, until: datetime | None = None) -> Lock:
@@ -179,7 +188,7 @@ def take(lock: Lock, *, by: User, reason: str, until: datetime | None = None) ->
         taken = _insert(scope, by=by, reason=words, until=wanted, kind=LockKind.LOCK, team=None)
         if taken is None:
             raise gone(lock)  # cannot be: the constraint was free by our own hand, and nobody else's is committed
-        record("lock.taken_over", taken, by=by, was=lock.holder_name, to=lock.holder.username if lock.holder else "")
+        record("lock.taken_over", taken, by=by, was=lock.holder_name, to=addressees(lock))
     return taken
 
 

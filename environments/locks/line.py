@@ -6,13 +6,13 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from environments import access
-from environments.locks import ending
+from environments.locks import coming, ending
 from environments.locks.errors import NothingToWaitFor, WrongEnd
 from environments.locks.holding import LONGEST
 from environments.locks.scopes import Scope, allows, require
 from environments.locks.standing import clock, held_at, is_holder
 from environments.locks.words import read_reason, say, tell
-from environments.models import LineEnd, LockRequest, User
+from environments.models import BookingEnd, LineEnd, LockRequest, User
 
 
 def wait_in_line(scope: Scope, *, by: User, wanted: timedelta | None, reason: str) -> LockRequest:
@@ -40,7 +40,7 @@ def _join(
     scope: Scope, by: User, *, tell_only: bool, wanted_seconds: int | None = None, reason: str = ""
 ) -> LockRequest:
     with transaction.atomic():
-        ending.end_overdue(scope.text)
+        ending.settle(scope)
         lock = held_at(scope.text)
         if lock is None:
             raise NothingToWaitFor(f"{scope.place} is free; there is nothing to wait for. Lock it.")
@@ -69,13 +69,16 @@ def leave_line(scope: Scope, *, by: User, tell_only: bool = False) -> None:
     """Wait no longer. Raises NothingToWaitFor."""
     with transaction.atomic():
         mine = LockRequest.objects.filter(scope=scope.text, person=by, tell_only=tell_only, ended_at=None)
+        booked = [row.reservation for row in mine.select_related("reservation") if row.reservation]
         if not mine.update(ended_at=Now(), how=LineEnd.LEFT):
             raise NothingToWaitFor(f"You do not wait for {scope.place} (any more). Nothing was changed.")
+        for row in booked:
+            coming.finish(row, BookingEnd.CANCELLED)
         if not tell_only:
             say("lock.left_line", scope, by=by)
 
 
 def in_line(scopes: list[str] | None = None) -> list[LockRequest]:
     """Who waits, each scope in its order; of these scopes, or of all."""
-    rows = LockRequest.objects.filter(ended_at=None).select_related("person").order_by("pk")
+    rows = LockRequest.objects.filter(ended_at=None).select_related("person", "reservation").order_by(*ending.IN_ORDER)
     return list(rows if scopes is None else rows.filter(scope__in=scopes))

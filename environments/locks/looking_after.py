@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from environments.locks import ending
+from environments.locks import coming, ending
 from environments.locks.scopes import of_row
 from environments.locks.standing import held
-from environments.locks.words import record
+from environments.locks.words import addressees, record
 from environments.models import Lock, LockRequest
 
 
@@ -25,7 +25,13 @@ def expire_due() -> list[Lock]:
     for scope in sorted(set(over.values_list("scope", flat=True))):
         with transaction.atomic():
             ended += ending.end_overdue(scope)
+    near = coming.is_any_near()
+    for scope in coming.due() if near else ():
+        with transaction.atomic():
+            coming.begin_due(scope)
     _serve_lines()
+    if near:
+        coming.warn_soon()
     _remind()
     return ended
 
@@ -59,11 +65,12 @@ def _remind() -> None:
 def _tell(due: QuerySet[Lock], untold: Q) -> None:
     if not due.exists():
         return
-    for lock in list(due.select_related("environment", "target__application", "target__environment", "holder")):
+    related = ("environment", "target__application", "target__environment", "holder", "team")
+    for lock in list(due.select_related(*related)):
         with transaction.atomic():
             fresh = Lock.objects.filter(untold, pk=lock.pk, released_at=None, reminded_at=lock.reminded_at)
             if fresh.update(reminded_at=Now(), end_told=bool(untold) or lock.end_told):
-                record("lock.reminded", lock, by=None, to=lock.holder.username if lock.holder else "")
+                record("lock.reminded", lock, by=None, to=addressees(lock))
 
 
 def _now_and(more: timedelta) -> "ExpressionWrapper[Any]":

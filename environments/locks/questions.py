@@ -12,7 +12,7 @@ from environments.locks import holding
 from environments.locks.errors import LockError, NoSuchQuestion, NotYours, WrongWords
 from environments.locks.scopes import of_row, require
 from environments.locks.standing import LASTS, clock, is_holder
-from environments.locks.words import read_reason, record, tell
+from environments.locks.words import addressees, read_reason, record, tell
 from environments.models import Answer, Lock, LockQuestion, User
 
 
@@ -39,7 +39,7 @@ def ask(lock: Lock, *, by: User, text: str) -> LockQuestion:
                 )
         except IntegrityError:
             raise AlreadyAsked("You have asked already, and there is no answer yet. Nothing was changed.") from None
-        record("lock.asked", lock, by=by, question=words, to=lock.holder.username if lock.holder else "")
+        record("lock.asked", lock, by=by, question=words, asked=asked.pk, to=addressees(lock))
     return asked
 
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from environments import access, sight
 from environments.locks.errors import NothingToLock
-from environments.models import Environment, Lock, LockRequest, Target, User
+from environments.models import Environment, Lock, LockRequest, Reservation, Target, User
 from environments.models.locks import EVERYTHING
 
 
@@ -41,7 +41,7 @@ def of_target(target: Target) -> Scope:
     return Scope(target.slug, target.environment, target)
 
 
-def of_row(row: Lock | LockRequest) -> Scope:
+def of_row(row: Lock | LockRequest | Reservation) -> Scope:
     return Scope(row.scope, row.environment, row.target)
 
 
@@ -98,7 +98,7 @@ def allows(by: User | None, permission: str, scope: Scope) -> bool:
 
 
 def visible(user: User) -> Q:
-    """Which locks `user` may see: those of what one may view a part of, and of everything."""
+    """Which locks or reservations `user` may see: those of what one may view a part of, and of everything."""
     environments = Environment.objects.filter(sight.of_environments(user)).order_by()
     targets = access.visible(user, application="target__application", environment="environment")
     return Q(environment=None) | Q(target=None, environment__in=environments) | (Q(target__isnull=False) & targets)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from environments.locks.errors import WrongWords
 from environments.locks.scopes import Scope, of_row
-from environments.models import Lock, LockKind, User
+from environments.models import Lock, LockKind, Reservation, User
 from notifications import events
 
 LONGEST = 300
@@ -40,6 +40,13 @@ def tell(lock: Lock) -> str:
 
 def told(by: User | None) -> str:
     return by.full_name if by else "the Deployer"
+
+
+def addressees(row: Lock | Reservation) -> str | list[str]:
+    """Who is to hear what is said about it, by user names: its holder, or all of a team."""
+    if row.team is not None:
+        return sorted(row.team.members.values_list("username", flat=True))
+    return row.holder.username if row.holder else ""
 
 
 def read_reason(text: str, what: str) -> str:

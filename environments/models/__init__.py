@@ -1,9 +1,10 @@
 from environments.models.applications import Application, GitHostKey
 from environments.models.configuration import ConfigurationValue, Layer, ValueKind
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
-from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest
+from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest, SpentLink
 from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
+from environments.models.reservations import BookingEnd, Calendar, Reservation
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.phases import Phase
 
@@ -13,6 +14,8 @@ __all__ = [
     "Answer",
     "Application",
     "Aside",
+    "BookingEnd",
+    "Calendar",
     "ConfigurationValue",
     "DefaultRoles",
     "Environment",
@@ -32,8 +35,10 @@ __all__ = [
     "OnFailure",
     "Phase",
     "Region",
+    "Reservation",
     "Role",
     "SignInLink",
+    "SpentLink",
     "Step",
     "Target",
     "Task",

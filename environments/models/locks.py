@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from environments.models.people import Team, User
 from environments.models.places import Environment
+from environments.models.reservations import Reservation
 from environments.models.targets import Target
 
 EVERYTHING = "*"
@@ -47,6 +48,9 @@ class Lock(models.Model):
         default=False, db_default=False, help_text="Handed to who waited, and not confirmed yet; `until` is the limit."
     )
     wanted_seconds = models.PositiveIntegerField(null=True, help_text="How long it is to last once it is confirmed.")
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.SET_NULL, null=True, related_name="locks", help_text="What was booked for it."
+    )
     reminded_at = models.DateTimeField(null=True, help_text="When its holder was last reminded.")
     end_told = models.BooleanField(default=False, db_default=False, help_text="Reminded that it ends soon.")
     released_at = models.DateTimeField(null=True, help_text="When it ended; empty while it is held.")
@@ -60,7 +64,10 @@ class Lock(models.Model):
                 fields=["scope", "machines_only"], condition=Q(released_at=None), name="one_lock_per_scope"
             ),
         ]
-        indexes = [models.Index(fields=["until"], condition=Q(released_at=None), name="lock_by_end")]
+        indexes = [
+            models.Index(fields=["until"], condition=Q(released_at=None), name="lock_by_end"),
+            models.Index(fields=["released_at"], name="lock_by_release"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.scope}"
@@ -87,6 +94,7 @@ class LineEnd(models.TextChoices):
     OFFERED = "offered"
     LEFT = "left"
     GONE = "gone", "may no longer lock"
+    OVER = "over", "the time that was booked is over"
     TOLD = "told", "told that it is free"
 
 
@@ -100,6 +108,9 @@ class LockRequest(models.Model):
     tell_only = models.BooleanField(default=False, db_default=False)
     wanted_seconds = models.PositiveIntegerField(null=True)
     reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.SET_NULL, null=True, related_name="+", help_text="It goes before those without."
+    )
     asked_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     how = models.CharField(max_length=7, choices=LineEnd.choices, blank=True, default="", db_default="")
@@ -146,3 +157,17 @@ class LockQuestion(models.Model):
 
     def __str__(self) -> str:
         return f"question {self.pk} about {self.lock}"
+
+
+class SpentLink(models.Model):
+    """A link of a message about a lock that was used: the constraint lets it be used once."""
+
+    event = models.BigIntegerField(help_text="The event whose message had it.")
+    act = models.CharField(max_length=7)
+    spent_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "act"], name="a_link_is_used_once")]
+
+    def __str__(self) -> str:
+        return f"{self.act} of event {self.event}"

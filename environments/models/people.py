@@ -34,6 +34,9 @@ class User(AbstractUser):
         db_default=time(18),
         help_text="When the working day ends, where the person is.",
     )
+    calendar_digest = models.CharField(
+        max_length=64, null=True, unique=True, help_text="Of the secret in the address of their calendar."
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]

@@ -1,6 +1,7 @@
 """Every page route there is, asked by everyone there is: who is let in, who is sent away, and that nothing breaks."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_django import Settings
 
 from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
-from environments import granting, teams
+from environments import granting, locks, teams
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
 from environments.models import Role, Task, User
 from tests import builders
@@ -56,6 +57,9 @@ class World:
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
         self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
+        later, hour = self.lock.since + timedelta(days=1), timedelta(hours=1)
+        booker, scope = self.people[Role.DEPLOYER], locks.of_target(self.target)
+        (self.reservation,) = locks.book(scope, by=booker, reason="later", starts=later, ends=later + hour)
         self.question = self.lock.questions.create(
             by=self.people[Role.ADMINISTRATOR], by_name="An administrator", text="May I?", asked_at=self.lock.since
         )
@@ -75,6 +79,7 @@ class World:
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
             "lock_id": self.lock.pk,
+            "reservation_id": self.reservation.pk,
             "question_id": self.question.pk,
             "change_id": 1,
             "zone": names["zone"],

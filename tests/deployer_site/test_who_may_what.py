@@ -43,19 +43,25 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 )  # fmt: skip
 
 PAGES: dict[tuple[str, str], str] = {
-    (ANYONE, NOTHING): "healthz readyz signin signout join welcome",
+    (ANYONE, NOTHING): "healthz readyz signin signout join welcome lock-link calendar-feed",
     (SIGNED_IN, NOTHING): (
         "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
-        " settings-teams"
+        " settings-teams calendar-address"
     ),
-    (VIEW, LIST): "locks tell-me palette search waiting activity activity-csv environments hosts settings-steps",
+    (
+        VIEW,
+        LIST,
+    ): "locks reservations tell-me palette search waiting activity activity-csv environments hosts settings-steps",
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
     (VIEW, TARGET): "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star",
     (VIEW, APPLICATION): "application application-commits",
-    (VIEW, ENVIRONMENT): "environment",
+    (VIEW, ENVIRONMENT): "environment calendar",
     (VIEW, HOST): "host",
     (DEPLOY, DEPLOYMENT): "cancel retry flip rollback redeploy let-go drop",
-    (LOCK, LIST): "take-lock answer-question release-lock extend-lock ask-holder join-line leave-line confirm-lock",
+    (LOCK, LIST): (
+        "take-lock answer-question release-lock extend-lock ask-holder join-line leave-line confirm-lock"
+        " import-reservations book move-reservation cancel-reservation"
+    ),
     (TAKE_LOCKS, LIST): "take-over",
     (DEPLOY, TARGET): "deploy-configuration run-task converge start-deploy rehearsal new-deploy-start",
     (DEPLOY, ENVIRONMENT): "ask-environment",
@@ -82,18 +88,20 @@ ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
 ROUTES = {str(route.name): route for route in routes(get_resolver(django_settings.ROOT_URLCONF))}
 
 OPERATIONS: dict[tuple[str, str], str] = {
-    (VIEW, LIST): "list_applications list_environments list_hosts list_targets list_deploys list_locks",
+    (VIEW, LIST): (
+        "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
+    ),
     (VIEW, TARGET): "read_target preview_rollback list_tasks read_configuration list_changes list_differences",
     (VIEW, DEPLOYMENT): "read_deploy read_log search_log",
-    (VIEW, LOCKED): "read_lock",
-    (LOCK, LOCKED): "release extend ask answer join_line leave_line confirm",
+    (VIEW, LOCKED): "read_lock read_reservation",
+    (LOCK, LOCKED): "release extend ask answer join_line leave_line confirm move_reservation cancel_reservation",
     (TAKE_LOCKS, LOCKED): "take",
-    (LOCK, LIST): "take_lock",
+    (LOCK, LIST): "take_lock book",
     (DEPLOY, TARGET): "deploy_configuration start_deploy rehearse roll_back converge run_task",
     (DEPLOY, DEPLOYMENT): "cancel retry flip let_go drop",
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
     (ADMINISTER, NOTHING): "add_application add_hosts",
-    (SIGNED_IN, NOTHING): "list_tokens make_token revoke_token",
+    (SIGNED_IN, NOTHING): "list_messages list_tokens make_token revoke_token",
 }
 API_ROWS = {name: row for row, names in OPERATIONS.items() for name in names.split()}
 
@@ -113,6 +121,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "take": {"reason": "urgent"},
     "ask": {"text": "may I?"},
     "extend": {"until": None},
+    "move_reservation": {"starts": "2036-01-01T09:00:00Z", "ends": "2036-01-01T10:00:00Z"},
     "answer": {"question": 1, "answer": "no"},
 }
 API = {name: (method, path, operation) for name, method, path, operation in operations()}
@@ -143,6 +152,8 @@ class World:
             until = locks.clock() + timedelta(hours=1)
             holder = self.people["everywhere", Role.ADMINISTRATOR]
             thing["lock"] = locks.acquire(scope, by=holder, reason="busy", until=until).pk
+            (booked,) = locks.book(scope, by=holder, reason="later", starts=until, ends=until + timedelta(hours=1))
+            thing["reservation"] = booked.pk
 
     def _place(self, folder: Path, app: str, env: str, host: str, region: str) -> dict[str, Any]:
         builders.make_repository(folder / app)
@@ -189,6 +200,7 @@ class World:
             "change": 1,
             "change_id": 1,
             "lock_id": thing["lock"],
+            "reservation_id": thing["reservation"],
             "question_id": 1,
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
@@ -202,6 +214,7 @@ ABSENT = {
     "deploy": 987654,
     "key": 987654,
     "lock": 987654,
+    "reservation": 987654,
     "grant": 987654,
     "team": "absent",
 }
@@ -354,7 +367,9 @@ def test_whoever_may_is_let_in_and_sees_nothing_that_is_not_theirs(world: World)
 
 def test_a_lock_that_is_not_theirs_is_not_there(world: World) -> None:
     ask, somebody = Asker(world), ("there", Role.ADMINISTRATOR)
-    for name in (name for name, route in ROUTES.items() if "lock_id" in route.pattern.converters):
+    for name in (
+        name for name, route in ROUTES.items() if {"lock_id", "reservation_id"} & set(route.pattern.converters)
+    ):
         asked = (ask(somebody, "post", address_of(world, name, thing)) for thing in (world.foreign, ABSENT))
         assert (name, *next(asked)) == (name, *next(asked))
         assert ask(somebody, "post", address_of(world, name, world.own))[0] != 404
@@ -370,7 +385,7 @@ def api_asked(ask: Asker, bearer: str, name: str, thing: dict[str, Any], world: 
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
     more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}
     status, text = ask(None, method.lower(), address, headers={"Authorization": bearer}, **more)
-    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock")}:
+    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock", "reservation")}:
         text = text.replace(word, "…")
     return status, text
 

@@ -28,8 +28,11 @@ from environments.models import (
     Host,
     HostKey,
     KeyPair,
+    Lock,
+    LockRequest,
     Membership,
     Region,
+    Reservation,
     Step,
     Target,
     User,
@@ -51,6 +54,9 @@ MODELS: tuple[type[Model], ...] = (
     User,
     Zone,
     Deploy,
+    Lock,
+    LockRequest,
+    Reservation,
 )
 
 
@@ -122,6 +128,18 @@ def test_the_first_deploys_bring_a_tag_that_main_is_ahead_of() -> None:
         for application in ("storefront", "pricing-api")
         for environment in ("staging", "production")
     }
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_newcomer_sees_a_lock_somebody_who_waits_and_a_reservation() -> None:
+    deploys = seed()
+    assert {deploy.status for deploy in deploys} == {"running"}  # none of them is held by it
+    lock, waits = Lock.objects.get(), LockRequest.objects.get()
+    assert (lock.scope, lock.holder_name, waits.scope, waits.person.username) == (
+        *("pricing-api/staging", "Ben Sato", "pricing-api/staging", "ada"),
+    )
+    assert set(Reservation.objects.values_list("scope", "holder_name")) == {("storefront/staging", "Ada Marsh")}
+    assert Reservation.objects.count() == 4
 
 
 @pytest.mark.usefixtures("demo")

@@ -12,17 +12,21 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from deployments import lifecycle
+from deployments.page_queries.lock_insights import read_insights
 from deployments.page_queries.waiting import read_waiting
 from deployments.states import DeployStatus
-from environments import locks
+from environments import granting, locks
 from environments.configuration.changing import set_value
 from environments.configuration.scopes import find_scope
-from environments.models import Lock, Target, Team, User
+from environments.models import Lock, Role, Target, Team, User
+from notifications.events import record
+from notifications.models import Event
 from tests import builders
 from tests.deployments.shop_pages import address, make_shop, sign_in, text_of
 
 pytestmark = pytest.mark.django_db
 
+HOUR = timedelta(hours=1)
 MOST_QUERIES = 15
 
 
@@ -119,4 +123,56 @@ def test_a_page_with_locks_costs_a_fixed_number_of_queries(lines: int, role: str
     assert "Ada Marsh for the team payments" in page
     assert "A change is not live yet" in page
     assert page.count("Are you done?") == lines
+    assert len(caught) <= MOST_QUERIES
+
+
+def test_the_head_of_the_page_counts_the_last_thirty_days(target: Target, ada: User, ben: User) -> None:
+    now = timezone.now()
+
+    def add(holder: User, since: float, until: float, released: float | None = None, **more: object) -> None:
+        times = {"since": now - since * HOUR, "until": now - until * HOUR}
+        times |= {"released_at": now - released * HOUR} if released is not None else {}
+        builders.make_lock(target=target, by=holder, **(times | more))  # type: ignore[arg-type]
+
+    add(ada, 10, 4, 6)  # given back early: 4 h
+    add(ada, 24 * 40, 24 * 29, 24 * 29)  # began before the thirty days: 24 h of it
+    add(ada, 24 * 50, 24 * 40, 24 * 40)  # was over by then
+    add(ben, 3, 1)  # ended by its time, which nobody has written down: 2 h
+    add(ben, 9, 0, 1, offered=True)  # never his
+    add(ben, 9, 0, 1, machines_only=True)
+    wide = builders.make_lock(target=builders.make_target(), by=ben)
+    Lock.objects.filter(pk=wide.pk).update(since=now - 5 * HOUR, scope="*", environment=None, target=None)
+    for kind, days in (
+        ("lock.overridden", 1),
+        ("lock.rolled_back_over", 29),
+        ("lock.taken_over", 2),
+        ("lock.taken_over", 31),
+    ):
+        event = record(kind, "ada", application="shop", environment="staging")
+        Event.objects.filter(pk=event.pk).update(at=now - timedelta(days=days))
+    found = read_insights(ada, now=now)
+    assert (found.hours, found.overrides, found.taken) == (35, 2, 1)
+    assert [(one.name, one.hours) for one in found.places] == [("staging", 30), ("everything", 5)]
+    assert [(one.name, one.hours) for one in found.people] == [("Ada Marsh", 28), ("Ben Sato", 7)]
+    assert "Locked, last 30 days 35 h Taken over 1 Gone over 2" in text_of(sign_in(ada).get("/locks").content)
+    guest = builders.make_user(role=Role.GUEST)
+    granting.give(guest, Role.DEPLOYER, application=builders.make_target().application, by=None)
+    seen = read_insights(guest, now=now)
+    assert (seen.hours, seen.overrides, [one.name for one in seen.places]) == (5, 0, ["everything"])
+
+
+@pytest.mark.parametrize("number", [1, 30])
+def test_the_page_of_locks_costs_a_fixed_number_of_queries(number: int, target: Target, ada: User) -> None:
+    for n in range(number):
+        place = builders.make_target(application=builders.make_application(name=f"app-{n}"))
+        lock = builders.make_lock(target=place, by=ada)
+        builders.make_lock(target=place, by=ada, released_at=timezone.now(), since=timezone.now() - HOUR)
+        asker = builders.make_user()
+        locks.ask(lock, by=asker, text="may I?")
+        starts = timezone.now() + HOUR * (n + 2)
+        locks.book(locks.of_target(place), by=asker, starts=starts, ends=starts + HOUR, reason="later")
+    client = sign_in(ada)
+    with CaptureQueriesContext(connection) as caught:
+        page = client.get("/locks").content.decode()
+    assert "Word for you" in page
     assert len(caught) <= MOST_QUERIES

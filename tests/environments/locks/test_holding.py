@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from environments import locks
 from environments.access import NotAllowed
-from environments.models import Lock, LockKind, Target, Team, User
+from environments.models import Lock, LockKind, Reservation, Target, Team, User
 from notifications.models import Event
 from tests.builders import make_application, make_environment, make_target, make_user
 
@@ -44,6 +45,7 @@ def let_time_pass(**much: float) -> None:
     for lock in Lock.objects.all():
         times = {name: getattr(lock, name) for name in ("since", "until", "reminded_at", "released_at")}
         Lock.objects.filter(pk=lock.pk).update(**{name: at - step for name, at in times.items() if at})
+    Reservation.objects.update(starts=F("starts") - step, ends=F("ends") - step)
 
 
 def kinds() -> list[str]:

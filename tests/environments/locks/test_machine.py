@@ -1,8 +1,9 @@
-"""Any order of acquiring, waiting, confirming, extending, taking over and time: a model beside the real verbs and rows.
+"""Any order of acquiring, waiting, booking, confirming, extending, taking over and time: a model beside verbs and rows.
 
 Time passes by moving what rows know of it; a kill is a sweep that nobody makes, or one that dies half way.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from environments import locks
 from environments.access import NotAllowed
 from environments.locks import ending
-from environments.models import Lock, LockRequest, User
+from environments.models import Lock, Reservation, User
 from notifications.models import Event
 from tests.builders import make_target, make_user
 from tests.environments.locks.test_holding import let_time_pass
@@ -35,32 +36,104 @@ class Died(Exception):
 
 
 @dataclass
+class Booked:
+    """A reservation."""
+
+    who: int
+    start: int
+    end: int
+    begun: bool = False
+    over: bool = False
+
+
+@dataclass
+class Waits:
+    """A place in line: how long it is wanted, or what was booked, or both."""
+
+    who: int
+    wanted: int | None
+    booked: Booked | None = None
+
+
+@dataclass
 class Truth:
-    """What must be so: who has it, until which minute, and who waits."""
+    """What must be so: who has it, until which minute, who waits, and who has booked it for when."""
 
     now: int = 0
     holder: int | None = None
     until: int = 0
     offered: bool = False
-    wanted: int = 0
-    line: list[tuple[int, int]] = field(default_factory=list)
+    wanted: int | None = None
+    booked: Booked | None = None
+    line: list[Waits] = field(default_factory=list)
+    bookings: list[Booked] = field(default_factory=list)
 
     @property
     def held(self) -> bool:
         return self.holder is not None and self.now < self.until
 
+    @property
+    def in_order(self) -> list[Waits]:
+        """What was booked goes before who only waits."""
+        return sorted(self.line, key=lambda one: (one.booked is None, one.booked.start if one.booked else 0))
+
     def settle(self) -> None:
         """What a look at the locks does."""
-        while self.holder is not None and not self.held:
-            self.pass_on()
-        if self.holder is None and self.line:
-            self.pass_on()
+        if self.holder is not None and not self.held:
+            self.end()
+        self.begin()
+        if self.holder is None:
+            self.hand_over()
+
+    def end(self) -> None:
+        if self.booked:
+            self.booked.over = True
+        self.holder, self.offered, self.booked, self.wanted = None, False, None, None
 
     def pass_on(self) -> None:
-        self.holder, self.offered = None, False
-        if self.line:
-            self.holder, self.wanted = self.line.pop(0)
-            self.offered, self.until = True, self.now + site.LOCK_CONFIRM_MINUTES
+        self.end()
+        self.begin()
+        self.hand_over()
+
+    def begin(self) -> None:
+        """Whose time has come keeps what they hold, or goes first in line."""
+        for one in sorted(self.bookings, key=lambda one: one.start):
+            if one.begun or one.over or one.start > self.now:
+                continue
+            one.begun = True
+            if one.end <= self.now:
+                one.over = True
+            elif self.held and self.holder == one.who and self.booked is None:
+                self.booked = one
+                self.until = self.until if self.offered else max(self.until, one.end)
+            else:
+                self._line_up(one)
+
+    def _line_up(self, one: Booked) -> None:
+        mine = next((place for place in self.line if place.who == one.who), None)
+        if mine and mine.booked is None:
+            mine.booked = one
+            return
+        if mine and mine.booked:
+            mine.booked.over = True
+            self.line.remove(mine)
+        self.line.append(Waits(one.who, None, one))
+
+    def hand_over(self) -> None:
+        for place in self.in_order:
+            self.line.remove(place)
+            if place.booked and place.booked.end <= self.now:
+                place.booked.over = True
+                continue
+            end = self.now + site.LOCK_CONFIRM_MINUTES
+            self.holder, self.offered, self.booked, self.wanted = place.who, True, place.booked, place.wanted
+            self.until = min(end, place.booked.end) if place.booked else end
+            return
+
+    def is_free(self, start: int, end: int, but: Booked | None = None) -> bool:
+        """A booking that ends in the minute in which an earlier one starts is some moments too late."""
+        there = [one for one in self.bookings if one is not but and not one.over and one.end > self.now]
+        return not any(start < one.end and end >= one.start for one in there)
 
 
 class LockMachine(RuleBasedStateMachine):
@@ -72,6 +145,7 @@ class LockMachine(RuleBasedStateMachine):
         self.people = [make_user(role="maintainer") for _ in range(PEOPLE)]
         self.scope = locks.of_target(self.target)
         self.truth = Truth()
+        self.rows: list[Reservation] = []  # in the order of the model's bookings
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -94,8 +168,7 @@ class LockMachine(RuleBasedStateMachine):
     @rule(who=SOMEBODY, minutes=MINUTES)
     def acquire(self, who: int, minutes: int) -> None:
         truth = self.truth
-        if truth.holder is not None and not truth.held:
-            truth.pass_on()  # to acquire settles the scope by the way; one that lapses at once cannot be
+        truth.settle()  # to acquire does so by the way
         may = truth.holder is None
         until, by = self.end_of(minutes), self.people[who]
         self.attempt(lambda: locks.acquire(self.scope, by=by, reason="mine", until=until), may=may)
@@ -105,21 +178,23 @@ class LockMachine(RuleBasedStateMachine):
     @rule(who=SOMEBODY, minutes=MINUTES)
     def wait(self, who: int, minutes: int) -> None:
         truth = self.truth
-        if truth.holder is not None and not truth.held:
-            truth.pass_on()
-        may = truth.held and truth.holder != who and who not in [one for one, _ in truth.line]
+        truth.settle()
+        may = truth.held and truth.holder != who and who not in [one.who for one in truth.line]
         wanted, by = timedelta(minutes=minutes), self.people[who]
         self.attempt(lambda: locks.wait_in_line(self.scope, by=by, wanted=wanted, reason="next"), may=may)
         if may:
-            truth.line.append((who, minutes))
+            truth.line.append(Waits(who, minutes))
         else:
             locks.expire_due()  # a refusal has taken back what it settled by the way
 
     @rule(who=SOMEBODY)
     def leave(self, who: int) -> None:
-        may = who in [one for one, _ in self.truth.line]
-        self.attempt(lambda: locks.leave_line(self.scope, by=self.people[who]), may=may)
-        self.truth.line = [(one, minutes) for one, minutes in self.truth.line if one != who]
+        mine = next((one for one in self.truth.line if one.who == who), None)
+        self.attempt(lambda: locks.leave_line(self.scope, by=self.people[who]), may=mine is not None)
+        if mine:
+            self.truth.line.remove(mine)
+            if mine.booked:
+                mine.booked.over = True
 
     @rule(who=SOMEBODY)
     def release(self, who: int) -> None:
@@ -139,7 +214,10 @@ class LockMachine(RuleBasedStateMachine):
         may = self.truth.held and self.truth.offered and self.truth.holder == who
         self.attempt(lambda: locks.confirm(lock, by=self.people[who]), may=may)
         if may:
-            self.truth.offered, self.truth.until = False, self.truth.now + self.truth.wanted
+            truth, ends = self.truth, []
+            ends += [truth.now + truth.wanted] if truth.wanted is not None else []
+            ends += [truth.booked.end] if truth.booked else []
+            truth.offered, truth.until = False, max(ends)
 
     @rule(who=SOMEBODY, minutes=MINUTES)
     def extend(self, who: int, minutes: int) -> None:
@@ -161,7 +239,43 @@ class LockMachine(RuleBasedStateMachine):
         until, by = self.end_of(minutes), self.people[who]
         self.attempt(lambda: locks.take(lock, by=by, reason="now", until=until), may=may)
         if may:
-            self.truth.holder, self.truth.until, self.truth.offered = who, self.truth.now + minutes, False
+            self.truth.end()
+            self.truth.holder, self.truth.until = who, self.truth.now + minutes
+
+    @rule(who=SOMEBODY, start=MINUTES, length=MINUTES)
+    def book(self, who: int, start: int, length: int) -> None:
+        truth = self.truth
+        may = truth.is_free(truth.now + start, truth.now + start + length)
+        by, starts, ends = self.people[who], self.end_of(start), self.end_of(start + length)
+
+        def act() -> None:
+            self.rows.extend(locks.book(self.scope, by=by, reason="later", starts=starts, ends=ends))
+
+        self.attempt(act, may=may)
+        if may:
+            truth.bookings.append(Booked(who, truth.now + start, truth.now + start + length))
+
+    @rule(which=st.integers(0, 5), who=SOMEBODY, start=MINUTES, length=MINUTES)
+    def move(self, which: int, who: int, start: int, length: int) -> None:
+        if which >= len(self.rows):
+            return
+        truth, booked = self.truth, self.truth.bookings[which]
+        begin, end = truth.now + start, truth.now + start + length
+        # all of them are maintainers, who may move what others have booked
+        may = not booked.begun and not booked.over and truth.is_free(begin, end, booked)
+        row, by, times = self.rows[which], self.people[who], (self.end_of(start), self.end_of(start + length))
+        self.attempt(lambda: locks.move(row, by=by, starts=times[0], ends=times[1]), may=may)
+        if may:
+            booked.start, booked.end = begin, end
+
+    @rule(which=st.integers(0, 5), who=SOMEBODY)
+    def cancel(self, which: int, who: int) -> None:
+        if which >= len(self.rows):
+            return
+        booked = self.truth.bookings[which]
+        may = not booked.begun and not booked.over
+        self.attempt(lambda: locks.cancel(self.rows[which], by=self.people[who]), may=may)
+        booked.over = booked.over or may
 
     @rule(minutes=MINUTES)
     def let_time_pass(self, minutes: int) -> None:
@@ -176,7 +290,7 @@ class LockMachine(RuleBasedStateMachine):
 
     @rule()
     def look_and_die_half_way(self) -> None:
-        """A worker that is killed between two statements has done nothing."""
+        """A worker that is killed between two statements has done nothing of what it was at."""
         with pytest.MonkeyPatch.context() as patch:
 
             def die(*_: object, **__: object) -> None:
@@ -186,6 +300,8 @@ class LockMachine(RuleBasedStateMachine):
             try:
                 locks.expire_due()
             except Died:
+                if self.truth.holder is None or self.truth.held:
+                    self.truth.begin()  # which was done before, by itself
                 return
         self.truth.settle()
 
@@ -202,8 +318,15 @@ class LockMachine(RuleBasedStateMachine):
 
     @invariant()
     def those_who_wait_are_in_the_order_in_which_they_came(self) -> None:
-        waiting = LockRequest.objects.filter(ended_at=None).order_by("pk").select_related("person")
-        assert [self.people.index(row.person) for row in waiting] == [one for one, _ in self.truth.line]
+        waiting = locks.in_line([self.scope.text])
+        assert [self.people.index(row.person) for row in waiting] == [one.who for one in self.truth.in_order]
+
+    @invariant()
+    def what_is_booked_begins_and_ends_as_the_model_says(self) -> None:
+        rows = Reservation.objects.order_by("pk").values_list("began_at", "ended_at")
+        assert [(bool(began), bool(ended)) for began, ended in rows] == [
+            (one.begun, one.over) for one in self.truth.bookings
+        ]
 
     @invariant()
     def every_end_has_one_event(self) -> None:
@@ -220,7 +343,7 @@ class TestLocks(TestCase):
         run_state_machine_as_test(
             LockMachine,
             settings=settings(
-                max_examples=25,
+                max_examples=int(os.environ.get("MACHINE_EXAMPLES", "15")),
                 stateful_step_count=20,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

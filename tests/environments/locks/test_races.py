@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from django.db import connection
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from environments import locks
 from environments.access import NotAllowed
-from environments.models import Lock, Target, User
+from environments.models import Lock, Reservation, Target, User
 from notifications.models import Event
 from tests.builders import make_environment, make_lock, make_target, make_user
 from tests.environments.locks.test_holding import let_time_pass
@@ -114,3 +115,34 @@ def test_no_extension_is_lost(target: Target, people: list[User]) -> None:
     assert lock.until == max(ends)
     told = Event.objects.filter(kind="lock.extended").order_by("pk").values_list("facts__until", flat=True)
     assert list(told) == sorted(told)
+
+
+@pytest.mark.parametrize("wider", [False, True])
+def test_of_many_who_book_the_same_time_one_has_it(wider: bool, target: Target, people: list[User]) -> None:
+    """Weekly ones too: whoever overlaps in one week is refused as a whole."""
+    starts = timezone.now() + timedelta(hours=1)
+    scopes = [locks.of_target(target), locks.of_environment(target.environment) if wider else locks.of_target(target)]
+
+    def book(n: int) -> None:
+        at = starts + timedelta(weeks=n % 3)
+        last = (starts + timedelta(weeks=2, hours=1)).date() if n % 2 else None
+        times = {"starts": at, "ends": at + timedelta(hours=2), "weekly_until": last, "zone": "UTC"}
+        locks.book(scopes[n // 10 % 2], by=people[n], reason="race", **times)  # type: ignore[arg-type]
+
+    answers = at_once([partial(book, n) for n in range(20)])
+    assert set(answers) == {"done", "Reserved"}
+    times = sorted(Reservation.objects.values_list("starts", "ends"))
+    assert all(end <= start for (_, end), (start, _) in pairwise(times))
+    assert Event.objects.filter(kind="reservation.booked").count() == answers["done"]
+    assert Reservation.objects.values("holder").distinct().count() == answers["done"]
+
+
+def test_a_reservation_begins_once_however_many_look(target: Target, people: list[User]) -> None:
+    starts = timezone.now() + timedelta(hours=1)
+    scope = locks.of_target(target)
+    locks.book(scope, by=people[0], reason="race", starts=starts, ends=starts + timedelta(hours=2))
+    let_time_pass(minutes=61)
+    answers = at_once([locks.expire_due, partial(try_acquire, target, people[1])] * 5)
+    assert answers == {"done": 5, "Locked": 5}
+    assert Lock.objects.get().holder == people[0]
+    assert Event.objects.filter(kind="lock.offered").count() == 1
