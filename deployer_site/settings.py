@@ -66,6 +66,7 @@ if DEMO:
 
 # Builds made elsewhere: how large one may be as it is downloaded (unpacked: four times that), and how long it may take
 ARTIFACT_MOST_MB = environ.read_int("ARTIFACT_MOST_MB", default=2048, least=1, most=1 << 20)
+ARTIFACT_WAIT_MINUTES = environ.read_int("ARTIFACT_WAIT_MINUTES", default=60, least=1, most=10_080)
 ARTIFACT_SECONDS = environ.read_int("ARTIFACT_SECONDS", default=1800, least=10, most=86_400)
 
 # Packed releases on this machine: what is not needed goes when all together are larger

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from deployments import archives, artifacts, build_presence, own_disk, turns
 from deployments.models import Deploy, Kind, bulk
@@ -186,8 +188,21 @@ def of_waiting(deploy: Deploy) -> list[Blocker]:
         found = [met(deploy.met_lock), *(it for it in found if it.lock is None)]
     if deploy.kind == Kind.DEPLOY and must_be_asked(deploy.target, deploy.revision):
         address = artifacts.address_of(deploy.target.application, deploy.revision)
-        found.append(Blocker("artifact", f"It starts when its build is there: {address}."))
+        found.append(_awaited(deploy, address))
     return found
+
+
+def _awaited(deploy: Deploy, address: str) -> Blocker:
+    until = deploy.build_awaited_until
+    text = f"It starts when its build is there: {address}."
+    if until is None:
+        return Blocker("artifact", text)
+    return Blocker("artifact", f"{text} {tell_awaited(until)}", until=until.isoformat())
+
+
+def tell_awaited(until: datetime) -> str:
+    at = f"{timezone.localtime(until):%d %b %H:%M %Z}"
+    return f"That is waited for until {at}; then it ends, and those behind it go on."
 
 
 def locked(lock: Lock) -> Blocker:
@@ -231,7 +246,8 @@ def _who_waits(target: Target, kind: str, standing: Sequence[Lock], known: Known
 
 def waits_before(deploy: Deploy) -> Blocker:
     address = reverse("deploy", args=[deploy.pk])
-    return Blocker("queue", f"#{deploy.number} waits, and goes first.", who=deploy.by_name, url=address)
+    what = "waits for its build" if deploy.build_missing_since else "waits"
+    return Blocker("queue", f"#{deploy.number} {what}, and goes first.", who=deploy.by_name, url=address)
 
 
 def left(target: Target) -> Blocker:

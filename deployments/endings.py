@@ -85,6 +85,8 @@ def _fenced(run: HostRun, fenced: Fenced) -> None:
 
 def what_is_left(run: HostRun) -> str:
     """What is true of the host now, in a sentence."""
-    if Placement.objects.filter(host=run.host_id, target=run.deploy.target_id, current=run.deploy.release_id).exists():
+    there = Placement.objects.filter(host=run.host_id, target=run.deploy.target_id, current=run.deploy.release_id)
+    # a release that is current without a switch served before, as after a way back to what serves
+    if run.status in (R.SWITCHED, R.LIVE) and there.exists():
         return f"The new release {run.deploy.revision[:7]} is current there."
     return "What it served before is still current."

@@ -11,7 +11,7 @@ from deployments import claims, lifecycle, plan, recipes, runs, sharing
 from deployments.batches import load
 from deployments.models import Deploy, Kind, Program, ProgramPhase
 from deployments.states import ACTIVE, DeployStatus
-from environments.models import OnFailure, Phase
+from environments.models import Phase
 
 CANCEL_SECONDS = 24  # then hosts that have not answered are let go; a cancel is final within 30 s
 
@@ -44,7 +44,7 @@ def _decide(deploy: Deploy, action: plan.Action) -> None:
     if isinstance(action, plan.Skip):
         runs.skip(deploy, action.runs, action.why)
     elif isinstance(action, plan.Drop):
-        runs.drop(deploy, action.runs, action.why)
+        runs.drop(deploy, action.runs, action.why, begun=action.begun)
     elif isinstance(action, plan.Flip):
         lifecycle.flip_by_itself(deploy)
     elif isinstance(action, plan.End):
@@ -64,13 +64,11 @@ def picture(deploy: Deploy) -> plan.Picture:
             plan.Run(pk, wave, status, worker in gone, region, host, switched, queues.get(region, ""))
             for pk, wave, status, worker, region, host, switched in rows
         ],
-        needed=deploy.plan.get("needed", 0),
-        needed_per_region=deploy.plan.get("needed_per_region", 0),
+        **recipes.thresholds(deploy),
         once=once,
         once_runs=recipes.once_runs(deploy) if once == "open" else frozenset(),
         task=deploy.kind == Kind.TASK,
         overdue=deploy.cancelled_at is not None and _overdue(deploy),
-        all_or_none=deploy.plan.get("on_failure") == OnFailure.ABORT,
         held=deploy.held,
         flip_due=deploy.flip_at is not None and Deploy.objects.filter(pk=deploy.pk, flip_at__lte=Now()).exists(),
     )
@@ -81,11 +79,19 @@ def _overdue(deploy: Deploy) -> bool:
     return Deploy.objects.filter(pk=deploy.pk, cancelled_at__lt=limit).exists()
 
 
+def _family(deploy: Deploy) -> list[Deploy]:
+    """The deploy, what it retries, and so on to the one that was no retry."""
+    family = [deploy]
+    while family[-1].kind == Kind.RETRY and family[-1].of is not None:
+        family.append(family[-1].of)
+    return family
+
+
 def _once_state(deploy: Deploy) -> Literal["none", "open", "ok", "failed"]:
     wanted = recipes.step_facts(deploy, Phase.ONCE)
-    if not wanted or (deploy.kind in (Kind.ROLLBACK, Kind.CONVERGE) and not recipes.is_command(deploy)):
+    family = _family(deploy) if wanted else []
+    if not wanted or (family[-1].kind in (Kind.ROLLBACK, Kind.CONVERGE) and not recipes.is_command(deploy)):
         return "none"
-    family = [deploy.pk, deploy.of_id] if deploy.kind == Kind.RETRY else [deploy.pk]
     results = Program.objects.filter(run__deploy__in=family, phase=ProgramPhase.ONCE).values_list(
         "result", "run__deploy"
     )

@@ -209,8 +209,6 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
         R.PREPARED: (ProgramPhase.ONCE, texts.once),
         R.SWITCHED: (ProgramPhase.FINISH, texts.finish),
     }
-    if deploy.kind == Kind.TASK:
-        programs[R.PREPARING] = (ProgramPhase.TASK, texts.task)
     unended = set(Program.objects.filter(run__in=taken, result="").values_list("run", "phase"))
 
     def one(job: Job) -> None:
@@ -218,7 +216,7 @@ def _stop(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
         if (job.run.pk, phase) in unended:
             with suppress(Stopped):
                 follow.carry_out(job, phase, lambda: text(job))
-        if job.run.status == R.PREPARED:
+        if runs.may_have_switched(job.run):
             # whoever worked on it may have given the word, and died before a row said so
             switching.settle(job.run, recorder.ask)
         raise Stopped

@@ -63,6 +63,7 @@ class Drop:
 
     runs: tuple[int, ...]
     why: str
+    begun: bool = False  # something may have been started there
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _ids(runs: Sequence[Run], *statuses: str, free: bool = False) -> tuple[int, 
 
 def _cancel(picture: Picture) -> Action:
     if picture.overdue:
-        return Drop(_ids(picture.runs, *RUN_OPEN), "It did not answer in time; what was started there may still run.")
+        late = "It did not answer in time; what was started there may still run."
+        return Drop(_ids(picture.runs, *RUN_OPEN), late, begun=True)
     untouched = _ids(picture.runs, R.PENDING, free=True)
     if untouched:
         return Drop(untouched, "It had not begun.")
@@ -130,14 +132,15 @@ def _gate(picture: Picture, runs: Sequence[Run]) -> Action | None:
     """Whether enough hosts are prepared; asked only before the first of the wave has switched."""
     if _ids(runs, R.SWITCHED, R.LIVE) or not _ids(runs, R.PREPARED):
         return None
-    lacking = _lacking(picture, runs)
-    if not lacking:
+    missing = lacking(picture, runs)
+    if not missing:
         return None
     open_runs = _ids(picture.runs, *RUN_OPEN, free=True)
-    return Skip(open_runs, lacking) if open_runs else Wait()
+    return Skip(open_runs, missing) if open_runs else Wait()
 
 
-def _lacking(picture: Picture, runs: Sequence[Run]) -> str:
+def lacking(picture: Picture, runs: Sequence[Run]) -> str:
+    """Why the prepared ones of a wave may not switch without the others; "" if they may."""
     ready = _ids(runs, R.PREPARED)
     if picture.all_or_none and len(ready) < len(runs):
         names = ", ".join(run.host for run in runs if run.status != R.PREPARED)
@@ -199,8 +202,7 @@ def _end(picture: Picture) -> End:
     unknown = ", ".join(run.host for run in runs if run.status == R.UNKNOWN)
     live, switched = _ids(runs, R.LIVE), [run for run in runs if run.switched or run.status == R.LIVE]
     if picture.status == DeployStatus.CANCELLING and len(live) < len(runs):
-        doubt = f" Nobody knows what {unknown} runs; look there." if unknown else ""
-        return End(DeployStatus.CANCELLED, f"Cancelled; {_of(switched, runs)} the new release.{doubt}")
+        return End(DeployStatus.CANCELLED, _tell_cancelled(picture, switched, unknown))
     if unknown:
         told = f"Nobody knows what happened on {unknown}. Look there, then deploy again."
         return End(DeployStatus.NEEDS_ATTENTION, told)
@@ -213,6 +215,16 @@ def _end(picture: Picture) -> End:
         return End(DeployStatus.PARTIAL, f"{len(live)} of {len(runs)} hosts are live.")
     nothing = "The only host did not go live." if len(runs) == 1 else f"None of {len(runs)} hosts went live."
     return End(DeployStatus.FAILED, f"{nothing} But {_of(switched, runs)} the new release." if switched else nothing)
+
+
+def _tell_cancelled(picture: Picture, switched: Sequence[Run], unknown: str) -> str:
+    runs = picture.runs
+    if picture.task:
+        return f"Cancelled; it ran to its end on {len(switched)} of {len(runs)} hosts."
+    if not switched and not unknown:
+        return "Cancelled; nothing was switched."
+    doubt = f" Nobody knows what {unknown} runs; look there." if unknown else ""
+    return f"Cancelled; {_of(switched, runs)} the new release.{doubt}"
 
 
 def _end_task(picture: Picture) -> End:

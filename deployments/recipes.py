@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from deployments import host_values, task_values
 from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.recipe_file import RecipeFile
 from deployments.states import RunStatus
-from environments.models import Host, Membership, Phase, Target, Task, Zone
+from environments.models import Host, Membership, OnFailure, Phase, Target, Task, Zone
 
 COMMAND = "command"
 TASK = "task"
@@ -155,6 +155,21 @@ def waves(target: Target, members: list[Membership], left_out: Sequence[Host] = 
         "needed_per_region": target.needed_per_region,
         "on_failure": target.on_failure,
         **({"left_out": [host.name for host in left_out]} if left_out else {}),
+    }
+
+
+class Thresholds(TypedDict):
+    needed: int
+    needed_per_region: int
+    all_or_none: bool
+
+
+def thresholds(deploy: Deploy) -> Thresholds:
+    """How many hosts must be able to switch before any does, as the plan takes it."""
+    return {
+        "needed": deploy.plan.get("needed", 0),
+        "needed_per_region": deploy.plan.get("needed_per_region", 0),
+        "all_or_none": deploy.plan.get("on_failure") == OnFailure.ABORT,
     }
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from deployments import distances, release_configuration
 from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
-from deployments.states import DeployStatus, RunStatus
+from deployments.states import SWITCHING, DeployStatus, RunStatus
 from environments.models import Membership, Target
+
+# a retry or a convergence that fails on some hosts says nothing of a release that is live on the others
+_TO_ALL = (Kind.DEPLOY, Kind.ROLLBACK, Kind.CONFIGURATION)
 
 
 def make(target: Target, revision: str, ref: str) -> Release:
@@ -55,8 +58,9 @@ def last_good(target: Target, *, before: Release | None = None) -> Deploy | None
 
 
 def newer_switch(deploy: Deploy) -> Deploy | None:
-    """The newest later deploy of the target that has switched a host."""
-    later = Deploy.objects.filter(target=deploy.target_id, number__gt=deploy.number, runs__switched_at__isnull=False)
+    """The newest later deploy of the target that has switched a host, or may have: nobody could ask."""
+    switched = Q(runs__switched_at__isnull=False) | Q(runs__status=RunStatus.UNKNOWN, runs__step=SWITCHING)
+    later = Deploy.objects.filter(switched, target=deploy.target_id, number__gt=deploy.number)
     return later.order_by("-number").first()
 
 
@@ -86,9 +90,14 @@ def judge(deploy: Deploy, status: str) -> None:
         distances.request(deploy.target.application_id)
     if status == DeployStatus.SUCCEEDED:
         Release.objects.filter(deploys=deploy).update(bad=False)
-    elif (
-        status == DeployStatus.FAILED
-        and Placement.objects.filter(target=deploy.target, current=deploy.release_id).exists()
-    ):
+    elif status == DeployStatus.FAILED and deploy.kind in _TO_ALL and _was_switched_to(deploy):
         # it was switched to and then failed: a person may still choose it, nobody gets it unasked
         Release.objects.filter(deploys=deploy).update(bad=True)
+
+
+def _was_switched_to(deploy: Deploy) -> bool:
+    """By this very deploy, and it is still there. What served before and could not be brought again is not bad."""
+    return (
+        deploy.runs.filter(switched_at__isnull=False).exists()
+        and Placement.objects.filter(target=deploy.target, current=deploy.release_id).exists()
+    )

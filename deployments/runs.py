@@ -14,10 +14,10 @@ from deployments.claims import ClaimLost
 from deployments.models import Deploy, HeldRelease, HostRun, Release
 from deployments.models.bulk import ids_of
 from deployments.moves import Move, move_all, switched_all
-from deployments.states import RUN_MOVES, RunStatus, sources
+from deployments.states import RUN_MOVES, SWITCHING, RunStatus, sources
 
 R = RunStatus
-SWITCHING = "switching"  # a step's name that means something: the word to switch may be on its way to the host
+_TOLD_THE_WORD = "It was told to switch, and nobody knows whether it did."
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +67,29 @@ def note_failure(run: HostRun, kind: str, text: str) -> None:
     claims.held(run).update(error_kind=run.error_kind, error=text)
 
 
-def begin_switch(rows: Sequence[HostRun]) -> bool:
+def begin_switch(rows: Sequence[tuple[HostRun, str]]) -> bool:
     """Note that these hosts get the word, before they do; whether all claims hold, so that they may get it.
 
-    Whoever adopts them then knows that a host which cannot be asked may have switched.
+    With each, what serves there before. Whoever adopts them then knows that a host which cannot be asked may have
+    switched, and whether one that serves the release has come to it by this deploy.
     """
+    by_previous: dict[str, list[HostRun]] = {}
+    for run, previous in rows:
+        by_previous.setdefault(previous, []).append(run)
     counts = [
-        HostRun.objects.filter(pk__among=set(ids), claimed_by=worker_id, fence=fence).update(step=SWITCHING)
-        for (worker_id, fence), claimed in claims.by_claim(rows).items()
+        HostRun.objects.filter(pk__among=set(ids), claimed_by=worker_id, fence=fence).update(
+            step=SWITCHING, previous=previous
+        )
+        for previous, some in by_previous.items()
+        for (worker_id, fence), claimed in claims.by_claim(some).items()
         for ids in claims.pieces([run.pk for run in claimed])
     ]
     return sum(counts) == len(rows)
+
+
+def may_have_switched(run: HostRun) -> bool:
+    """It was given the word, or was about to be, and no row tells what became of it."""
+    return run.status == R.PREPARED and run.step == SWITCHING
 
 
 def switched(run: HostRun, previous: str) -> None:
@@ -122,14 +134,22 @@ def skip(deploy: Deploy, run_ids: tuple[int, ...], why: str) -> None:
     live.announce(deploy.pk, changed=True)
 
 
-def drop(deploy: Deploy, run_ids: tuple[int, ...], why: str) -> None:
-    """Host runs that end as cancelled without asking the host. The fence rises, so that a late worker is refused."""
+def drop(deploy: Deploy, run_ids: tuple[int, ...], why: str, *, begun: bool) -> None:
+    """Host runs that end as cancelled without asking the host. The fence rises, so that a late worker is refused.
+
+    Unless they may have `begun`, one that a worker has taken since is left alone: it is begun now. One that may have
+    got the word to switch ends as unknown.
+    """
     with transaction.atomic():
-        rows = HostRun.objects.filter(pk__in=run_ids, deploy=deploy, status__in=sources(RUN_MOVES, R.CANCELLED))
         target = type(deploy.target).objects.filter(pk=deploy.target_id)
         target.update(fence=F("fence") + 1)
         fence = target.values_list("fence", flat=True).get()
-        rows.update(status=R.CANCELLED, error=why, claimed_by=None, fence=fence, finished_at=timezone.now())
+        rows = HostRun.objects.filter(pk__in=run_ids, deploy=deploy, status__in=sources(RUN_MOVES, R.CANCELLED))
+        if not begun:
+            rows = claims.free(rows.filter(status=R.PENDING))
+        over: dict[str, Any] = {"claimed_by": None, "fence": fence, "finished_at": timezone.now()}
+        rows.filter(status=R.PREPARED, step=SWITCHING).update(status=R.UNKNOWN, error=f"{why} {_TOLD_THE_WORD}", **over)
+        rows.update(status=R.CANCELLED, error=why, **over)
     live.announce(deploy.pk, changed=True)
 
 

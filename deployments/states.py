@@ -28,6 +28,9 @@ class RunStatus(models.TextChoices):
     SKIPPED = "skipped"
 
 
+# a step's name that means something: the word to switch may be on its way to the host
+SWITCHING = "switching"
+
 _D, _R = DeployStatus, RunStatus
 
 ACTIVE = (_D.RUNNING, _D.CANCELLING, _D.WATCHING)

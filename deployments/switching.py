@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from deployments import log, recipes, runs
+from deployments import log, plan, recipes, runs
 from deployments.arming import THREADS_MOST, Armed, Arming, arm_host, next_mark, refusal, spread
 from deployments.claims import ClaimLost
 from deployments.failures import Fenced, ProgramFailed, SwitchUnknown
 from deployments.models import Deploy, HostRun, Program, ProgramPhase
 from deployments.moves import switched_all
-from deployments.states import DeployStatus
+from deployments.states import SWITCHING, DeployStatus, RunStatus
 from environments import ssh
 
 ANSWER_SECONDS = 10.0
@@ -33,7 +34,7 @@ def switch(deploy: Deploy, taken: Sequence[HostRun], stop: threading.Event) -> l
             arming.arm(items, pool)
             ready = [item for item in items if item.channel is not None and item.failure is None]
             may = _may_flip(deploy, items, ready) and not stop.is_set()
-            if may and runs.begin_switch([item.run for item in ready]):
+            if may and runs.begin_switch([(item.run, _served_before(item)) for item in ready]):
                 for item in ready:
                     _tell(item)
                 _wait_for(spread(ready, _hear, pool))
@@ -53,7 +54,7 @@ def at_once(act: Callable[[], None]) -> None:
 
 def _may_have_switched(item: Armed) -> bool:
     """An earlier claim may have given the word, and died before a row said so; now the host could not be armed."""
-    if item.failure is None or item.live or isinstance(item.failure, Fenced) or item.run.step != runs.SWITCHING:
+    if item.failure is None or item.live or isinstance(item.failure, Fenced) or item.run.step != SWITCHING:
         return False
     return not (isinstance(item.failure, ProgramFailed) and item.failure.kind == "release")
 
@@ -74,7 +75,9 @@ def settle(run: HostRun, ask: Callable[[Callable[[], None]], None] = at_once) ->
         raise item.failure
     if item.failure is not None:
         raise _cannot_be_asked(item)
-    if item.live == recipes.release(run.deploy).name:
+    name = recipes.release(run.deploy).name
+    # a way back to what serves already has switched nothing, whoever was about to say the word
+    if item.live == name and run.previous != name:
         ask(lambda: runs.switched(run, item.previous))
 
 
@@ -99,13 +102,35 @@ def _may_flip(deploy: Deploy, items: list[Armed], ready: list[Armed]) -> bool:
         return False
     if runs.without_claim([item.run for item in items]):
         return False
+    if not ready or len(ready) == len(items):
+        return bool(ready)  # the plan has asked whether enough are prepared
     wave = HostRun.objects.filter(deploy=deploy, wave=items[0].run.wave)
     name = recipes.release(deploy).name
     # by rows, or by what a worker has left that died before it wrote them
     through = wave.filter(status__in=("switched", "live")).exists() or any(
-        item.live == name and item.run.step == runs.SWITCHING for item in ready
+        item.live == name and item.run.step == SWITCHING for item in ready
     )
-    return bool(ready) and (through or len(ready) * 100 >= deploy.plan.get("needed", 0) * wave.count())
+    return through or not _lacks_hosts(deploy, wave, items, ready)
+
+
+def _lacks_hosts(deploy: Deploy, wave: QuerySet[HostRun], items: list[Armed], ready: list[Armed]) -> bool:
+    """The plan's own question, asked again without those that could not be armed.
+
+    Where regions have queues, other processes arm other hosts of the wave, which count as they are.
+    """
+    unarmed = {item.run.pk for item in items} - {item.run.pk for item in ready}
+    rows = [
+        plan.Run(pk, 0, RunStatus.UNREACHABLE if pk in unarmed else status, True, region, host)
+        for pk, status, region, host in wave.values_list("pk", "status", "region", "host_name")
+    ]
+    return bool(plan.lacking(plan.Picture(deploy.status, rows, **recipes.thresholds(deploy)), rows))
+
+
+def _served_before(item: Armed) -> str:
+    """What the word would put this deploy's release in the place of; after an earlier word, what served before it."""
+    if item.run.step == SWITCHING:
+        return item.run.previous
+    return "" if item.live == "-" else item.live
 
 
 def _tell(item: Armed) -> None:

@@ -130,4 +130,7 @@ def _waits_for(deploy: Deploy) -> list[Blocker]:
     """What blocks its target, then who stands before it in the queue."""
     found = of_waiting(deploy)
     ahead = Deploy.objects.filter(target=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
-    return found + [waits_before(earlier) for earlier in ahead.order_by("number").only("number", "by_name")[:20]]
+    return found + [
+        waits_before(earlier)
+        for earlier in ahead.order_by("number").only("number", "by_name", "build_missing_since")[:20]
+    ]

@@ -1,16 +1,20 @@
 """How a deploy that waited starts."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import blockers, log
+from deployments import blockers, live, log
 from deployments.build_presence import WORKER_SECONDS
 from deployments.lifecycle.beginning import headline, is_held
 from deployments.lifecycle.ending import end
 from deployments.lifecycle.holding import hold
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
-from deployments.models import Deploy, Kind
+from deployments.models import Deploy, Kind, Standing
 from deployments.states import DeployStatus
 from environments import access
 
@@ -24,16 +28,23 @@ def start_waiting(deploy: Deploy) -> bool:
         return _hold(deploy)
     if found:
         return False
-    if deploy.kind == Kind.DEPLOY and blockers.of_revision(
-        deploy.target, deploy.revision, patient=True, seconds=WORKER_SECONDS
-    ):
-        return False
+    if deploy.kind == Kind.DEPLOY:
+        missing = blockers.of_revision(deploy.target, deploy.revision, patient=True, seconds=WORKER_SECONDS)
+        if missing:
+            _wait_for_build(deploy, missing[0])
+            return False
     with transaction.atomic():
         lock(deploy.target)
         if blockers.of_deploy(deploy) or next_waiting(deploy.target) != deploy:
             return False
         if deploy.by is not None and not access.allows(deploy.by, access.DEPLOY, deploy.target):
             end(deploy, S.FAILED, f"{deploy.by_name} may no longer deploy {deploy.target.slug}.")
+            return False
+        if other := _other_than_its_own(deploy):
+            text = (
+                f"#{other.number} has gone live since, and this would take it back. Ask for its configuration instead."
+            )
+            end(deploy, S.CANCELLED, text)
             return False
         if not _still_has_hosts(deploy):
             end(deploy, S.CANCELLED, "Every host that it was for has been set aside since.")
@@ -43,6 +54,29 @@ def start_waiting(deploy: Deploy) -> bool:
         record(deploy, "deploy.started", by=deploy.by)
         log.say(deploy, headline(deploy))
     return True
+
+
+def _other_than_its_own(deploy: Deploy) -> Deploy | None:
+    """What is live instead of that whose configuration was asked for: it would take the target back unasked."""
+    if deploy.kind != Kind.CONFIGURATION:
+        return None
+    standing = Standing.objects.filter(target=deploy.target).select_related("live").first()
+    now = standing.live if standing else None
+    return now if now is not None and now.revision != deploy.revision else None
+
+
+def _wait_for_build(deploy: Deploy, missing: blockers.Blocker) -> None:
+    """It is its turn, and its build is not there. It has some time; then it ends, for others wait behind it."""
+    with transaction.atomic():
+        lock(deploy.target)
+        limit = timedelta(minutes=settings.ARTIFACT_WAIT_MINUTES)
+        waits = Deploy.objects.filter(pk=deploy.pk, status=S.WAITING)
+        if waits.filter(build_missing_since=None).update(build_missing_since=Now()):
+            log.say(deploy, f"{missing.text} It is waited for {settings.ARTIFACT_WAIT_MINUTES} minutes at most.")
+            transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
+        elif waits.filter(build_missing_since__lte=Now() - limit).exists():
+            told = f"Its build has not come within {settings.ARTIFACT_WAIT_MINUTES} minutes, so those behind it go on."
+            end(deploy, S.FAILED, f"{told} {missing.text}")
 
 
 def _hold(deploy: Deploy) -> bool:

@@ -10,6 +10,7 @@ from deployments.blockers import Blocked
 from deployments.doorbell import ring
 from deployments.lifecycle import holding
 from deployments.lifecycle.moves import lock as lock_target
+from deployments.lifecycle.moves import lock_targets
 from deployments.models import Deploy
 from deployments.states import DeployStatus
 from environments import locks, sight
@@ -37,9 +38,16 @@ def unlock(lock: Lock, *, by: User, held: str = "leave") -> None:
     One that meets another lock as well stays held by that one. Raises as locks.release does, and NotAllowed.
     """
     with transaction.atomic():
+        _hold_targets(lock)
         locks.release(lock, by=by)
         _decide_all(lock, held, by)
     _ring_waiting(lock)
+
+
+def _hold_targets(lock: Lock) -> None:
+    """Targets before locks, as at the end of a deploy that closes its target: else they wait for each other."""
+    wanted = {deploy.target_id for deploy in held_by(lock)} | ({lock.target_id} if lock.target_id else set())
+    lock_targets(wanted)
 
 
 def _decide_all(lock: Lock, held: str, by: User) -> None:
@@ -72,6 +80,8 @@ def _meet_next(deploy: Deploy, other: Blocked) -> None:
 def answer(question: LockQuestion, what: str, *, by: User, until: datetime | None = None, held: str = "leave") -> None:
     """Answer who asked for a lock; to release it is also to say what becomes of the deploys that it held."""
     with transaction.atomic():
+        if what == Answer.RELEASE:
+            _hold_targets(question.lock)
         locks.answer(question, what, by=by, until=until)
         if what == Answer.RELEASE:
             _decide_all(question.lock, held, by)

@@ -1,3 +1,6 @@
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -75,6 +78,9 @@ class Deploy(models.Model):
     let_go_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Who said deploy it."
     )
+    build_missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is its turn and a build made elsewhere is not there."
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")
@@ -116,6 +122,13 @@ class Deploy(models.Model):
         if self.let_go_by is not None:
             return self.let_go_by, False
         return self.by, self.automatic
+
+    @property
+    def build_awaited_until(self) -> datetime | None:
+        """When it ends if its build has not come by then; None while nobody has looked for it in its turn."""
+        if self.build_missing_since is None:
+            return None
+        return self.build_missing_since + timedelta(minutes=settings.ARTIFACT_WAIT_MINUTES)
 
     @property
     def is_active(self) -> bool:

@@ -167,8 +167,9 @@ def _tell_waiting(deploy: Deploy) -> str:
     """What it waits for, all of it."""
     reasons = [blocker.text for blocker in of_waiting(deploy)]
     ahead = Deploy.objects.filter(target_id=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
-    if numbers := list(ahead.order_by("number").values_list("number", flat=True)[:5]):
-        reasons.append(", ".join(f"#{number}" for number in numbers) + " before it in the line.")
+    if before := list(ahead.order_by("number").values_list("number", "build_missing_since")[:5]):
+        told = (f"#{number}, which waits for its build," if missing else f"#{number}" for number, missing in before)
+        reasons.append(", ".join(told) + " before it in the line.")
     return " ".join(reasons) or "Its turn is next; a worker takes it in a moment."
 
 

@@ -149,13 +149,16 @@ def _tell_why(deploy: Deploy, before: Deploy | None) -> str:
     """The one thing that it waits for first. Asks nobody: a server of builds is asked by workers."""
     if before is not None:
         doing = "to go live" if before.rests else "to end"
-        return f"For #{before.number} of {before.by_name} {doing}."
+        waits = before.status == DeployStatus.WAITING and before.build_missing_since is not None
+        return f"For #{before.number} of {before.by_name} {doing}.{' It waits for its build.' if waits else ''}"
     if deploy.target.left_at is not None:
         return blockers.left(deploy.target).text
     if full := own_disk.why_full():
         return full
     if deploy.kind == Kind.DEPLOY and blockers.must_be_asked(deploy.target, deploy.revision):
-        return f"For its build: {artifacts.address_of(deploy.target.application, deploy.revision)}."
+        until = deploy.build_awaited_until
+        more = f" {blockers.tell_awaited(until)}" if until else ""
+        return f"For its build: {artifacts.address_of(deploy.target.application, deploy.revision)}.{more}"
     return "Its turn is next; a worker starts it within seconds."
 
 

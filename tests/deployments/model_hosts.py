@@ -70,7 +70,8 @@ class ModelHost:
         self.good: list[str] = []  # in the order in which they were found good
         self.programs: dict[str, Detached] = {}
         self.journal: list[Effect] = []
-        self.flipped: set[str] = set()  # deploys whose word has made (or found) their release current
+        self.flipped: set[str] = set()  # deploys whose word has made their release current
+        self.told: set[str] = set()  # those whose word was taken, also where their release was current before
         self.holder: Holder | None = None
         self.switches: list[Armed] = []
 

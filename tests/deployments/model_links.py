@@ -146,8 +146,9 @@ class SwitchChannel(Link):
             self._say(f"not-switched a newer deploy (fence {host.fence}) has taken over this folder")
         else:
             host.current = self._release
-            host.flipped.add(self._name.split("-")[0])
+            host.told.add(self._name.split("-")[0])
             if old != self._release:
+                host.flipped.add(self._name.split("-")[0])
                 host.note(self._fence, self._name, "switch", self._release)
             self._say(f"switched {old or '-'} 0")
         self.close()

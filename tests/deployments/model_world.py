@@ -24,14 +24,39 @@ class World(Stage):
         return [worker for worker in self.workers if worker.awake and worker is not self.acting]
 
     def work(self, rounds: int) -> None:
-        """A worker that is awake looks at every open deploy, and does what is offered."""
+        """A worker that is awake looks at every open deploy, and does what is offered; no longer than that changes."""
         worker = self.awake()[0]
         for _ in range(rounds):
-            before = len(self.messages)
-            for deploy in self.open_deploys():
-                self._as(worker, lambda pk=deploy.pk: engine.advance(pk, offer=self._offer))  # type: ignore[misc]
+            before, states = len(self.messages), self._states()
+            self.look(worker)
             for message in self.messages[before:]:
                 self.deliver(message, worker)
+            if len(self.messages) == before and self._states() == states:
+                return
+
+    def look(self, worker: ModelWorker) -> None:
+        """It looks at every open deploy, and tells what is to be done."""
+        for deploy in self.open_deploys():
+            self._as(worker, lambda pk=deploy.pk: engine.advance(pk, offer=self._offer))  # type: ignore[misc]
+
+    def _states(self) -> list[tuple[int, str]]:
+        return [(deploy.pk, deploy.status) for deploy in self.open_deploys()]
+
+    def contest_switch(self) -> None:
+        """A worker gets the message to switch a wave of which another has just claimed one host: none gets the word."""
+        one, other = self.awake()[:2]
+        before = len(self.messages)
+        self.look(one)
+        for deploy_id, work, run_ids in self.messages[before:]:
+            if work != "switch" or len(run_ids) < 2:
+                continue
+            deploy = Deploy.objects.get(pk=deploy_id)
+            words = sum(deploy.key in host.told for host in self.hosts.values())
+            taken = claims.take(other.worker, deploy, run_ids[:1])
+            self.deliver((deploy_id, work, run_ids), one)
+            after = sum(deploy.key in host.told for host in self.hosts.values())
+            assert not taken or after == words, f"{deploy}: a part of its wave got the word, while another had a claim"
+            claims.let_go(taken)
 
     def deliver(self, message: tuple[int, str, list[int]], worker: ModelWorker | None = None) -> None:
         """Carry out one batch; a message may come late, twice or never."""

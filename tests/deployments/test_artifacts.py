@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
 import zstandard
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
-from deployments import blockers, build_presence, lifecycle, rehearsal
+from deployments import blockers, build_presence, engine, lifecycle, rehearsal
 from deployments.archives import ArchiveFailed, ensure_archive
 from deployments.artifacts import ArtifactNotAnswered, ArtifactRefused, NotBuiltYet
 from deployments.blockers import Blocked
@@ -200,6 +202,69 @@ def test_a_missing_build_is_a_named_blocker_and_can_be_waited_for(
     assert not lifecycle.start_waiting(waiting), "the server was asked again at once"
     build_presence._looked.clear()
     assert lifecycle.start_waiting(waiting)
+
+
+def wait_for(deploy: Deploy, minutes: int) -> None:
+    """As if it had been looked for that long."""
+    Deploy.objects.filter(pk=deploy.pk).update(build_missing_since=timezone.now() - timedelta(minutes=minutes))
+
+
+@pytest.mark.both_databases
+def test_those_behind_a_build_that_never_comes_go_on_after_its_time(
+    place: FleetTarget, server: BuildsServer, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    first = lifecycle.request_deploy(target=place.target, ref="v1", by=place.by, wait=True)
+    second = lifecycle.request_deploy(target=place.target, ref="main", by=place.by, wait=True)
+    server.put(f"/{second.revision}.tar.gz", packed(FILES))
+    build_presence._looked.clear()
+    advance(second)
+    first.refresh_from_db()
+    assert first.build_awaited_until is not None
+    (told,) = blockers.of_waiting(first)
+    assert (told.kind, told.until) == ("artifact", first.build_awaited_until.isoformat())
+    assert "then it ends, and those behind it go on" in told.text
+    shown = api_of(user=place.by).get(f"deploys/{second.pk}").json()
+    assert shown["blockers"][-1]["text"] == f"#{first.number} waits for its build, and goes first."
+    pages = sign_in(place.by)
+    assert f"{first.revision}.tar.gz. That is waited for until" in text_of(pages.get(reverse("waiting")).content)
+    assert "It waits for its build." in text_of(pages.get(reverse("waiting")).content)
+    page = pages.get(reverse("deploy", args=[second.pk])).content
+    assert f"#{first.number}, which waits for its build, before it in the line." in text_of(page)
+    wait_for(first, settings.ARTIFACT_WAIT_MINUTES - 1)
+    advance(second)
+    assert statuses_of(first, second) == ["waiting", "waiting"]
+    wait_for(first, settings.ARTIFACT_WAIT_MINUTES)
+    advance(second)
+    advance(second)
+    assert statuses_of(first, second) == ["failed", "running"]
+    first.refresh_from_db()
+    assert first.reason.startswith("Its build has not come within 60 minutes, so those behind it go on. There is no")
+
+
+@pytest.mark.both_databases
+def test_one_that_waits_for_its_build_can_be_cancelled_and_those_behind_go_on(
+    place: FleetTarget, server: BuildsServer, settings: Settings, tmp_path: Path
+) -> None:
+    settings.VAR = tmp_path
+    of_artifacts(place, server)
+    first = lifecycle.request_deploy(target=place.target, ref="v1", by=place.by, wait=True)
+    second = lifecycle.request_deploy(target=place.target, ref="main", by=place.by, wait=True)
+    server.put(f"/{second.revision}.tar.gz", packed(FILES))
+    build_presence._looked.clear()
+    advance(second)
+    lifecycle.request_cancel(first, by=place.by)
+    advance(second)
+    assert statuses_of(first, second) == ["cancelled", "running"]
+
+
+def advance(deploy: Deploy) -> None:
+    engine.advance(deploy.pk, offer=lambda *_: None)
+
+
+def statuses_of(*deploys: Deploy) -> list[str]:
+    return [Deploy.objects.get(pk=deploy.pk).status for deploy in deploys]
 
 
 @pytest.mark.both_databases

@@ -162,6 +162,22 @@ def test_only_the_configuration_goes_out(make_place: MakeFleetTarget) -> None:
     assert deploy.runs.count() == 2
 
 
+@pytest.mark.parametrize("live_is", ["newer", "as it was"])
+def test_a_configuration_that_waited_takes_nothing_newer_back(live_is: str, make_place: MakeFleetTarget) -> None:
+    """It is of what was live when it was asked for, and another deploy ran meanwhile."""
+    place = make_place(hosts=2)
+    end(request(place, "v1"))
+    running = request(place)
+    changing.set_value(Scope(place.target), "A", "x", by=None)
+    waits = lifecycle.deploy_configuration(place.target, by=place.by, wait=True)
+    end(running, *([] if live_is == "newer" else ["failed", 0]))
+    assert lifecycle.start_waiting(waits) == (live_is != "newer")
+    waits.refresh_from_db()
+    assert waits.status == ("cancelled" if live_is == "newer" else "running")
+    if live_is == "newer":
+        assert waits.reason.startswith(f"#{running.number} has gone live since, and this would take it back.")
+
+
 def test_home_says_where_values_were_changed_since(target: Target, ada: User) -> None:
     builders.make_deploy(target=target)
     assert not read_home(user=ada).matrix.rows[0].cells[0].stale

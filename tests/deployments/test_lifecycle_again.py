@@ -171,6 +171,7 @@ def test_a_release_that_served_and_failed_is_marked_bad_until_it_succeeds(place:
     deploy = request(place)
     host = Host.objects.get(name="web-01")
     Placement.objects.create(host=host, target=place.target, current=deploy.release)
+    deploy.runs.filter(host=host).update(switched_at=timezone.now())
     lifecycle.end(deploy, "failed", "It would not start.")
     assert Release.objects.get(pk=release_of(deploy).pk).bad
     lifecycle.end(lifecycle.retry(deploy, by=place.by), "succeeded", "It does now.")

@@ -86,7 +86,19 @@ TABLE: dict[str, tuple[Picture, plan.Action]] = {
     ),
     "cancel: overdue": (
         Picture("cancelling", runs("preparing", "live", busy=(1,)), overdue=True),
-        Drop((1,), "It did not answer in time; what was started there may still run."),
+        Drop((1,), "It did not answer in time; what was started there may still run.", begun=True),
+    ),
+    "cancel: before anything was switched": (
+        Picture("cancelling", runs("cancelled", "skipped")),
+        End("cancelled", "Cancelled; nothing was switched."),
+    ),
+    "cancel: nobody knows": (
+        Picture("cancelling", runs("cancelled", "unknown")),
+        End("cancelled", "Cancelled; 0 of 2 hosts run the new release. Nobody knows what web-2 runs; look there."),
+    ),
+    "cancel: a task": (
+        Picture("cancelling", runs("cancelled", "live"), task=True),
+        End("cancelled", "Cancelled; it ran to its end on 1 of 2 hosts."),
     ),
     "cancel: over": (
         Picture("cancelling", runs("cancelled", "live")),

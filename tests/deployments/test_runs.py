@@ -107,8 +107,18 @@ def test_what_is_skipped_is_free_and_may_be_skipped(run: HostRun, deploy: Deploy
 
 
 def test_what_is_dropped_gets_a_fence_that_its_worker_does_not_have(run: HostRun, deploy: Deploy) -> None:
-    runs.drop(deploy, (run.pk,), "It did not answer.")
+    runs.drop(deploy, (run.pk,), "It did not answer.", begun=True)
     row = HostRun.objects.get(pk=run.pk)
     deploy.target.refresh_from_db()
     assert (row.status, row.error, row.claimed_by) == ("cancelled", "It did not answer.", None)
     assert row.fence == deploy.target.fence > run.fence
+
+
+def test_what_a_worker_has_taken_since_is_not_told_as_never_begun(run: HostRun, deploy: Deploy) -> None:
+    pks = tuple(deploy.runs.order_by("pk").values_list("pk", flat=True))
+    runs.drop(deploy, pks, "It had not begun.", begun=False)
+    assert list(deploy.runs.order_by("pk").values_list("status", flat=True)) == ["pending", "cancelled"]
+    runs.move(run, RunStatus.PREPARING)
+    claims.let_go([run])
+    runs.drop(deploy, pks, "It had not begun.", begun=False)
+    assert HostRun.objects.get(pk=run.pk).status == "preparing", "it is begun, and may be asked"

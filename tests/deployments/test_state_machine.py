@@ -122,19 +122,33 @@ class Deployments(RuleBasedStateMachine):
         if deploy is not None:
             acts[verb](self.there, deploy)
 
-    @rule(fail=st.lists(st.booleans(), min_size=2, max_size=3), verb=st.sampled_from(("retry", "roll back")))
-    def go_back_past_what_failed(self, fail: list[bool], verb: str) -> None:
-        """Some come to their ends, well or not; then it is chosen among them."""
+    @rule(older=st.integers(0, 1))
+    def go_back_past_what_failed(self, older: int) -> None:
+        """One ends well, one does not, one does; then what must be refused is, and the way back leads to the first."""
         world = self.there
-        for fails in fail:
-            list(world.hosts.values())[-1].failing = int(fails)
+        world.do("flip")
+        for fails in (0, 2, 0):
+            list(world.hosts.values())[-1].failing = fails
             world.do("request")
             world.work(12)
-        oldest = model_choices.final(world, len(fail) - 1)
-        if verb == "roll back":
-            model_choices.roll_back(world)
-        elif oldest is not None:
-            model_choices.retry(world, oldest)
+        for back in range(3):
+            deploy = model_choices.final(world, back)
+            if deploy is not None:
+                model_choices.retry(world, deploy)
+        failed = model_choices.final(world, 1 + older)
+        if failed is not None and failed.status == "failed":
+            model_choices.roll_back_to(world, failed)
+        model_choices.roll_back(world)
+
+    @rule()
+    def two_come_to_a_switch(self) -> None:
+        """One of them has a claim on a part of the wave."""
+        world = self.there
+        world.do("flip")
+        world.do("request")
+        for _ in range(4):
+            world.contest_switch()
+            world.work(1)
 
     @rule(after=st.integers(0, 40), seconds=st.sampled_from((1, 4, 7, 9)))
     def a_worker_dies(self, after: int, seconds: int) -> None:
