@@ -170,7 +170,7 @@ def test_a_configuration_that_waited_takes_nothing_newer_back(live_is: str, make
     running = request(place)
     changing.set_value(Scope(place.target), "A", "x", by=None)
     waits = lifecycle.deploy_configuration(place.target, by=place.by, wait=True)
-    end(running, *([] if live_is == "newer" else ["failed", 0]))
+    end(running) if live_is == "newer" else end(running, "failed", live=0)
     assert lifecycle.start_waiting(waits) == (live_is != "newer")
     waits.refresh_from_db()
     assert waits.status == ("cancelled" if live_is == "newer" else "running")

@@ -268,3 +268,11 @@ def test_names_of_releases_rise_though_the_clock_is_set_back(
     monkeypatch.setattr("deployments.releases.timezone.now", lambda: earlier)
     second = request(place)
     assert release_of(second).name > release_of(first).name
+
+
+def test_nobody_starts_out_of_turn_though_asked_to(place: FleetTarget) -> None:
+    running = request(place)
+    first, second = request(place, wait=True), request(place, wait=True)
+    assert lifecycle.end(running, "failed", "Over.")
+    assert not lifecycle.start_waiting(second)
+    assert lifecycle.start_waiting(first)

@@ -176,3 +176,11 @@ def test_a_release_that_served_and_failed_is_marked_bad_until_it_succeeds(place:
     assert Release.objects.get(pk=release_of(deploy).pk).bad
     lifecycle.end(lifecycle.retry(deploy, by=place.by), "succeeded", "It does now.")
     assert not Release.objects.get(pk=release_of(deploy).pk).bad
+
+
+def test_the_best_way_back_leads_past_what_was_not_good(place: FleetTarget) -> None:
+    good = end(request(place, "v1"))
+    end(request(place), "failed", live=0)
+    end(request(place), "partial", live=1)
+    end(request(place))
+    assert lifecycle.roll_back(place.target, by=place.by).of == good

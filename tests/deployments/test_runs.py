@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from deployments import claims, log, runs
+from deployments import attempts, claims, log, runs
+from deployments.endings import told
+from deployments.failures import Fenced
 from deployments.models import Deploy, HeldRelease, HostRun, Placement
+from deployments.moves import Move
 from deployments.runs import release_of
 from deployments.states import RUN_FINAL, RUN_MOVES, RunStatus
+from deployments.wishes import Wish, write
 from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
@@ -122,3 +126,34 @@ def test_what_a_worker_has_taken_since_is_not_told_as_never_begun(run: HostRun, 
     claims.let_go([run])
     runs.drop(deploy, pks, "It had not begun.", begun=False)
     assert HostRun.objects.get(pk=run.pk).status == "preparing", "it is begun, and may be asked"
+
+
+def test_no_word_is_noted_for_a_claim_that_is_lost(run: HostRun) -> None:
+    assert runs.begin_switch([(run, "before")])
+    row = HostRun.objects.get(pk=run.pk)
+    assert (row.step, row.previous) == ("switching", "before")
+    HostRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
+    assert not runs.begin_switch([(run, "after")])
+    assert HostRun.objects.get(pk=run.pk).previous == "before"
+
+
+def test_a_stale_worker_that_a_host_refuses_ends_nothing(run: HostRun, deploy: Deploy) -> None:
+    """A newer claim of ours has begun there; one that nobody here has given is told."""
+    with told(run):
+        raise Fenced(run.fence)
+    assert HostRun.objects.get(pk=run.pk).status == "pending"
+    with told(run):
+        raise Fenced(run.fence + 5)
+    row = HostRun.objects.get(pk=run.pk)
+    assert (row.status, row.error_kind) == ("unknown", "fence")
+
+
+def test_of_a_program_whose_claim_is_lost_nothing_is_written(run: HostRun, deploy: Deploy) -> None:
+    runs.move(run, RunStatus.PREPARING)
+    program = attempts.newest(run, "prepare")
+    HostRun.objects.filter(pk=run.pk).update(fence=run.fence + 1)
+    wish = Wish(run, result=(program, "ok"), move=Move(run, RunStatus.PREPARED))
+    write(deploy.pk, [wish], {})
+    program.refresh_from_db()
+    assert isinstance(wish.error, claims.ClaimLost)
+    assert (program.result, HostRun.objects.get(pk=run.pk).status) == ("", "preparing")

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db.models import F
 
-from deployments import lifecycle
+from deployments import arming, lifecycle
 from deployments.models import Deploy, HostRun
 from deployments.runs import release_of
 from tests.deployments.ended import errors, statuses
@@ -219,3 +220,23 @@ def test_a_wave_gets_no_word_while_another_worker_has_a_claim_on_a_part_of_it(ma
     deploy = Deploy.objects.latest("number")
     assert [host.current for host in world.hosts.values()] == [""] * 3
     assert ended(world, deploy).status == "succeeded"
+
+
+def test_no_word_when_a_claim_is_lost_while_others_are_armed(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(hosts=2)
+    world.do("request")
+    world.work(1)
+    deploy = Deploy.objects.latest("number")
+    arm = arming.arm_host
+
+    def armed(item: arming.Armed, channels: arming.Arming) -> None:
+        arm(item, channels)
+        HostRun.objects.filter(pk=run_of(deploy, 0).pk).update(fence=F("fence") + 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(arming, "arm_host", armed)
+        world.deliver((deploy.pk, "switch", [run.pk for run in deploy.runs.order_by("pk")]))
+    assert world.wrong is None, world.wrong
+    assert [host.current for host in world.hosts.values()] == ["", ""]
