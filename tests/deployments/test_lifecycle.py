@@ -270,6 +270,17 @@ def test_names_of_releases_rise_though_the_clock_is_set_back(
     assert release_of(second).name > release_of(first).name
 
 
+def test_a_way_back_that_waits_starts_before_those_who_came_earlier(place: FleetTarget) -> None:
+    end(request(place, "v1"))
+    end(request(place))
+    running, earlier = request(place), request(place, wait=True)
+    back = lifecycle.roll_back(place.target, by=place.by, stop=True)
+    assert lifecycle.end(running, "cancelled", "Stopped.")
+    assert lifecycle.next_waiting(place.target) == back
+    assert not lifecycle.start_waiting(earlier)
+    assert lifecycle.start_waiting(back)
+
+
 def test_nobody_starts_out_of_turn_though_asked_to(place: FleetTarget) -> None:
     running = request(place)
     first, second = request(place, wait=True), request(place, wait=True)

@@ -137,13 +137,17 @@ def test_no_word_is_noted_for_a_claim_that_is_lost(run: HostRun) -> None:
     assert HostRun.objects.get(pk=run.pk).previous == "before"
 
 
+def refuse(run: HostRun, seen: int) -> None:
+    """The host has seen this fence."""
+    with told(run):
+        raise Fenced(seen)
+
+
 def test_a_stale_worker_that_a_host_refuses_ends_nothing(run: HostRun, deploy: Deploy) -> None:
     """A newer claim of ours has begun there; one that nobody here has given is told."""
-    with told(run):
-        raise Fenced(run.fence)
+    refuse(run, run.fence)
     assert HostRun.objects.get(pk=run.pk).status == "pending"
-    with told(run):
-        raise Fenced(run.fence + 5)
+    refuse(run, run.fence + 5)
     row = HostRun.objects.get(pk=run.pk)
     assert (row.status, row.error_kind) == ("unknown", "fence")
 

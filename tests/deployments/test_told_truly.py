@@ -133,6 +133,22 @@ def test_a_release_that_serves_is_not_bad_because_it_could_not_be_brought_back(m
     assert not release_of(Deploy.objects.select_related("release").get(pk=first.pk)).bad
 
 
+def test_a_release_that_serves_elsewhere_is_not_bad_because_one_host_did_not_start_it(make_world: MakeWorld) -> None:
+    world = make_world(hosts=2)
+    first = deployed(world)
+    lone = list(world.hosts.values())[1]
+    lone.current = ""
+    lone.flipped.clear()
+    world.converge()
+    converging = Deploy.objects.latest("number")
+    while statuses(converging) != ["switched"]:
+        world.work(1)
+    lone.failing = 1
+    ended(world, converging)
+    assert (converging.kind, converging.status) == ("converge", "failed")
+    assert not release_of(Deploy.objects.select_related("release").get(pk=first.pk)).bad
+
+
 def test_no_retry_goes_behind_a_switch_that_nobody_could_ask_about(make_world: MakeWorld) -> None:
     world = make_world(hosts=2, needed=50)
     list(world.hosts.values())[1].down = True
