@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True
 
 
 class Meeting:
-    """Two threads, of which the first stands still in the middle of its transaction until the other can do no more."""
+    """Two threads: the first stands still in its transaction until the other waits for it, or is done."""
 
     def __init__(self) -> None:
         self.first_is_there = threading.Event()
@@ -46,7 +46,10 @@ class Meeting:
     def hold(self, first: Callable[[], object], second: Callable[[], object]) -> None:
         def follow() -> None:
             assert self.first_is_there.wait(90)
-            second()
+            try:
+                second()
+            finally:
+                self.second_is_there.set()
 
         def closed(act: Callable[[], object]) -> None:
             try:
