@@ -95,6 +95,8 @@ def follow_link(link: locks.Link, *, held: str = "leave") -> None:
     """
     lock, by = link.lock, link.person
     with transaction.atomic():
+        if link.act == Answer.RELEASE:
+            _hold_targets(lock)
         locks.spend(link)
         if link.question is not None:
             locks.answer(link.question, link.act, by=by, until=link.until)
