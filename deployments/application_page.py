@@ -29,10 +29,10 @@ def application(request: HttpRequest, name: str) -> HttpResponse:
     page = read_application(_application_or_404(name), user=person(request))
     may = {stage.target.pk for stage in page.stages if allows(request.user, DEPLOY, stage.target)}
     add = not page.stages and allows_somewhere(request.user, MAINTAIN, application=page.application)
+    change = allows(request.user, MAINTAIN, application=page.application)
     context = {"page": page, "application": page.application, "deployable": may, "web": web_of(page.application)}
-    return answer(
-        request, "deployments/application.html", context | {"may_add": add}, tag=tag_of(page, sorted(may), add)
-    )
+    more = {"may_add": add, "may_change": change}
+    return answer(request, "deployments/application.html", context | more, tag=tag_of(page, sorted(may), add, change))
 
 
 @require_safe
