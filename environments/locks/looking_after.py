@@ -21,8 +21,9 @@ from environments.models import Lock, LockRequest
 def expire_due() -> list[Lock]:
     """Write down which locks have ended, and offer what is free to who waits for it. Returns those that ended."""
     ended: list[Lock] = []
-    over = Lock.objects.filter(released_at=None, until__lte=Now())
-    for scope in sorted(set(over.values_list("scope", flat=True))):
+    standing = Lock.objects.filter(released_at=None)
+    locked = standing.exists()  # mostly nothing is, and every worker looks every few seconds
+    for scope in sorted(set(standing.filter(until__lte=Now()).values_list("scope", flat=True))) if locked else ():
         with transaction.atomic():
             ended += ending.end_overdue(scope)
     near = coming.is_any_near()
@@ -32,17 +33,17 @@ def expire_due() -> list[Lock]:
     _serve_lines()
     if near:
         coming.warn_soon()
-    _remind()
+    if locked:
+        _remind()
     return ended
 
 
 def _serve_lines() -> None:
     """Somebody may have come to wait in the moment in which it became free."""
-    waiting = LockRequest.objects.filter(ended_at=None).exclude(
-        scope__in=Lock.objects.filter(released_at=None, machines_only=False).values("scope")
-    )
-    if not waiting.exists():  # mostly nobody does, and every worker looks every few seconds
+    waiting = LockRequest.objects.filter(ended_at=None)
+    if not waiting.exists():
         return
+    waiting = waiting.exclude(scope__in=Lock.objects.filter(released_at=None, machines_only=False).values("scope"))
     first = {
         row.scope: row for row in waiting.select_related("environment", "target__application", "target__environment")
     }

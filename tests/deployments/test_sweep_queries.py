@@ -130,6 +130,8 @@ def test_where_nothing_is_due_little_is_asked() -> None:
     Standing.objects.update(looked_at=timezone.now())
     (looked,) = statements(drift.look_around)
     assert "environments_application" not in looked, "it reads whole targets to find that none is due"
+    assert len(statements(lifecycle.look_after_locks)) <= 4, "is a lock, a reservation or one who waits there at all?"
+    builders.make_lock(target=builders.make_target(), by=builders.make_user())
     assert [asked for asked in statements(lifecycle.look_after_locks) if " JOIN " in asked] == []
     Standing.objects.update(looked_at=None)
     assert len(statements(lambda: drift.look_around(lambda target: False))) == 2
