@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, FilteredRelation, Q
+from django.db.models import F, FilteredRelation, OuterRef, Q, Subquery
 
 from environments import access, locks, sight
 from environments.models import Lock, User
@@ -31,11 +31,14 @@ def read_messages(person: User, most: int = MOST) -> list[Told]:
     seen = None
     if not sight.sees_all(person):
         seen = access.visible(person, application="event__application", environment="event__environment", by_name=True)
-    rows = list(messages_to(person.username, seen)[:most])
+    by = User.objects.filter(username=OuterRef("event__actor"))
+    first, last = (Subquery(by.values(name)[:1]) for name in ("first_name", "last_name"))
+    rows = list(messages_to(person.username, seen).annotate(first=first, last=last)[:most])
     standing, asked = _standing([row.event for row in rows])
     found = []
     for row in rows:
-        told = tell(row.event)
+        actor = f"{row.first or ''} {row.last or ''}".strip() or row.event.actor
+        told = tell(row.event, {row.event.actor: actor})
         links = _links(row.event, person, standing, asked)
         found.append(Told(row.pk, row.event.at, row.event.kind, told.text, told.tone, links))
     return found
