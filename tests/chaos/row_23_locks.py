@@ -94,13 +94,14 @@ def test_r24_a_thousand_changes_and_none_is_lost(chance: random.Random) -> None:
 
 
 def _choose(target: Target, chance: random.Random, people: Sequence[User]) -> Callable[[], str]:
-    """One change that somebody tries, whoever may; the answer is the kind of its event."""
-    by, word = chance.choice(people), chance.choice(("lock", "unlock", "extend", "take", "ask", "wait"))
-    hours = chance.randrange(1, 9)
+    """One change that somebody tries, whoever may, half of them the holder; the answer is the kind of its event."""
+    somebody, word = chance.choice(people), chance.choice(("lock", "unlock", "extend", "take", "ask", "wait"))
+    minutes, holds = chance.randrange(60, 600), chance.random() < 0.5
 
     def act() -> str:
-        scope, until = locks.of_target(target), timezone.now() + timedelta(hours=hours)
-        found = locks.held().filter(scope=scope.text).first()
+        scope, until = locks.of_target(target), timezone.now() + timedelta(minutes=minutes)
+        found = locks.held().filter(scope=scope.text).select_related("holder").first()
+        by = found.holder if holds and found is not None and found.holder is not None else somebody
         if word == "lock" or found is None:
             locks.acquire(scope, by=by, reason="a change", until=until)
             return "lock.acquired"

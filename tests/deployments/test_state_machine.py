@@ -25,7 +25,7 @@ from tests.deployments import model_choices
 from tests.deployments.model_truths import Truths
 from tests.deployments.model_world import REFUSALS, Trap, World
 
-EXAMPLES = 6  # one to five seconds each
+EXAMPLES = 4  # two to eight seconds each
 SCRIPT = ("work", "finish", "request", "cancel", "give up", "flip", "stop and roll back", "time")
 WHERE = [
     "taken",
