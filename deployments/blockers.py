@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from deployments import archives, artifacts, build_presence, own_disk, turns
+from deployments import approvals, archives, artifacts, build_presence, claims, own_disk, turns
+from deployments.blocker import Blocked, Blocker
+from deployments.closed_times import NEVER_WAIT, closed
+from deployments.expectations import expected_end
 from deployments.models import Deploy, Kind, bulk
 from deployments.states import ACTIVE
 from environments import locks
 from environments.models import Application, Host, Lock, LockKind, Membership, Target, Transport, User
 
+__all__ = ["Blocked", "Blocker"]  # and all that is defined here
+
 LEFT_OUT_TOLD = 5
+
+NO_WORKER = Blocker("workers", "No worker runs that could start it. Start one; what waits goes on by itself.")
 
 # Of the deploy that runs, what a blocker tells.
 TOLD = ("number", "status", "held", "prepared_at", "by_name")
@@ -31,36 +37,6 @@ class Known:
     active: Deploy | None
     hosts: bool
     waiting: Sequence[Deploy]
-
-
-@dataclass(frozen=True)
-class Blocker:
-    """`kind` is a word for machines; `until` an ISO time or ""; `url` a page of ours or ""; `lock`: the one it is."""
-
-    kind: str
-    text: str
-    who: str = ""
-    until: str = ""
-    url: str = ""
-    passes: bool = True  # whether waiting helps
-    lock: Lock | None = None
-
-    def facts(self) -> dict[str, Any]:
-        facts = {"kind": self.kind, "text": self.text, "who": self.who, "until": self.until, "url": self.url}
-        return facts | {"lock": self.lock.pk if self.lock else None}
-
-    @property
-    def sentence(self) -> str:
-        """The text with its end, for where nothing shows that beside it."""
-        return f"{locks.tell(self.lock)}." if self.lock else self.text
-
-
-class Blocked(Exception):
-    """A deploy cannot start now. `blockers` says why, one by one."""
-
-    def __init__(self, target: Target, blockers: list[Blocker]) -> None:
-        self.target, self.blockers = target, blockers
-        super().__init__(f"{target.slug} cannot be deployed now: " + " ".join(it.sentence for it in blockers))
 
 
 def members(target: Target, *, aside: bool = False) -> QuerySet[Membership]:
@@ -131,11 +107,14 @@ def blockers(
         found.append(left(target))
     held = known.standing if known else locks.applying(target)
     found += [locked(lock) for lock in locks.in_the_way(held, by=by, automatic=automatic)]
+    # a rollback waits for neither, and goes before all but rollbacks
+    shut = [] if kind == Kind.ROLLBACK else closed(target)
+    found += [] if kind in NEVER_WAIT else shut
     active = known.active if known else active_deploy(target, only=TOLD)
     if active and active != besides:
         found.append(running(active))
     if not active and not besides and not in_turn:
-        found += _who_waits(target, kind, held, known)
+        found += _who_waits(target, kind, held, known, shut=bool(shut))
     # what has begun goes on, and the way back is never barred
     full = "" if besides or kind == Kind.ROLLBACK else own_disk.why_full()
     if full:
@@ -178,18 +157,28 @@ def of_deploy(deploy: Deploy, *, besides: Deploy | None = None) -> list[Blocker]
     found = blockers(deploy.target, besides=besides, kind=deploy.kind, by=by, automatic=machine, in_turn=True)
     # a person was asked when it was requested, and is not there to be asked again
     seen = deploy.confirmed or not machine
-    return [it for it in found if it.lock is None or not (deploy.over_locks or (seen and it.kind == "warning"))]
+    found = [it for it in found if not (it.yields and deploy.over_locks) and not (seen and it.kind == "warning")]
+    return found if besides else found + approvals.of_deploy(deploy)
 
 
 def of_waiting(deploy: Deploy) -> list[Blocker]:
-    """What a waiting deploy waits for, as far as can be told without asking anybody."""
-    found = of_deploy(deploy)
+    """All that a waiting deploy waits for and until when, as far as can be told without asking anybody."""
+    found = [_with_end(deploy.target, it) for it in of_deploy(deploy)]
     if deploy.met_lock is not None:
         found = [met(deploy.met_lock), *(it for it in found if it.lock is None)]
     if deploy.kind == Kind.DEPLOY and must_be_asked(deploy.target, deploy.revision):
         address = artifacts.address_of(deploy.target.application, deploy.revision)
         found.append(_awaited(deploy, address))
-    return found
+    return found if claims.live_workers().exists() else [*found, NO_WORKER]
+
+
+def _with_end(target: Target, found: Blocker) -> Blocker:
+    """A deploy that runs, with the time at which it has ended by experience."""
+    if found.kind != "running":
+        return found
+    active = active_deploy(target, only=(*TOLD, "started_at", "target"))
+    end = expected_end(active) if active else None
+    return replace(found, until=end.isoformat()) if end else found
 
 
 def _awaited(deploy: Deploy, address: str) -> Blocker:
@@ -230,17 +219,19 @@ def running(deploy: Deploy) -> Blocker:
     return Blocker("running", f"#{deploy.number} {what}.", who=deploy.by_name, url=reverse("deploy", args=[deploy.pk]))
 
 
-def _who_waits(target: Target, kind: str, standing: Sequence[Lock], known: Known | None) -> list[Blocker]:
+def _who_waits(
+    target: Target, kind: str, standing: Sequence[Lock], known: Known | None, *, shut: bool
+) -> list[Blocker]:
     """A free target belongs to whoever waited for it; a rollback goes before all but another one."""
     if known is not None:
         able = [deploy for deploy in known.waiting if kind != Kind.ROLLBACK or deploy.kind == Kind.ROLLBACK]
-        first = turns.first_able(able, standing)
+        first = turns.first_able(able, target, standing, shut=shut)
         return [waits_before(first)] if first else []
     rows = turns.waiting(target)
     if kind == Kind.ROLLBACK:
         rows = rows.filter(kind=Kind.ROLLBACK)
     # who is first is told, and that there is one decides: by number is near enough, and costs one query
-    first = turns.first_of(rows.defer("plan", "recipe").order_by("number"), standing)
+    first = turns.first_of(rows.defer("plan", "recipe").order_by("number"), target, standing, shut=shut)
     return [waits_before(first)] if first else []
 
 

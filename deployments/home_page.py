@@ -13,9 +13,12 @@ from deployments.page_queries.home import MOST_ROWS, SHOWN_ROWS, WHICH, Rows, re
 from deployments.page_queries.matrix import Row
 from deployments.page_words import moment_of
 from deployments.pieces import read_page
+from environments import windows
 from environments.access import ADMINISTER, SIGNED_IN, allows, needs
 from environments.models import User
 from environments.sight import sees_all
+
+MOST_FREEZES = 3  # on the first page; Settings has all
 
 
 @lru_cache(maxsize=2000)
@@ -47,7 +50,9 @@ def home(request: HttpRequest) -> HttpResponse:
     asked = _asked(request)
     page = read_home(**asked, rows=_number(request.GET.get("rows", ""), SHOWN_ROWS) or SHOWN_ROWS)
     rows = [_row_html(row) for row in page.matrix.rows]
+    freezes = list(windows.lasting().filter(windows.visible(asked["user"]))[:MOST_FREEZES])
     context = {
+        "freezes": freezes,
         "home": page,
         "matrix": page.matrix,
         "rows": rows,
@@ -57,7 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
     }
     begins = not page.matrix.all and allows(asked["user"], ADMINISTER)  # asked where there is a button for it
     may = {"sees_all": sees_all(asked["user"]), "may_administer": begins}
-    facts = (page.headline, page.environments, page.now, page.more_now, page.recent)
+    facts = (page.headline, page.environments, page.now, page.more_now, page.recent, freezes)
     return answer(request, "deployments/home.html", context | may, tag=tag_of(facts, context["segments"], rows, may))
 
 

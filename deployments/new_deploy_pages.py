@@ -92,7 +92,7 @@ def _start_of(
         "revision": revision,
         "blockers": [blocker for blocker in blocking if blocker.kind != "warning"],
         "warnings": [blocker for blocker in blocking if blocker.kind == "warning"],
-        "may_go_over": any(it.kind == "lock" for it in blocking) and allows(request.user, OVERRIDE, found),
+        "may_go_over": (found.approvals or any(it.yields for it in blocking)) and allows(request.user, OVERRIDE, found),
         "can_wait": all(blocker.passes for blocker in blocking),
         "lacks_build": any(blocker.kind == "artifact" for blocker in blocking),
         "may_deploy": allows(request.user, DEPLOY, found),

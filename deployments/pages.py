@@ -17,7 +17,7 @@ from deployments.refusals import CannotRollBack
 from deployments.states import RunStatus
 from deployments.templatetags.deployer import SIGNS
 from environments import locks, repositories
-from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, allows, needs
+from environments.access import ADMINISTER, DEPLOY, MAINTAIN, REORDER, VIEW, allows, needs
 from environments.addresses import of_target
 from environments.models import Target, User
 
@@ -72,18 +72,20 @@ def deploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
     page = read_deploy(found, user=request.user)
     goes_on = page.goes_on is not None and allows(request.user, DEPLOY, page.goes_on)
     may = allows(request.user, DEPLOY, found.target)
+    reorder = page.behind > 0 and allows(request.user, REORDER, found.target)
     context = {
         "page": page,
         "deploy": found,
         "target": found.target,
         "may_deploy": may,
         "may_go_on": goes_on,
+        "may_reorder": reorder,
         "elapsed": elapsed(found),
         "shapes": [(status, mark_of_run(status)) for status in RunStatus.values],
         "signs": list(SIGNS.items()),
         "goal": "done" if found.kind == Kind.TASK else "live",
     }
-    tag = tag_of(page, may, goes_on)
+    tag = tag_of(page, may, goes_on, reorder)
     return answer(request, "deployments/deploy.html", context, tag=tag)
 
 

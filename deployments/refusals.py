@@ -9,6 +9,10 @@ LifecycleError
 ├── NothingToReconfigure  what is live has the configuration of now
 ├── NothingToFlip      it does not wait to go live
 ├── NotHeld            no lock holds it
+├── NothingToMove      it does not wait for its turn, or is first
+├── NothingToApprove   it does not wait for an approval
+├── NotApprover        not one of the team that approves, or one's own deploy
+├── OtherSubject       what was approved is not what the deploy is
 ├── WrongTime          a time to go live that is over
 └── CannotRollBack     no release to go back to, or hosts lack it and it cannot be laid out anew
 """
@@ -55,4 +59,20 @@ class WrongTime(LifecycleError):
 
 
 class CannotRollBack(LifecycleError):
+    pass
+
+
+class NothingToMove(LifecycleError):
+    pass
+
+
+class NothingToApprove(LifecycleError):
+    pass
+
+
+class NotApprover(LifecycleError):
+    pass
+
+
+class OtherSubject(LifecycleError):
     pass

@@ -6,7 +6,8 @@ Errors:
     ├── WrongName    this can be no name
     ├── NameTaken    there is one of that name
     ├── NoSuchPerson nobody of that name may come in
-    └── AlreadySo    nothing would change
+    ├── AlreadySo    nothing would change
+    └── Approves     deploys somewhere need its approval
 """
 
 from django.core.exceptions import ValidationError
@@ -35,6 +36,10 @@ class NoSuchPerson(TeamError):
 
 
 class AlreadySo(TeamError):
+    pass
+
+
+class Approves(TeamError):
     pass
 
 
@@ -67,9 +72,12 @@ def rename(team: Team, name: str, *, by: User | None) -> None:
 
 
 def remove(team: Team, *, by: User | None) -> None:
-    """What the team was granted goes with it. Raises NotAllowed."""
+    """What the team was granted goes with it. Raises NotAllowed, Approves."""
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
+        approves = team.approves.select_related("application", "environment").first()
+        if approves is not None:
+            raise Approves(f"The team {team} approves deploys to {approves.slug}. Choose another there first.")
         if Team.objects.filter(pk=team.pk).delete()[0]:
             events.record("team.removed", _by(by), team=team.name)
     rights.forget()

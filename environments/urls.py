@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments import permission_actions, permission_pages
+from environments import permission_actions, permission_pages, window_pages
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
@@ -56,6 +56,12 @@ urlpatterns = [
     path("settings/regions/<slug:name>/remove", actions.remove_region, name="remove-region"),
     path("settings/regions/<slug:name>/zones/add", actions.add_zone, name="add-zone"),
     path("settings/regions/<slug:name>/zones/<slug:zone>/remove", actions.remove_zone, name="remove-zone"),
+    path("settings/windows", window_pages.all_windows, name="windows"),
+    path("settings/windows/freezes/make", window_pages.make_freeze, name="make-freeze"),
+    path("settings/windows/freezes/<int:freeze_id>/lift", window_pages.lift_freeze, name="lift-freeze"),
+    path("settings/environments/<slug:name>/windows/add", window_pages.add_window, name="add-window"),
+    path("settings/environments/<slug:name>/windows/remove", window_pages.remove_window, name="remove-window"),
+    path("settings/environments/<slug:name>/windows/outside", window_pages.set_outside, name="set-outside"),
     path("settings/steps", pages.steps, name="settings-steps"),
     path("welcome/<str:secret>", welcome, name="welcome"),
 ]

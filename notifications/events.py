@@ -36,6 +36,11 @@ KINDS = frozenset(
         "deploy.let_go",
         "deploy.met_lock",
         "deploy.stays_held",
+        "deploy.approved",
+        "deploy.refused",
+        "deploy.overrode",
+        "deploy.not_taken",
+        "deploy.moved_to_front",
         "host_run.claimed",
         "host_run.adopted",
         "host_run.failed",
@@ -48,6 +53,8 @@ KINDS = frozenset(
         "environment.protected",
         "everyone.changed",
         "fence.raised",
+        "freeze.made",
+        "freeze.lifted",
         "grant.given",
         "grant.taken",
         "host.asked",
@@ -108,6 +115,7 @@ KINDS = frozenset(
         "setup.applied",
         "signin_link.created",
         "target.added",
+        "target.approvals_changed",
         "target.changed",
         "target.imported",
         "target.left",
@@ -119,6 +127,7 @@ KINDS = frozenset(
         "team.made",
         "team.removed",
         "team.renamed",
+        "windows.changed",
         "worker.deaf",
         "worker.hears",
         "zone.created",
@@ -170,8 +179,8 @@ def record(
 def topics_of(event: Event) -> list[str]:
     """What pages may watch to hear of it: every event, those of its kind, and those of what it is about."""
     topics = ["event", f"event/{event.kind}"]
-    if event.kind.startswith(("lock.", "reservation.")):
-        topics.append("locks")  # a lock of an environment, or of everything, shows on many pages
+    if event.kind.startswith(("lock.", "reservation.", "freeze.", "windows.")):
+        topics.append("locks")  # what bars an environment, or everything, shows on many pages
     if event.application:
         topics.append(f"application/{event.application}")
     if event.application and event.environment:

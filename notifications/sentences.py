@@ -28,6 +28,11 @@ _SENTENCES = {
     "configuration.removed": "{who} removed {name} from the {layer} {of}.",
     "configuration.set": "{who} set {name} for the {layer} {of}{was_secret}.",
     "configuration.undone": "{who} undid the last change of {name} for the {layer} {of}.",
+    "deploy.approved": "{who} approves #{number} on {target}: {what}.",
+    "deploy.moved_to_front": "{who} moved #{number} on {target} to the front of those that wait.",
+    "deploy.not_taken": "An automatic deploy to {target} was not taken. {reason}",
+    "deploy.overrode": "{who} deploys #{number} to {target} in an emergency: {why}. In the way stood: {what_stood}",
+    "deploy.refused": "{who} refused #{number} on {target}: {word}",
     "deploy.started": "#{number} on {target} starts, its turn has come.",
     "deploy.cancelling": "{who} cancels #{number} on {target}.",
     "deploy.succeeded": "#{number} on {target} succeeded: {what}.",
@@ -50,6 +55,8 @@ _SENTENCES = {
     "environment.protected": "{who} protected {name}.",
     "everyone.changed": "{who} made everyone {role}, and {protected} where it is protected.",
     "fence.raised": "{who} raised the fence of {target} to {fence}.",
+    "freeze.lifted": "{who} lifted the freeze of {place}: {reason}",
+    "freeze.made": "{who} freezes {place} {end}: {reason}",
     "grant.given": "{who} made {user}{team} {role} {place}.",
     "grant.taken": "{who} took from {user}{team} the role {role} {place}.",
     "host.added": "{who} added {host} ({place}) to {environment}.",
@@ -114,6 +121,7 @@ _SENTENCES = {
     "signed_in": "{who} signed in.",
     "signed_out": "{who} signed out.",
     "signin_link.created": "{who} made a link for a new administrator.",
+    "target.approvals_changed": "{who} changed the approvals of {target}: {told}.",
     "target.added": "{who} set up {target} in {root}.",
     "target.changed": "{who} changed {target}: {changed_words}.",
     "target.imported": "{who} imported {target} from Capistrano.",
@@ -128,6 +136,7 @@ _SENTENCES = {
     "team.renamed": "{who} renamed the team {old} to {team}.",
     "token.created": "{who} made a token for {user}{named}.",
     "token.revoked": "{who} revoked a token of {user}{named}.",
+    "windows.changed": "{who} changed when {name} takes deploys: {told}. Automatic ones outside of that: {outside}.",
     "worker.deaf": "The worker {worker} has heard nothing from the broker for {seconds} s.",
     "worker.hears": "The worker {worker} hears the broker again.",
     "zone.created": "{who} added the zone {name}.",
@@ -137,7 +146,7 @@ _SENTENCES = {
 _BAD = ("failed", "partial", "unreachable", "refused", "key_refused", "drifted", "deaf", "flip_refused", "quarantined")
 _WARN = (
     *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),
-    *("closed_to_machines", "offered", "reminded", "asked", "near"),
+    *("closed_to_machines", "offered", "reminded", "asked", "near", "overrode", "not_taken"),
 )
 
 

@@ -24,6 +24,7 @@ from deployments.api import (  # setting_up adds to two routers
     targets,
     tasks,
     tokens,
+    windows,
 )
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
 
@@ -123,6 +124,7 @@ for router in (
     messages.router,
     reservations.router,
     tokens.router,
+    windows.router,
 ):
     api.add_router("", router)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Status
 
@@ -12,13 +13,23 @@ from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import MOST_ID, Cursor, Id, Name, Username, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import deploys, represent, summarize
-from deployments.api.schemas import Again, DeployOut, DeploySummary, GoLive, LogFound, Page, ProblemOut
+from deployments.api.schemas import (
+    Again,
+    Approve,
+    DeployOut,
+    DeploySummary,
+    GoLive,
+    LogFound,
+    Page,
+    ProblemOut,
+    Refuse,
+)
 from deployments.api.targets import MADE, made, trigger_of
 from deployments.log_reading import pieces
 from deployments.models import Deploy, Kind
 from deployments.states import DeployStatus
 from environments import sight
-from environments.access import DEPLOY, VIEW
+from environments.access import DEPLOY, REORDER, VIEW
 from environments.models import Target, User
 
 router = Router(tags=["deploys"])
@@ -47,6 +58,13 @@ def list_deploys(
     facts = {"status": status, "kind": kind, "by__username": by}
     rows = rows.filter(**{field: value for field, value in facts.items() if value})
     return page(rows, key="pk", cursor=cursor, represent=summarize, newest_first=True)
+
+
+@router.get("/waiting", auth=Needs(VIEW), response=Page[DeployOut], summary="All that wait, and what for")
+def list_waiting(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
+    theirs = sight.of_targets(caller_of(request).user, "target__")
+    rows = with_all(deploys()).filter(theirs, status=DeployStatus.WAITING)
+    return page(rows, key="pk", cursor=cursor, represent=represent)
 
 
 @router.get("/deploys/{deploy_id}", auth=Needs(VIEW), response=DeployOut, summary="One deploy and its hosts")
@@ -113,7 +131,13 @@ def retry(request: HttpRequest, response: HttpResponse, deploy_id: Id, payload: 
 )
 def flip(request: HttpRequest, deploy_id: Id, payload: GoLive | None = None) -> Status[Any]:
     caller, asked = caller_of(request), payload or GoLive()
-    lifecycle.flip(find_deploy(request, deploy_id), by=caller.user, automatic=caller.machine, confirm=asked.confirm)
+    lifecycle.flip(
+        find_deploy(request, deploy_id),
+        by=caller.user,
+        automatic=caller.machine,
+        confirm=asked.confirm,
+        override=asked.override,
+    )
     return Status(202, represent(find_deploy(request, deploy_id)))
 
 
@@ -139,18 +163,58 @@ def drop(request: HttpRequest, deploy_id: Id) -> Status[Any]:
     return Status(202, represent(find_deploy(request, deploy_id)))
 
 
+@router.post(
+    "/deploys/{deploy_id}/approve",
+    auth=Needs(VIEW),
+    response={200: DeployOut, 409: ProblemOut},
+    summary="Say that exactly this may go out",
+)
+def approve(request: HttpRequest, deploy_id: Id, payload: Approve) -> dict[str, Any]:
+    by = _somebody(request)
+    lifecycle.approve(find_deploy(request, deploy_id), by=by, subject=payload.subject, word=payload.word)
+    return represent(find_deploy(request, deploy_id))
+
+
+@router.post(
+    "/deploys/{deploy_id}/refuse",
+    auth=Needs(VIEW),
+    response={200: DeployOut, 409: ProblemOut},
+    summary="Say that it may not go out: it is cancelled",
+)
+def refuse(request: HttpRequest, deploy_id: Id, payload: Refuse) -> dict[str, Any]:
+    by = _somebody(request)
+    lifecycle.refuse(find_deploy(request, deploy_id), by=by, subject=payload.subject, word=payload.word)
+    return represent(find_deploy(request, deploy_id))
+
+
+@router.post(
+    "/deploys/{deploy_id}/front",
+    auth=Needs(REORDER),
+    response={200: DeployOut, 409: ProblemOut},
+    summary="Let it go before all others that wait there",
+)
+def move_to_front(request: HttpRequest, deploy_id: Id) -> dict[str, Any]:
+    lifecycle.move_to_front(find_deploy(request, deploy_id), by=_somebody(request))
+    return represent(find_deploy(request, deploy_id))
+
+
 def _somebody(request: HttpRequest) -> User:
-    """A person: what a lock has held is no machine's to decide. Raises Problem."""
+    """A person: what is held, approved or moved is no machine's to decide. Raises Problem."""
     caller = caller_of(request)
     if caller.machine:
-        raise Unacceptable("A machine cannot decide what becomes of a held deploy. Nothing was changed.")
+        raise Unacceptable("A machine cannot decide this about a deploy that waits. Nothing was changed.")
     return caller.user
+
+
+def with_all(rows: QuerySet[Deploy]) -> QuerySet[Deploy]:
+    """With what tells what a waiting one waits for."""
+    return rows.select_related("release", "of")
 
 
 def find_deploy(request: HttpRequest, deploy_id: int) -> Deploy:
     """Raises NotFound, also for what the caller may not view."""
     theirs = sight.of_targets(caller_of(request).user, "target__")
-    found = deploys().select_related("release").filter(theirs, pk=deploy_id).first()
+    found = with_all(deploys()).filter(theirs, pk=deploy_id).first()
     if found is None:
         raise NotFound(f"There is no deploy {deploy_id}.")
     return found

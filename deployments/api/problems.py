@@ -27,12 +27,16 @@ from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
     NoSuchHosts,
+    NotApprover,
     NotHeld,
+    NothingToApprove,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
+    NothingToMove,
     NothingToReconfigure,
     NothingToRetry,
+    OtherSubject,
     TaskRefused,
     WrongTime,
 )
@@ -40,6 +44,7 @@ from deployments.release_configuration import ConfigurationUnusable
 from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError, ApplicationTaken
 from environments.adding_hosts import HostElsewhere, HostTaken
+from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
 from environments.host_lines import LinesWrong
@@ -59,6 +64,8 @@ from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
+from environments.windows import NotYours as FreezeNotYours
+from environments.windows import WindowError, WrongFreeze, WrongWindow
 from notifications import events
 
 log = logging.getLogger(__name__)
@@ -125,7 +132,11 @@ TITLES = {
     "lock-gone": "The lock has ended",
     "reserved": "Somebody has reserved that time",
     "reservation-gone": "The reservation has begun or is over",
-    "not-yours": "Somebody else holds the lock",
+    "not-yours": "It is somebody else's",
+    "nothing-to-move": "Nothing to move",
+    "nothing-to-approve": "Nothing to approve",
+    "not-approver": "Others approve it",
+    "other-subject": "It is not what was looked at",
     "cannot-roll-back": "Cannot roll back",
     "not-possible": "Not possible now",
     "taken": "There is one already",
@@ -162,6 +173,15 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongWords, 400, "wrong-values"),
     (WrongEnd, 400, "wrong-values"),
     (LockError, 409, "not-possible"),
+    (WrongWindow, 400, "wrong-values"),
+    (WrongFreeze, 400, "wrong-values"),
+    (FreezeNotYours, 403, "not-yours"),
+    (WindowError, 409, "not-possible"),
+    (WrongApprovals, 400, "wrong-values"),
+    (NothingToMove, 409, "nothing-to-move"),
+    (NothingToApprove, 409, "nothing-to-approve"),
+    (NotApprover, 403, "not-approver"),
+    (OtherSubject, 409, "other-subject"),
     (CannotRollBack, 409, "cannot-roll-back"),
     (LifecycleError, 409, "not-possible"),
     (RecipeFileError, 409, "recipe-file"),

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from deployments import approvals, turns
 from deployments.blockers import Blocker, of_waiting, waits_before
-from deployments.models import Deploy, HostRun
+from deployments.models import Approval, Deploy, HostRun
 from deployments.states import DeployStatus
 from environments import locks
 from environments.models import Lock, Reservation
@@ -20,7 +21,7 @@ HOST_TIMES = ("started_at", "switched_at", "finished_at")
 
 def deploys() -> QuerySet[Deploy]:
     """Deploys with all that `summarize` needs, in one query."""
-    related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
+    related = ("target__application", "target__environment", "by", "let_go_by", "met_lock", "target__approvers")
     return Deploy.objects.select_related(*related).defer("plan", "recipe")
 
 
@@ -30,6 +31,7 @@ def represent(deploy: Deploy) -> dict[str, Any]:
     return {
         **summarize(deploy),
         "blockers": represent_blockers(_waits_for(deploy)) if waiting else [],
+        "approval": represent_approval(deploy),
         "hosts": _represent_hosts(deploy),
     }
 
@@ -129,8 +131,30 @@ def represent_reservation(row: Reservation) -> dict[str, Any]:
 def _waits_for(deploy: Deploy) -> list[Blocker]:
     """What blocks its target, then who stands before it in the queue."""
     found = of_waiting(deploy)
-    ahead = Deploy.objects.filter(target=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
-    return found + [
-        waits_before(earlier)
-        for earlier in ahead.order_by("number").only("number", "by_name", "build_missing_since")[:20]
+    return found + [waits_before(earlier) for earlier in turns.ahead_of(deploy)[:20]]
+
+
+def represent_approval(deploy: Deploy) -> dict[str, Any] | None:
+    """What is to be approved, and by how many of whom it is; None where nobody is asked."""
+    target = deploy.target
+    if not approvals.asks(target, deploy.kind):
+        return None
+    subject = approvals.subject_of(deploy)
+    standing = approvals.standing(target, subject, approvals.given_on(target), askers=approvals.askers_of(deploy))
+    said = [
+        {
+            "by_name": one.by_name,
+            "approved": one.approved,
+            "word": one.word,
+            "at": represent_time(one.at),
+            "until": represent_time(one.until) if one.approved else None,
+        }
+        for one in Approval.objects.filter(deploy=deploy)
     ]
+    return {
+        "subject": subject,
+        "needed": standing.needed,
+        "team": standing.team,
+        "given": list(standing.names),
+        "said": said,
+    }

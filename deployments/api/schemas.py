@@ -103,8 +103,25 @@ class HostRunOut(Schema):
     finished_at: str | None
 
 
+class SaidOut(Schema):
+    by_name: str
+    approved: bool
+    word: str
+    at: str
+    until: Annotated[str | None, Field(description="From then on the approval counts no more.")]
+
+
+class ApprovalOut(Schema):
+    subject: Annotated[str, Field(description="The digest of revision, configuration and steps: send it back.")]
+    needed: int
+    team: str
+    given: Annotated[list[str], Field(description="Whose approvals of exactly this count now.")]
+    said: list[SaidOut]
+
+
 class DeployOut(DeploySummary):
-    blockers: Annotated[list[BlockerOut], Field(description="While it waits: what for.")]
+    blockers: Annotated[list[BlockerOut], Field(description="While it waits: all that it waits for, and until when.")]
+    approval: Annotated[ApprovalOut | None, Field(description="null where the target asks nobody.")]
     hosts: list[HostRunOut]
 
 
@@ -241,6 +258,26 @@ class Again(Strict):
 
 class GoLive(Strict):
     confirm: Confirm = False
+    override: Override = ""
+
+
+Subject = Annotated[str, Field(max_length=64, description="`approval.subject` of the deploy that was looked at.")]
+
+
+class Approve(Strict):
+    subject: Subject
+    word: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Refuse(Strict):
+    subject: Subject
+    word: Annotated[str, Field(max_length=1000, description="Why; whoever asked for it reads it.")]
+
+
+class ApprovalRule(Strict):
+    number: Annotated[int, Field(ge=0, le=20, description="How many approve each deploy; 0: nobody is asked.")]
+    team: Annotated[str, Field(max_length=63)] = ""
+    hours: Annotated[int, Field(ge=1, le=2160, description="How long an approval counts.")] = 24
 
 
 class RollBack(Strict):

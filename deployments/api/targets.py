@@ -20,6 +20,7 @@ from deployments.api.representation import (
     summarize,
 )
 from deployments.api.schemas import (
+    ApprovalRule,
     Converge,
     DeployOut,
     Page,
@@ -34,9 +35,10 @@ from deployments.api.schemas import (
 )
 from deployments.blockers import active_deploy, blockers, members
 from deployments.models import Deploy, Placement, Standing, Trigger
-from environments import sight
-from environments.access import DEPLOY, VIEW
-from environments.models import Target
+from environments import sight, windows
+from environments.access import ADMINISTER, DEPLOY, VIEW
+from environments.approval_rules import set_approvals as set_rule
+from environments.models import Target, Team
 
 router = Router(tags=["targets"])
 MADE: Any = {201: DeployOut, 409: ProblemOut}
@@ -214,7 +216,8 @@ def find_target(
     request: HttpRequest, application: str, environment: str, among: QuerySet[Target] | None = None
 ) -> Target:
     """Raises NotFound, also for what the caller may not view."""
-    rows = Target.objects.select_related("application", "environment") if among is None else among
+    rows = Target.objects.select_related("application", "environment", "approvers") if among is None else among
+    rows = rows.annotate(frozen=windows.frozen())
     try:
         theirs = sight.of_targets(caller_of(request).user)
         return rows.get(theirs, application__name=application, environment__name=environment, name="")
@@ -284,3 +287,33 @@ def _runs(place: Placement | None) -> dict[str, Any]:
         "seen_at": represent_time(place.seen_at) if place else None,
         "drift": place.drift if place else "",
     }
+
+
+@router.get(
+    "/targets/{application}/{environment}/approvals",
+    auth=Needs(VIEW),
+    response=ApprovalRule,
+    summary="How many of which team approve deploys there",
+)
+def read_approvals(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
+    return _rule(find_target(request, application, environment))
+
+
+@router.put(
+    "/targets/{application}/{environment}/approvals",
+    auth=Needs(ADMINISTER),
+    response={200: ApprovalRule, 400: ProblemOut},
+    summary="Set that",
+)
+def set_approvals(request: HttpRequest, application: Name, environment: Name, payload: ApprovalRule) -> dict[str, Any]:
+    target = find_target(request, application, environment)
+    team = Team.objects.filter(name=payload.team).first() if payload.team else None
+    if payload.team and team is None:
+        raise Unacceptable(f"There is no team {payload.team}. Nothing was changed.")
+    set_rule(target, number=payload.number, team=team, hours=payload.hours, by=caller_of(request).user)
+    return _rule(target)
+
+
+def _rule(target: Target) -> dict[str, Any]:
+    team = target.approvers.name if target.approvers else ""
+    return {"number": target.approvals, "team": team, "hours": target.approval_hours}

@@ -3,11 +3,12 @@
 Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllowed, repositories.RepositoryError.
 """
 
+from deployments.lifecycle.approving import approve, refuse
 from deployments.lifecycle.ending import end, hold_all, request_cancel
 from deployments.lifecycle.going_live import flip, flip_by_itself, rest
 from deployments.lifecycle.holding import drop, leave, let_go
 from deployments.lifecycle.passing import Passing
-from deployments.lifecycle.queue import next_waiting
+from deployments.lifecycle.queue import move_to_front, next_waiting
 from deployments.lifecycle.reconfiguring import deploy_configuration
 from deployments.lifecycle.requests import converge, request_deploy, retry, roll_back, run_task
 from deployments.lifecycle.starting import start_waiting
@@ -16,12 +17,16 @@ from deployments.refusals import (
     CannotRollBack,
     LifecycleError,
     NoSuchHosts,
+    NotApprover,
     NotHeld,
+    NothingToApprove,
     NothingToCancel,
     NothingToConverge,
     NothingToFlip,
+    NothingToMove,
     NothingToReconfigure,
     NothingToRetry,
+    OtherSubject,
     TaskRefused,
     WrongTime,
 )
@@ -31,16 +36,21 @@ __all__ = [
     "CannotRollBack",
     "LifecycleError",
     "NoSuchHosts",
+    "NotApprover",
     "NotHeld",
+    "NothingToApprove",
     "NothingToCancel",
     "NothingToConverge",
     "NothingToFlip",
+    "NothingToMove",
     "NothingToReconfigure",
     "NothingToRetry",
+    "OtherSubject",
     "Passing",
     "TaskRefused",
     "WrongTime",
     "answer",
+    "approve",
     "converge",
     "deploy_configuration",
     "drop",
@@ -52,7 +62,9 @@ __all__ = [
     "leave",
     "let_go",
     "look_after_locks",
+    "move_to_front",
     "next_waiting",
+    "refuse",
     "request_cancel",
     "request_deploy",
     "rest",

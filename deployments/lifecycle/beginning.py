@@ -9,14 +9,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from deployments import blockers, log, recipes, releases
+from deployments import approvals, blockers, log, recipes, releases
+from deployments.closed_times import NEVER_WAIT
 from deployments.doorbell import ring
-from deployments.lifecycle.holding import hold
+from deployments.lifecycle.holding import hold, replace_older
 from deployments.lifecycle.moves import record
 from deployments.lifecycle.passing import NOTHING_SAID, Passing, goes_over, left_of, tell_over
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, bulk
 from deployments.states import DeployStatus
-from environments.models import Membership, Target, User
+from environments.models import Membership, Outside, Target, User
 
 S = DeployStatus
 TO_ALL = (Kind.DEPLOY, Kind.ROLLBACK, Kind.CONFIGURATION)  # the others go to hosts that are named
@@ -31,6 +32,18 @@ def refuse_if_blocked(found: list[blockers.Blocker], target: Target, wait: bool)
 def is_held(found: Sequence[blockers.Blocker], kind: str, automatic: bool) -> bool:
     """Whether it is one that a lock holds instead of refusing it: an automatic deploy is not lost."""
     return automatic and kind == Kind.DEPLOY and any(it.lock for it in found)
+
+
+def is_dropped(found: Sequence[blockers.Blocker], target: Target, kind: str, automatic: bool) -> bool:
+    """Whether an automatic deploy came at a closed time to an environment that does not let those wait."""
+    drops = automatic and kind not in NEVER_WAIT and target.environment.outside == Outside.DROP
+    return drops and any(it.closes for it in found)
+
+
+def waits_by_itself(found: Sequence[blockers.Blocker], target: Target, kind: str, automatic: bool) -> bool:
+    """Whether it waits though nobody asked for that: an automatic one at a closed time, or that a lock holds."""
+    closed = automatic and any(it.closes for it in found) and not is_dropped(found, target, kind, automatic)
+    return closed or is_held(found, kind, automatic)
 
 
 def begin(
@@ -57,10 +70,14 @@ def begin(
 
     `only`: a person chose these hosts, so that the others do not catch up by themselves.
     """
-    all_found = [*blockers.blockers(target, kind=kind, by=by, automatic=automatic), *missing]
+    subject = approvals.digest(target, revision, release, recipe)
+    lacking = approvals.lacking(target, kind=kind, subject=subject, askers=(by.pk if by else None,), of=of, deploy=None)
+    all_found = [*blockers.blockers(target, kind=kind, by=by, automatic=automatic), *missing, *lacking]
     over = goes_over(all_found, said, target=target, kind=kind, by=by, automatic=automatic)
     found = left_of(all_found, said, target=target, kind=kind, by=by, automatic=automatic)
-    refuse_if_blocked(found, target, wait or is_held(found, kind, automatic))
+    # an approval can only be had while it waits
+    waits = wait or waits_by_itself(found, target, kind, automatic)
+    refuse_if_blocked(approvals.without(found), target, waits)
     now = timezone.now()
     Target.objects.filter(pk=target.pk).update(last_number=F("last_number") + 1)
     number = Target.objects.values_list("last_number", flat=True).get(pk=target.pk)
@@ -89,6 +106,7 @@ def begin(
                 flip_at=flip_at,
                 confirmed=said.confirmed,
                 over_locks=over,
+                subject=subject,
             )
     except IntegrityError:
         # the constraint is the last word, should anything ever start a deploy without the target's lock
@@ -103,9 +121,11 @@ def begin(
     record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
     log.say(deploy, " ".join(["Waits:", *(it.sentence for it in found)]) if found else headline(deploy))
     if over:
-        tell_over(deploy, [it.lock for it in all_found if it.lock], said)
+        tell_over(deploy, all_found, said)
     if is_held(found, kind, automatic):
         hold(deploy, next(it.lock for it in found if it.lock))
+    elif found and automatic and kind == Kind.DEPLOY:
+        replace_older(deploy)
     if away:
         log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))

@@ -6,7 +6,7 @@ from django.utils import timezone
 from deployments import blockers, live, log
 from deployments.doorbell import ring
 from deployments.lifecycle.moves import lock, record, status_of
-from deployments.lifecycle.passing import Passing, left_of
+from deployments.lifecycle.passing import Passing, goes_over, left_of, tell_over
 from deployments.models import Deploy
 from deployments.refusals import (
     NothingToFlip,
@@ -32,10 +32,13 @@ def rest(deploy: Deploy) -> None:
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
 
 
-def flip(deploy: Deploy, *, by: User | None, automatic: bool = False, confirm: bool = False) -> None:
+def flip(
+    deploy: Deploy, *, by: User | None, automatic: bool = False, confirm: bool = False, override: str = ""
+) -> None:
     """Let a held deploy go live, now or as soon as it is prepared. Raises NothingToFlip, Blocked, NotAllowed.
 
-    `confirm`: whoever asks has seen the warnings. By nobody it goes live for whom it was asked for.
+    `confirm`: whoever asks has seen the warnings; `override`: why this is an emergency. By nobody it goes live for whom
+    it was asked for.
     """
     target = deploy.target
     access.require(by, access.DEPLOY, target)
@@ -45,7 +48,7 @@ def flip(deploy: Deploy, *, by: User | None, automatic: bool = False, confirm: b
         status = held.values_list("status", flat=True).first()
         if status is None:
             raise NothingToFlip(f"#{deploy.number} does not wait to go live; it is {status_of(deploy)}.")
-        others = _others(deploy, by, automatic, confirm) if status == S.RUNNING else []
+        others = _others(deploy, by, automatic, confirm, override) if status == S.RUNNING else []
         if others:
             raise blockers.Blocked(target, others)
         held.update(held=False, flip_at=None)
@@ -55,13 +58,15 @@ def flip(deploy: Deploy, *, by: User | None, automatic: bool = False, confirm: b
         transaction.on_commit(lambda: live.announce(deploy.pk, changed=True))
 
 
-def _others(deploy: Deploy, by: User | None, automatic: bool, confirm: bool) -> list[blockers.Blocker]:
+def _others(deploy: Deploy, by: User | None, automatic: bool, confirm: bool, override: str) -> list[blockers.Blocker]:
     if by is None:
         return blockers.of_deploy(deploy, besides=deploy)
     found = blockers.blockers(deploy.target, besides=deploy, kind=deploy.kind, by=by, automatic=automatic)
-    said = Passing(confirmed=confirm or deploy.over_locks)
-    found = left_of(found, said, target=deploy.target, kind=deploy.kind, by=by, automatic=automatic)
-    return [it for it in found if it.lock is None or not deploy.over_locks]
+    said = Passing(confirmed=confirm or deploy.over_locks, override=override)
+    left = left_of(found, said, target=deploy.target, kind=deploy.kind, by=by, automatic=automatic)
+    if goes_over(found, said, target=deploy.target, kind=deploy.kind, by=by, automatic=automatic):
+        tell_over(deploy, found, said)
+    return [it for it in left if not (it.yields and deploy.over_locks)]
 
 
 def flip_by_itself(deploy: Deploy) -> None:

@@ -8,7 +8,7 @@ from deployments.doorbell import ring
 from deployments.lifecycle.ending import end_waiting
 from deployments.lifecycle.moves import lock as lock_target
 from deployments.lifecycle.moves import record
-from deployments.models import Deploy
+from deployments.models import Deploy, Kind
 from deployments.refusals import NotHeld
 from deployments.states import DeployStatus
 from environments import access, locks
@@ -31,6 +31,21 @@ def hold(deploy: Deploy, met: Lock) -> None:
     older = Deploy.objects.filter(target=deploy.target, status=S.WAITING, met_lock__isnull=False)
     for one in older.filter(number__lt=deploy.number).select_related("target__application", "target__environment"):
         end_waiting(one, f"Replaced by #{deploy.number}, which is newer and held too.", by=None)
+
+
+def replace_older(deploy: Deploy) -> None:
+    """Of automatic deploys that wait for their turn the newest goes. In a transaction that holds the target."""
+    older = Deploy.objects.filter(
+        target=deploy.target,
+        status=S.WAITING,
+        met_lock=None,
+        let_go_by=None,
+        automatic=True,
+        kind=Kind.DEPLOY,
+        number__lt=deploy.number,
+    )
+    for one in older.select_related("target__application", "target__environment"):
+        end_waiting(one, f"Replaced by #{deploy.number}, which is newer and automatic too.", by=None)
 
 
 def let_go(deploy: Deploy, *, by: User) -> None:

@@ -8,14 +8,23 @@ from django.db import transaction
 from deployments import live
 from deployments.models import Deploy
 from deployments.states import DEPLOY_MOVES, sources
+from environments import windows
 from environments.models import Target, User
 from notifications import events
+
+_RULES = ("left_at", "approvals", "approvers", "approval_hours")
 
 
 def lock(target: Target) -> None:
     """Hold the target's row to the end of the transaction: numbers, blockers and starts are decided one by one."""
-    # it may have been left since the caller read it
-    target.left_at = Target.objects.select_for_update(no_key=True).only("left_at").get(pk=target.pk).left_at
+    rows = Target.objects.select_for_update(no_key=True, of=("self",)).select_related("environment", "approvers")
+    rows = rows.annotate(frozen=windows.frozen())
+    fresh = rows.only(*_RULES, "environment__windows", "environment__outside", "approvers__name").get(pk=target.pk)
+    # it may have been left, or its rules changed, since the caller read it
+    for name in _RULES:
+        setattr(target, name, getattr(fresh, name))
+    target.frozen = fresh.frozen  # type: ignore[attr-defined]
+    target.environment.windows, target.environment.outside = fresh.environment.windows, fresh.environment.outside
 
 
 def lock_targets(target_ids: Collection[int]) -> None:

@@ -1,13 +1,13 @@
 """What people, machines and the Deployer itself ask for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from deployments import blockers, recipe_file, recipes, release_configuration, releases, rollbacks, task_values
-from deployments.lifecycle.beginning import begin, is_held, refuse_if_blocked
+from deployments.lifecycle.beginning import begin, is_dropped, refuse_if_blocked, waits_by_itself
 from deployments.lifecycle.ending import request_cancel
 from deployments.lifecycle.moves import lock
 from deployments.lifecycle.passing import NOTHING_SAID, Passing, left_of
@@ -22,6 +22,7 @@ from deployments.refusals import (
 from deployments.states import FINAL, DeployStatus, RunStatus
 from environments import access, repositories
 from environments.models import Membership, Target, Task, User
+from notifications import events
 
 S = DeployStatus
 
@@ -86,7 +87,21 @@ def _refuse_early(target: Target, said: Passing, *, by: User | None, automatic: 
     """What the transaction would refuse anyway, before it costs anything."""
     found = blockers.blockers(target, by=by, automatic=automatic)
     left = left_of(found, said, target=target, kind=Kind.DEPLOY, by=by, automatic=automatic)
-    refuse_if_blocked(left, target, wait or is_held(left, Kind.DEPLOY, automatic))
+    if is_dropped(left, target, Kind.DEPLOY, automatic):
+        _tell_dropped(target, left, by)
+    refuse_if_blocked(left, target, wait or waits_by_itself(left, target, Kind.DEPLOY, automatic))
+
+
+def _tell_dropped(target: Target, found: Sequence[blockers.Blocker], by: User | None) -> None:
+    """What was not taken has no row of its own. Raises Blocked."""
+    events.record(
+        "deploy.not_taken",
+        by.username if by else "",
+        application=target.application.name,
+        environment=target.environment.name,
+        reason=" ".join(it.sentence for it in found if it.closes),
+    )
+    raise blockers.Blocked(target, list(found))
 
 
 def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Membership]:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from deployments import blockers, live, log
 from deployments.build_presence import WORKER_SECONDS
-from deployments.lifecycle.beginning import headline, is_held
-from deployments.lifecycle.ending import end
+from deployments.lifecycle.beginning import headline, is_dropped, is_held
+from deployments.lifecycle.ending import end, end_waiting
 from deployments.lifecycle.holding import hold
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
@@ -26,6 +26,8 @@ def start_waiting(deploy: Deploy) -> bool:
     found = blockers.of_deploy(deploy)
     if is_held(found, deploy.kind, deploy.asker[1]):
         return _hold(deploy)
+    if is_dropped(found, deploy.target, deploy.kind, deploy.asker[1]):
+        return _drop(deploy)
     if found:
         return False
     if deploy.kind == Kind.DEPLOY:
@@ -86,6 +88,16 @@ def _hold(deploy: Deploy) -> bool:
         met = [it.lock for it in blockers.of_deploy(deploy) if it.lock]
         if met:
             hold(deploy, met[0])
+    return False
+
+
+def _drop(deploy: Deploy) -> bool:
+    """A machine's deploy waited for something else, and its turn comes at a closed time; it did not start."""
+    with transaction.atomic():
+        lock(deploy.target)
+        found = blockers.of_deploy(deploy)
+        if is_dropped(found, deploy.target, deploy.kind, deploy.asker[1]):
+            end_waiting(deploy, f"Not taken: {' '.join(it.sentence for it in found if it.closes)}", by=None)
     return False
 
 

@@ -1,9 +1,11 @@
+from deployments.models.approvals import Approval
 from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Star, Trigger
 from deployments.models.logs import LogChunk
 from deployments.models.releases import Drift, HeldRelease, Placement, Release, ReleaseKind
 from deployments.models.workers import Worker
 
 __all__ = [
+    "Approval",
     "Deploy",
     "Drift",
     "HeldRelease",

@@ -81,6 +81,16 @@ class Deploy(models.Model):
     build_missing_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when it is its turn and a build made elsewhere is not there."
     )
+    front = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Above 0: moved to the front of those that wait; the highest goes first."
+    )
+    subject = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The digest of its revision, configuration and steps: what an approval is about.",
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When someone asked to cancel.")

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from django.db.models import Q
 from django.utils import timezone
 
-from deployments import releases, unserved
+from deployments import releases, turns, unserved
 from deployments.blockers import of_waiting
 from deployments.models import Deploy, HostRun, Kind, bulk
+from deployments.page_queries.approvals import ApprovalCard, read_card
 from deployments.page_queries.grid import Grid, build_grid
 from deployments.page_queries.troubles import Trouble, build_troubles
 from deployments.page_queries.words import BROKEN, PREPARED, Mark, mark_of_deploy, tell_hosts
@@ -79,6 +80,8 @@ class DeployPage:
     cancellable: bool
     back_to: Deploy | None
     goes_on: Target | None
+    approval: ApprovalCard | None
+    behind: int  # how many of those that wait go before it
 
 
 def find_deploy(deploy_id: int) -> Deploy:
@@ -113,6 +116,8 @@ def read_deploy(deploy: Deploy, *, user: User | None = None) -> DeployPage:
         goes_on=_find_next(deploy, user)
         if deploy.status == DeployStatus.SUCCEEDED and deploy.kind != Kind.TASK
         else None,
+        approval=read_card(deploy, user),
+        behind=len(turns.ahead_of(deploy)) if deploy.status == DeployStatus.WAITING else 0,
     )
 
 
@@ -165,10 +170,11 @@ def _tell_state(deploy: Deploy, counts: Mapping[str, int], goal: str) -> str:
 
 def _tell_waiting(deploy: Deploy) -> str:
     """What it waits for, all of it."""
-    reasons = [blocker.text for blocker in of_waiting(deploy)]
-    ahead = Deploy.objects.filter(target_id=deploy.target_id, status=DeployStatus.WAITING, number__lt=deploy.number)
-    if before := list(ahead.order_by("number").values_list("number", "build_missing_since")[:5]):
-        told = (f"#{number}, which waits for its build," if missing else f"#{number}" for number, missing in before)
+    reasons = [blocker.sentence for blocker in of_waiting(deploy)]
+    if before := turns.ahead_of(deploy)[:5]:
+        told = (
+            f"#{it.number}, which waits for its build," if it.build_missing_since else f"#{it.number}" for it in before
+        )
         reasons.append(", ".join(told) + " before it in the line.")
     return " ".join(reasons) or "Its turn is next; a worker takes it in a moment."
 

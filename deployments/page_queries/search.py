@@ -39,6 +39,7 @@ PAGES = (
     ("settings-keys", "Keys", "ssh key pair settings", ADMINISTER, ""),
     ("settings-environments", "Environments, in Settings", "order settings", ADMINISTER, ""),
     ("settings-regions", "Regions and zones", "gateway queue settings", ADMINISTER, ""),
+    ("windows", "Windows and freezes", "deploy hours freeze calendar settings", VIEW, ""),
     ("settings-steps", "Step presets", "presets steps settings", ADMINISTER, ""),
 )
 # Done by the page itself: static/js/palette.js knows these names.

@@ -15,7 +15,7 @@ from deployments.page_queries.locks import LockCard, cards_of_target
 from deployments.page_queries.stages import Stage, mark_of, read_stages, targets_in_order
 from deployments.page_queries.words import Mark
 from deployments.states import ACTIVE, WENT_LIVE, DeployStatus, RunStatus
-from environments import locks, sight
+from environments import locks, sight, windows
 from environments.models import Lock, Target, Task, User
 
 PAGE = 25
@@ -67,7 +67,8 @@ class TargetPage:
 
 def find_target(*, application: str, environment: str) -> Target:
     """The target at an address. Raises Target.DoesNotExist."""
-    found = Target.objects.select_related("application", "environment", "standing__live__release", "standing__latest")
+    related = ("application", "environment", "approvers", "standing__live__release", "standing__latest")
+    found = Target.objects.select_related(*related).annotate(frozen=windows.frozen())
     return found.get(application__name=application, environment__name=environment, name="")
 
 
@@ -75,7 +76,8 @@ def find_neighbours(*, application: str, viewer: User) -> list[Target]:
     """The targets of an application that `viewer` may see, each `starred` or not, as read_stages takes them."""
     found = targets_in_order().filter(sight.of_targets(viewer), application__name=application)
     starred = Exists(Star.objects.filter(person=viewer, target=OuterRef("pk")))
-    return list(found.select_related("standing__live__release").annotate(starred=starred))
+    found = found.select_related("standing__live__release", "approvers")
+    return list(found.annotate(starred=starred, frozen=windows.frozen()))
 
 
 def read_target(

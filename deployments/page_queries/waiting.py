@@ -7,18 +7,41 @@ from itertools import groupby
 
 from django.db.models import Exists, OuterRef, Q
 
-from deployments import artifacts, blockers, own_disk
+from deployments import approvals, artifacts, blockers, claims, own_disk, turns
+from deployments.closed_times import NEVER_WAIT, closed
+from deployments.expectations import expected_ends
 from deployments.models import Deploy, Kind
 from deployments.page_queries.home import open_deploys_of
 from deployments.page_queries.locks import read_standing
 from deployments.page_queries.words import PREPARED, Mark, count_words, mark_of_deploy
 from deployments.states import DeployStatus
-from environments import locks, sight
-from environments.models import Host, Lock, LockKind, Membership, Target, Transport, User
+from environments import locks, sight, windows
+from environments.models import Freeze, Host, Lock, LockKind, Membership, Target, Transport, User
 
 MOST = 200  # targets with something that waits
 MOST_STUCK = 50
 MOST_ASIDE = 50
+
+
+@dataclass(slots=True)
+class Why:
+    """One thing that a deploy waits for, and until when, where that is known."""
+
+    text: str
+    until: datetime | None
+
+
+@dataclass(slots=True)
+class Causes:
+    """What deploys may wait for, read once for all: locks and freezes by scope, approvals, expected ends."""
+
+    standing: Mapping[str, Sequence[Lock]]
+    freezes: Mapping[str, Sequence[Freeze]]
+    given: approvals.Given
+    ends: Mapping[int, datetime]
+    full: str
+    workers: bool
+    now: datetime
 
 
 @dataclass(slots=True)
@@ -28,7 +51,7 @@ class Item:
     deploy: Deploy
     mark: Mark
     place: int
-    why: str
+    whys: list[Why]
     until: datetime | None
     flips: bool
 
@@ -73,9 +96,9 @@ def read_waiting(user: User | None = None) -> Waiting:
     """A fixed number of queries, whose size follows what is open, never the history."""
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
     theirs = sight.of_targets(user, "target__")
-    rows, standing = list(open_deploys_of().filter(theirs).select_related(*related)), read_standing()
-    groups = [list(group) for _, group in groupby(rows, key=lambda row: row.target_id)]
-    lines = [line for group in groups if (line := _line_of(group, standing)).items]
+    rows = list(open_deploys_of().filter(theirs).select_related(*related, "target__approvers", "of"))
+    groups, causes = [list(group) for _, group in groupby(rows, key=lambda row: row.target_id)], _read_causes(rows)
+    lines = [line for group in groups if (line := _line_of(group, causes)).items]
     lines.sort(key=lambda line: line.items[0].deploy.requested_at)
     stuck = [*_read_unclear(user), *_read_barred(user)]
     aside = list(
@@ -95,13 +118,29 @@ def read_waiting(user: User | None = None) -> Waiting:
     )
 
 
+def _read_causes(rows: Sequence[Deploy]) -> Causes:
+    waiting = {row.target_id: row.target for row in rows if row.status == DeployStatus.WAITING}
+    freezes: dict[str, list[Freeze]] = {}
+    for row in windows.lasting():
+        freezes.setdefault(row.scope, []).append(row)
+    return Causes(
+        standing=read_standing(),
+        freezes=freezes,
+        given=approvals.given_on_any(waiting.values()),
+        ends=expected_ends(row for row in rows if row.is_active and row.target_id in waiting),
+        full=own_disk.why_full() if waiting else "",
+        workers=claims.live_workers().exists() if waiting else True,
+        now=locks.clock(),
+    )
+
+
 def count_waiting() -> int:
     """How many deploys wait, for the navigation: by the index of open deploys."""
     held = Q(status=DeployStatus.RUNNING, held=True, prepared_at__isnull=False)
     return Deploy.objects.filter(Q(status=DeployStatus.WAITING) | held).count()
 
 
-def _line_of(rows: Sequence[Deploy], standing: Mapping[str, Sequence[Lock]]) -> Line:
+def _line_of(rows: Sequence[Deploy], causes: Causes) -> Line:
     """The rows are all open deploys of one target."""
     running = next((row for row in rows if row.is_active), None)
     line = Line(rows[0].target, running)
@@ -110,22 +149,20 @@ def _line_of(rows: Sequence[Deploy], standing: Mapping[str, Sequence[Lock]]) -> 
     waiting = [row for row in rows if row.status == DeployStatus.WAITING]
     line.items += [_met_item(row) for row in waiting if row.met_lock is not None]
     queue = [row for row in waiting if row.met_lock is None]
-    queue.sort(key=lambda row: (row.kind != Kind.ROLLBACK, row.number))  # as lifecycle.next_waiting takes them
-    before = running
+    queue.sort(key=turns.place_of)  # as lifecycle.next_waiting takes them
     for place, row in enumerate(queue, start=1):
-        flips = row.held
-        why = _tell_lock(row, standing) or _tell_why(row, before)
-        line.items.append(Item(row, mark_of_deploy(row.status), place, why, row.flip_at, flips))
-        before = row
+        ahead = [one for one in (running, *queue[max(0, place - 2) : place - 1]) if one is not None]
+        mark, whys = mark_of_deploy(row.status), _whys(row, ahead, causes)
+        line.items.append(Item(row, mark, place, whys, row.flip_at, row.held))
     return line
 
 
 def _held_item(deploy: Deploy) -> Item:
     if not deploy.rests:
         why = "It is being prepared, and stops before it goes live."
-        return Item(deploy, mark_of_deploy(deploy.status), 0, why, deploy.flip_at, flips=True)
+        return Item(deploy, mark_of_deploy(deploy.status), 0, [Why(why, None)], deploy.flip_at, flips=True)
     why = "It is prepared, and goes live by itself." if deploy.flip_at else "It is prepared. A person lets it go live."
-    return Item(deploy, PREPARED, 0, why, deploy.flip_at, flips=True)
+    return Item(deploy, PREPARED, 0, [Why(why, None)], deploy.flip_at, flips=True)
 
 
 def _met_item(deploy: Deploy) -> Item:
@@ -133,33 +170,41 @@ def _met_item(deploy: Deploy) -> Item:
     assert deploy.met_lock is not None
     met = blockers.met(deploy.met_lock)
     why = met.text if deploy.met_lock.is_over else f"{met.text}. Whoever unlocks decides."
-    return Item(deploy, Mark("d-waiting", "warn", "Held"), 0, why, None, flips=False)
+    return Item(deploy, Mark("d-waiting", "warn", "Held"), 0, [Why(why, None)], None, flips=False)
 
 
-def _tell_lock(deploy: Deploy, standing: Mapping[str, Sequence[Lock]]) -> str:
-    """Who keeps it from going, where a lock does."""
+def _whys(deploy: Deploy, ahead: Sequence[Deploy], causes: Causes) -> list[Why]:
+    """All that it waits for and until when. Asks nobody: a server of builds is asked by workers."""
     by, machine = deploy.asker
-    applying = [lock for scope in locks.covering(deploy.target) for lock in standing.get(scope, ())]
-    real = [lock for lock in applying if lock.kind == LockKind.LOCK]
-    found = [] if deploy.over_locks else locks.in_the_way(real, by=by, automatic=machine)
-    return f"{locks.tell(found[0])}." if found else ""
-
-
-def _tell_why(deploy: Deploy, before: Deploy | None) -> str:
-    """The one thing that it waits for first. Asks nobody: a server of builds is asked by workers."""
-    if before is not None:
-        doing = "to go live" if before.rests else "to end"
+    target, over, scopes = deploy.target, deploy.over_locks, locks.covering(deploy.target)
+    applying = [lock for scope in scopes for lock in causes.standing.get(scope, ())]
+    real = [lock for lock in applying if lock.kind == LockKind.LOCK and not over]
+    found = [
+        Why(f"{locks.tell_who(it)}: {it.reason}", it.until) for it in locks.in_the_way(real, by=by, automatic=machine)
+    ]
+    if not over and deploy.kind not in NEVER_WAIT:
+        frozen = [row for scope in scopes for row in causes.freezes.get(scope, ())]
+        shut = closed(target, frozen, now=causes.now)
+        found += [Why(it.text, datetime.fromisoformat(it.until) if it.until else None) for it in shut]
+    if not approvals.may_start(deploy, target, causes.given):
+        asked = approvals.standing(target, deploy.subject, causes.given, askers=approvals.askers_of(deploy))
+        found.append(Why(asked.words, None))
+    for before in ahead:
+        end = "to go live" if before.rests else "to end"
         waits = before.status == DeployStatus.WAITING and before.build_missing_since is not None
-        return f"For #{before.number} of {before.by_name} {doing}.{' It waits for its build.' if waits else ''}"
-    if deploy.target.left_at is not None:
-        return blockers.left(deploy.target).text
-    if full := own_disk.why_full():
-        return full
-    if deploy.kind == Kind.DEPLOY and blockers.must_be_asked(deploy.target, deploy.revision):
-        until = deploy.build_awaited_until
+        more = " It waits for its build." if waits else ""
+        found.append(Why(f"For #{before.number} of {before.by_name} {end}.{more}", causes.ends.get(before.pk)))
+    if target.left_at is not None:
+        found.append(Why(blockers.left(target).text, None))
+    if causes.full:
+        found.append(Why(causes.full, None))
+    if deploy.kind == Kind.DEPLOY and blockers.must_be_asked(target, deploy.revision):
+        until, address = deploy.build_awaited_until, artifacts.address_of(target.application, deploy.revision)
         more = f" {blockers.tell_awaited(until)}" if until else ""
-        return f"For its build: {artifacts.address_of(deploy.target.application, deploy.revision)}.{more}"
-    return "Its turn is next; a worker starts it within seconds."
+        found.append(Why(f"For its build: {address}.{more}", until))
+    if not causes.workers:
+        found.append(Why(blockers.NO_WORKER.text, None))
+    return found or [Why("Its turn is next; a worker starts it within seconds.", None)]
 
 
 def _read_unclear(user: User | None) -> list[Stuck]:

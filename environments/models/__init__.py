@@ -3,9 +3,21 @@ from environments.models.configuration import ConfigurationValue, Layer, ValueKi
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
 from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest, SpentLink
 from environments.models.people import Role, SignInLink, Team, Token, User
-from environments.models.places import Aside, Environment, Host, HostKey, KeyPair, Membership, Region, Transport, Zone
+from environments.models.places import (
+    Aside,
+    Environment,
+    Host,
+    HostKey,
+    KeyPair,
+    Membership,
+    Outside,
+    Region,
+    Transport,
+    Zone,
+)
 from environments.models.reservations import BookingEnd, Calendar, Reservation
 from environments.models.targets import OnFailure, Step, Target, Task
+from environments.models.windows import Freeze
 from environments.phases import Phase
 
 __all__ = [
@@ -19,6 +31,7 @@ __all__ = [
     "ConfigurationValue",
     "DefaultRoles",
     "Environment",
+    "Freeze",
     "GitHostKey",
     "Grant",
     "Host",
@@ -33,6 +46,7 @@ __all__ = [
     "LockRequest",
     "Membership",
     "OnFailure",
+    "Outside",
     "Phase",
     "Region",
     "Reservation",

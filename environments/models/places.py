@@ -43,6 +43,13 @@ class Zone(models.Model):
         return f"{self.region}/{self.name}"
 
 
+class Outside(models.TextChoices):
+    """What becomes of an automatic deploy that comes outside of the windows, or into a freeze."""
+
+    WAIT = "wait", "it waits, and the newest one goes"
+    DROP = "drop", "it is refused"
+
+
 class Environment(models.Model):
     """A named place such as staging or production; `position` orders them from first to last."""
 
@@ -52,6 +59,16 @@ class Environment(models.Model):
         default=False,
         db_default=False,
         help_text="Only those may deploy here who were given a role for it, not everyone who is signed in.",
+    )
+    windows = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text='When deploys may go out: [{"days": [1], "from": "09:00", "to": "17:00", "zone": "UTC"}].',
+    )
+    outside = models.CharField(
+        max_length=4, choices=Outside.choices, default=Outside.WAIT, db_default=Outside.WAIT, editable=False
     )
 
     class Meta:

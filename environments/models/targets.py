@@ -6,6 +6,7 @@ from django.db import models
 
 from environments import presets
 from environments.models.applications import Application
+from environments.models.people import Team
 from environments.models.places import Environment, Host
 from environments.phases import Phase
 from environments.preset import UnknownPreset, WrongParameters, WrongPhase
@@ -129,6 +130,16 @@ class Target(models.Model):
         help_text="The newest change of a value that reaches this target: what is live and older may differ.",
     )
 
+    approvals = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="How many must approve a deploy before it starts."
+    )
+    approvers = models.ForeignKey(
+        Team, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="approves"
+    )
+    approval_hours = models.PositiveSmallIntegerField(
+        default=24, db_default=24, editable=False, help_text="After that an approval counts no more."
+    )
+
     left_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its hosts were left to another tool."
     )
@@ -143,6 +154,9 @@ class Target(models.Model):
                 condition=models.Q(name="", parent__isnull=True)
                 | (~models.Q(name="") & models.Q(parent__isnull=False)),
                 name="endpoint_has_name_and_parent",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approvals=0) | models.Q(approvers__isnull=False), name="approvals_have_approvers"
             ),
         ]
 

@@ -20,6 +20,7 @@ PAGES = {
     "deploy": "/deploys/1",
     "rollback-preview": "/deploys/1/rollback/preview",
     "target": f"{TARGET}/",
+    "approvals": f"{TARGET}/approvals",
     "configuration": f"{TARGET}/configuration",
     "task": f"{TARGET}/tasks/warm-cache",
     "new-deploy": f"{TARGET}/deploy?ref=feature/dark-mode",
@@ -40,6 +41,7 @@ PAGES = {
     "settings-keys": "/settings/keys",
     "settings-environments": "/settings/environments",
     "settings-regions": "/settings/regions",
+    "windows": "/settings/windows",
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
-from environments import granting, locks, teams
+from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
 from environments.models import Role, Task, User
 from tests import builders
@@ -60,6 +60,7 @@ class World:
         later, hour = self.lock.since + timedelta(days=1), timedelta(hours=1)
         booker, scope = self.people[Role.DEPLOYER], locks.of_target(self.target)
         (self.reservation,) = locks.book(scope, by=booker, reason="later", starts=later, ends=later + hour)
+        self.freeze = windows.freeze(scope, by=None, reason="the fair", starts=later, ends=later + hour)
         self.question = self.lock.questions.create(
             by=self.people[Role.ADMINISTRATOR], by_name="An administrator", text="May I?", asked_at=self.lock.since
         )
@@ -80,6 +81,7 @@ class World:
             "key_id": key.pk,
             "lock_id": self.lock.pk,
             "reservation_id": self.reservation.pk,
+            "freeze_id": self.freeze.pk,
             "question_id": self.question.pk,
             "change_id": 1,
             "zone": names["zone"],

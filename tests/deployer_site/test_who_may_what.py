@@ -21,8 +21,8 @@ from pytest_django import Settings
 
 from deployments.api.api import api
 from deployments.states import DeployStatus
-from environments import granting, locks, teams, tokens
-from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, SIGNED_IN, TAKE_LOCKS, VIEW
+from environments import granting, locks, teams, tokens, windows
+from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
 from environments.models import Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
@@ -34,10 +34,15 @@ MAY = {
     Role.GUEST: {ANYONE, SIGNED_IN},
     Role.VIEWER: {ANYONE, SIGNED_IN, VIEW},
     Role.DEPLOYER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK},
-    Role.MAINTAINER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN},
-    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN, ADMINISTER},
+    Role.MAINTAINER: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN, REORDER},
+    Role.ADMINISTRATOR: {ANYONE, SIGNED_IN, VIEW, DEPLOY, LOCK, TAKE_LOCKS, MAINTAIN, REORDER, ADMINISTER},
 }
-NOTHING, LIST, LOCKED = "", "anywhere", "a lock"  # about no place at all; about whatever one may see
+NOTHING, LIST, LOCKED, FREEZE = (
+    "",
+    "anywhere",
+    "a lock",
+    "a freeze",
+)  # about no place at all; about whatever one may see
 TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
     "of_target", "of_application", "of_environment", "of_host", "of_deploy",
 )  # fmt: skip
@@ -48,12 +53,15 @@ PAGES: dict[tuple[str, str], str] = {
         "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
         " settings-teams calendar-address"
     ),
-    (
-        VIEW,
-        LIST,
-    ): "locks reservations tell-me palette search waiting activity activity-csv environments hosts settings-steps",
-    (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview",
-    (VIEW, TARGET): "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star",
+    (VIEW, LIST): (
+        "locks reservations tell-me palette search waiting activity activity-csv environments hosts settings-steps"
+        " windows"
+    ),
+    (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview approve refuse",
+    (REORDER, DEPLOYMENT): "move-to-front",
+    (VIEW, TARGET): (
+        "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star approvals"
+    ),
     (VIEW, APPLICATION): "application application-commits",
     (VIEW, ENVIRONMENT): "environment calendar",
     (VIEW, HOST): "host",
@@ -67,14 +75,15 @@ PAGES: dict[tuple[str, str], str] = {
     (DEPLOY, ENVIRONMENT): "ask-environment",
     (DEPLOY, HOST): "ask-host set-aside take-back",
     (DEPLOY, "of_host_and_target"): "converge-host",
-    (MAINTAIN, LIST): "add-target new-step new-task check-folder",
+    (MAINTAIN, LIST): "add-target new-step new-task check-folder make-freeze lift-freeze",
     (MAINTAIN, TARGET): "edit-target edit-tasks set-value remove-value undo-change set-delivery",
     (MAINTAIN, APPLICATION): (
         "connect-application check-repository read-repository choose-branch renew-key change-distribution"
     ),
     (MAINTAIN, "within_environment"): "check-host check-all-hosts",
     (ADMINISTER, APPLICATION): "remove-application",
-    (ADMINISTER, ENVIRONMENT): "protect-environment",
+    (ADMINISTER, TARGET): "set-approvals",
+    (ADMINISTER, ENVIRONMENT): "protect-environment add-window remove-window set-outside",
     (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
         "settings-people invite make-link set-role disable-person enable-person settings-keys upload-key"
@@ -90,9 +99,18 @@ ROUTES = {str(route.name): route for route in routes(get_resolver(django_setting
 OPERATIONS: dict[tuple[str, str], str] = {
     (VIEW, LIST): (
         "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
+        " list_freezes list_waiting"
     ),
-    (VIEW, TARGET): "read_target preview_rollback list_tasks read_configuration list_changes list_differences",
-    (VIEW, DEPLOYMENT): "read_deploy read_log search_log",
+    (VIEW, ENVIRONMENT): "read_windows",
+    (ADMINISTER, ENVIRONMENT): "set_windows",
+    (MAINTAIN, LIST): "make_freeze",
+    (MAINTAIN, FREEZE): "lift_freeze",
+    (VIEW, TARGET): (
+        "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
+    ),
+    (ADMINISTER, TARGET): "set_approvals",
+    (VIEW, DEPLOYMENT): "read_deploy read_log search_log approve refuse",
+    (REORDER, DEPLOYMENT): "move_to_front",
     (VIEW, LOCKED): "read_lock read_reservation",
     (LOCK, LOCKED): "release extend ask answer join_line leave_line confirm move_reservation cancel_reservation",
     (TAKE_LOCKS, LOCKED): "take",
@@ -122,6 +140,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "ask": {"text": "may I?"},
     "extend": {"until": None},
     "move_reservation": {"starts": "2036-01-01T09:00:00Z", "ends": "2036-01-01T10:00:00Z"},
+    "set_approvals": {"number": 0},
+    "set_windows": {"windows": []},
     "answer": {"question": 1, "answer": "no"},
 }
 API = {name: (method, path, operation) for name, method, path, operation in operations()}
@@ -154,6 +174,9 @@ class World:
             thing["lock"] = locks.acquire(scope, by=holder, reason="busy", until=until).pk
             (booked,) = locks.book(scope, by=holder, reason="later", starts=until, ends=until + timedelta(hours=1))
             thing["reservation"] = booked.pk
+            thing["freeze"] = windows.freeze(
+                scope, by=None, reason="the fair", starts=until, ends=until + timedelta(hours=1)
+            ).pk
 
     def _place(self, folder: Path, app: str, env: str, host: str, region: str) -> dict[str, Any]:
         builders.make_repository(folder / app)
@@ -201,6 +224,7 @@ class World:
             "change_id": 1,
             "lock_id": thing["lock"],
             "reservation_id": thing["reservation"],
+            "freeze_id": thing["freeze"],
             "question_id": 1,
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
@@ -215,6 +239,7 @@ ABSENT = {
     "key": 987654,
     "lock": 987654,
     "reservation": 987654,
+    "freeze": 987654,
     "grant": 987654,
     "team": "absent",
 }
@@ -240,7 +265,14 @@ def allowed(who: tuple[str, str], permission: str, about: str, *, own: bool) -> 
     if about == NOTHING or not own:
         return False
     # a role in one application and one environment is none in all of either, but lets one look at their part of it
-    return permission == VIEW or about in (TARGET, DEPLOYMENT, LOCKED, "within_environment", "of_host_and_target")
+    return permission == VIEW or about in (
+        TARGET,
+        DEPLOYMENT,
+        LOCKED,
+        FREEZE,
+        "within_environment",
+        "of_host_and_target",
+    )
 
 
 def sees(who: tuple[str, str], about: str, *, own: bool) -> bool:
@@ -385,7 +417,7 @@ def api_asked(ask: Asker, bearer: str, name: str, thing: dict[str, Any], world: 
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
     more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}
     status, text = ask(None, method.lower(), address, headers={"Authorization": bearer}, **more)
-    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock", "reservation")}:
+    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock", "reservation", "freeze")}:
         text = text.replace(word, "…")
     return status, text
 
@@ -401,7 +433,7 @@ def test_who_may_what_by_the_api(world: World) -> None:
                 if who in let_in:
                     lacks = about == NOTHING or name in LACKING
                     # another one's lock is for its holder, whatever one may
-                    forbidden = status in (401, 403) and about != LOCKED
+                    forbidden = status in (401, 403) and about not in (LOCKED, FREEZE)
                     right = status < 500 and not forbidden and (status != 404 or lacks)
                 else:
                     # whoever has it nowhere is told so before anything is looked for
@@ -409,7 +441,7 @@ def test_who_may_what_by_the_api(world: World) -> None:
                     right = status == (404 if somewhere and not sees(who, about, own=own) else 403)
                 if not right or (who[0] == "there" and "hidden-" in text):
                     wrong.append((name, who, own, status, text[:200]))
-        if about in (TARGET, DEPLOYMENT, LOCKED):
+        if about in (TARGET, DEPLOYMENT, LOCKED, FREEZE):
             bearer = bearers["there", Role.ADMINISTRATOR]
             assert api_asked(ask, bearer, name, ABSENT, world) == api_asked(ask, bearer, name, world.foreign, world)
     assert wrong == []

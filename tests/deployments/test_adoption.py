@@ -5,17 +5,22 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from celery import current_app
 from django.db import connection
+from django.utils import timezone
 
 from deployer_site.valkey import find_binary, write_configuration
-from deployments import log
+from deployments import lifecycle, log
 from deployments.models import Deploy
 from deployments.runs import release_of
 from deployments.states import FINAL
+from environments import approval_rules, teams, windows
+from environments.models import User
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import FleetTarget, closed_port, eventually, step
@@ -171,3 +176,28 @@ def test_a_deploy_is_carried_to_its_end_without_a_broker(
     eventually(lambda: over(deploy), what="the deploy's end")
     check_that_all_ran_once(place, deploy, 3)
     print(f"requested in {took:.1f} s, ended {time.monotonic() - began:.1f} s after it, without a broker")
+
+
+def test_what_waits_for_an_opening_or_an_approval_survives_the_end_of_everything(
+    make_fleet_target: MakeFleetTarget, workers: StartWorkers
+) -> None:
+    """Every worker is killed; then a window opens and the approvals come: nothing that waited is forgotten."""
+    outside, asking = make_fleet_target(hosts=1), make_fleet_target(hosts=1)
+    opens = (timezone.now() + timedelta(hours=6)).time().replace(second=0, microsecond=0)
+    closes = (timezone.now() + timedelta(hours=8)).time().replace(second=0, microsecond=0)
+    closed = windows.Window((1, 2, 3, 4, 5, 6, 7), opens, closes, "UTC")
+    windows.set_windows(outside.target.environment, [closed], by=None)
+    team, person = teams.make("release", by=None), User.objects.create_user("approver")
+    teams.add_member(team, person, by=None)
+    approval_rules.set_approvals(asking.target, number=1, team=team, hours=1, by=None)
+    waiting = [request(place, wait=True) for place in (outside, asking) for _ in range(2)]
+    assert {one.status for one in waiting} == {"waiting"}
+    for worker in workers(2):
+        worker.kill()
+    windows.set_windows(outside.target.environment, [], by=None)
+    for one in waiting[2:]:
+        lifecycle.approve(one, by=person, subject=one.subject)
+    workers(1)  # the rings of before are forgotten
+    for one in waiting:
+        eventually(partial(over, one), what=f"the end of #{one.number}")
+    assert [one.status for one in waiting] == ["succeeded"] * 4

@@ -114,9 +114,10 @@ def test_with_wait_it_waits_and_says_for_what(target: Target, caller: API) -> No
     second = caller.post("targets/shop/staging/deploys", {"ref": "main", "wait": True})
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["status"] == "waiting"
-    assert [item["kind"] for item in first.json()["blockers"]] == ["running"]
+    assert [item["kind"] for item in first.json()["blockers"]] == ["running", "workers"]  # nor does a worker run
     assert [(item["kind"], item["text"]) for item in second.json()["blockers"]] == [
         ("running", "#1 is running."),
+        ("workers", "No worker runs that could start it. Start one; what waits goes on by itself."),
         ("queue", "#2 waits, and goes first."),
     ]
 

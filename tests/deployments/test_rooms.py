@@ -95,9 +95,10 @@ class TestWaiting:
         (line,) = read_waiting().lines
         assert line.running == running
         # a rollback goes first, as lifecycle.next_waiting has it
-        assert [(item.place, item.deploy, item.why) for item in line.items] == [
-            (1, back, "For #1 of Ada Marsh to end."),
-            (2, second, "For #3 of Ada Marsh to end."),
+        no_worker = "No worker runs that could start it. Start one; what waits goes on by itself."
+        assert [(item.place, item.deploy, [why.text for why in item.whys]) for item in line.items] == [
+            (1, back, ["For #1 of Ada Marsh to end.", no_worker]),
+            (2, second, ["For #1 of Ada Marsh to end.", "For #3 of Ada Marsh to end.", no_worker]),
         ]
         assert read_waiting().headline == "Two deploys wait."
         assert count_waiting() == 2
@@ -108,7 +109,7 @@ class TestWaiting:
         (line,) = read_waiting().lines
         (item,) = line.items
         assert (item.place, item.until, item.flips) == (0, at, True)
-        assert item.why == "It is prepared, and goes live by itself."
+        assert [why.text for why in item.whys] == ["It is prepared, and goes live by itself."]
         assert read_waiting().headline == "One is held before it goes live."
 
     def test_targets_that_nothing_can_go_to_and_unclear_ends_are_for_someone(self, target: Target, ada: User) -> None:

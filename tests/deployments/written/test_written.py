@@ -301,7 +301,8 @@ def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
     """A new column that people set belongs into a section, or into the list of what does not."""
     apart = {
         Target: {"id", "application", "environment", "name", "parent", "left_at", "last_number", "fence"}
-        | {"configuration_at", "configuration_env", "configuration_json", "configuration_files"},
+        | {"configuration_at", "configuration_env", "configuration_json", "configuration_files"}
+        | {"approvals", "approvers", "approval_hours"},
         Application: {"id", "name", "deploy_key"},
         Host: {"id", "name", "transport", "aside", "aside_why", "aside_by", "aside_at", "asked_at", "heard_at"},
     }
