@@ -9,6 +9,7 @@ from deployments.written.planning import Change, File, Plan
 from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError
 from environments.adding_hosts import HostsError
+from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError
 from environments.editing_targets import TargetError
 from environments.editing_tasks import TaskWrong
@@ -19,11 +20,12 @@ from environments.models import User
 from environments.operator import operator
 from environments.places import PlaceError
 from environments.teams import TeamError
+from environments.windows import WindowError
 from notifications import events
 
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
-    *(PlaceError, TargetError, TaskWrong, TeamError, ValidationError),
+    *(PlaceError, TargetError, TaskWrong, TeamError, ValidationError, WindowError, WrongApprovals),
 )
 
 

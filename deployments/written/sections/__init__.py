@@ -5,10 +5,10 @@ from deployments.written.sections.applications import Applications
 from deployments.written.sections.configuration import Configuration
 from deployments.written.sections.environments import Environments
 from deployments.written.sections.hosts import Gateways, Hosts, Regions
-from deployments.written.sections.permissions import Everyone, Grants, Teams
+from deployments.written.sections.permissions import Approvals, Everyone, Grants, Teams
 from deployments.written.sections.targets import Targets
 
 SECTIONS: tuple[Section, ...] = (
     Regions(), Hosts(), Gateways(), Environments(), Applications(), Targets(), Configuration(), Teams(), Everyone(),
-    Grants(),
+    Grants(), Approvals(),
 )  # fmt: skip

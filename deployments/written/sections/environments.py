@@ -3,11 +3,13 @@
 from typing import Any
 
 from deployments import marked_values
+from deployments.marked_values import items
 from deployments.marked_yaml import Node
 from deployments.written import fields
+from deployments.written.fields import Field
 from deployments.written.section import Entry, Section
-from environments import adding_hosts, places
-from environments.models import Environment, Host, Membership, User
+from environments import adding_hosts, places, windows
+from environments.models import Environment, Host, Membership, Outside, User
 
 BY_HAND = "static"  # what another source gave is that source's to say
 
@@ -17,14 +19,38 @@ def _read_hosts(node: Node) -> dict[str, list[str]]:
     return {name: list(marked_values.names(roles)) for name, roles in fields.mapping(node).items()}
 
 
+def _read_windows(node: Node) -> list[dict[str, Any]]:
+    """As they are stored."""
+    found = []
+    for item in items(node):
+        said = fields.read_entry(item, _WINDOW)
+        try:
+            found.append(windows.read_window(said).facts())
+        except windows.WindowError as error:
+            raise item.problem(str(error).removesuffix(" Nothing was changed.")) from None
+    return found
+
+
+def _read_days(node: Node) -> list[int]:
+    return [marked_values.number(item, 1, 7, 1) for item in items(node)]
+
+
+_WINDOW = {"days": Field(_read_days), "from": fields.text(), "to": fields.text(), "zone": fields.text()}
+
+
 class Environments(Section):
     name = "environments"
-    fields = {"protected": fields.truth(), "hosts": fields.Field(_read_hosts, {})}
+    fields = {
+        "protected": fields.truth(),
+        "windows": Field(_read_windows, []),
+        "outside": fields.text(Outside.WAIT.value),
+        "hosts": Field(_read_hosts, {}),
+    }
     ordered = True
 
     def now(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {
-            row.name: {"protected": row.protected, "hosts": {}}
+            row.name: {"protected": row.protected, "windows": row.windows, "outside": row.outside, "hosts": {}}
             for row in Environment.objects.order_by("position", "name")
         }
         rows = Membership.objects.filter(source=BY_HAND).select_related("host", "environment").order_by("host__name")
@@ -36,6 +62,8 @@ class Environments(Section):
         row = places.add_environment(key, by=by) if before is None else Environment.objects.get(name=key)
         if entry["protected"] != row.protected:
             places.protect_environment(row, by=by, protected=entry["protected"])
+        given = list(map(windows.read_window, entry["windows"]))
+        windows.set_windows(row, given, outside=entry["outside"], by=by)
         hosts: dict[str, Any] = before["hosts"] if before else {}
         for name, roles in entry["hosts"].items():
             if hosts.get(name) != roles:

@@ -1,4 +1,4 @@
-"""Teams, what everyone may, and who was given which role where. People are named; a file makes none."""
+"""Teams, what everyone may, who was given which role where, and who approves. People are named; a file makes none."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from deployments.marked_yaml import Node
 from deployments.written import fields
 from deployments.written.fields import read_entry
 from deployments.written.section import Entry, Given, Section
-from environments import granting, rights, teams
-from environments.models import Application, Environment, Grant, Team, User
+from environments import approval_rules, granting, rights, teams
+from environments.models import Application, Environment, Grant, Target, Team, User
 
 
 class Teams(Section):
@@ -54,6 +54,32 @@ class Everyone(Section):
 
     def written(self, entries: Mapping[str, Entry]) -> Any:
         return entries[""]
+
+
+class Approvals(Section):
+    """Who approves deploys to a target."""
+
+    name = "approvals"
+    fields = {
+        "number": fields.number(0, approval_rules.MOST, 0),
+        "team": fields.text(),
+        "hours": fields.number(1, approval_rules.LONGEST_HOURS, 24),
+    }
+
+    def now(self) -> dict[str, Entry]:
+        rows = Target.objects.filter(name="").exclude(approvals=0)
+        return {
+            row.slug: {"number": row.approvals, "team": str(row.approvers or ""), "hours": row.approval_hours}
+            for row in rows.select_related("application", "environment", "approvers")
+        }
+
+    def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
+        target, team = _find_target(key), Team.objects.filter(name=entry["team"]).first()
+        approval_rules.set_approvals(target, number=entry["number"], team=team, hours=entry["hours"], by=by)
+
+    def remove(self, key: str, by: User | None) -> None:
+        target = _find_target(key)
+        approval_rules.set_approvals(target, number=0, team=None, hours=target.approval_hours, by=by)
 
 
 _GRANT = {name: fields.text() for name in ("person", "team", "role", "application", "environment")}
@@ -103,6 +129,14 @@ class Grants(Section):
 
     def written(self, entries: Mapping[str, Entry]) -> Any:
         return [self.shortened(entry) for entry in entries.values()]
+
+
+def _find_target(slug: str) -> Target:
+    application, _, environment = slug.partition("/")
+    found = Target.objects.filter(application__name=application, environment__name=environment, name="").first()
+    if found is None:
+        raise approval_rules.WrongApprovals(f"There is no target {slug}. Nothing was changed.")
+    return found
 
 
 def _key(entry: Entry) -> str:

@@ -49,7 +49,11 @@ gateways:
   eu-west: {{host: door, user: jump}}
 environments:
   staging: {{hosts: {{web-1: [web]}}}}
-  production: {{protected: true, hosts: {{web-1: [web, cron], web-2: []}}}}
+  production:
+    protected: true
+    windows: [{{days: [2, 1], from: "09:00", to: "16:30", zone: Europe/London}}]
+    outside: drop
+    hosts: {{web-1: [web, cron], web-2: []}}
 applications:
   shop:
     repository: https://git.example/shop.git
@@ -80,6 +84,8 @@ everyone: {{unprotected: deployer, protected: viewer}}
 grants:
   - {{team: payments, role: maintainer, application: shop}}
   - {{person: ada, role: deployer, application: shop, environment: production}}
+approvals:
+  shop/staging: {{number: 2, team: payments, hours: 48}}
 """
 SECRETS = {"SHOP_TOKEN": "canary-token", "SHOP_DATABASE": "postgres://canary-password"}
 
@@ -105,7 +111,7 @@ def changes(text: str, **options: Any) -> list[str]:
 @pytest.mark.both_databases
 def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
     done = apply(WHOLE)
-    assert len(done) == 19
+    assert len(done) == 20
     target = Target.objects.get(application__name="shop", environment__name="staging")
     assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
     assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
@@ -129,7 +135,7 @@ def test_what_is_exported_says_the_same_in_an_empty_installation() -> None:
     first = export()
     assert changes(first) == []
     assert changes(first, remove=True) == []
-    for model in (Grant, Team, DefaultRoles, ConfigurationValue, Target, Application, Membership, Environment, Host):
+    for model in (Grant, DefaultRoles, ConfigurationValue, Target, Team, Application, Membership, Environment, Host):
         model.objects.all().delete() if model is not Host else Region.objects.update(gateway=None)
     Host.objects.all().delete()
     for region in Region.objects.all():
@@ -216,6 +222,10 @@ def test_the_order_of_environments_is_that_of_the_file() -> None:
         ("applications:\n  a: {repository: x, https_token: {secret: stored}}\n", "nothing is stored here"),
         ("targets:\n  a/b:\n    root: /srv\n    steps: [{name: x, preset: none-such}]\n", "line 4, column 31"),
         ("grants:\n  - {role: deployer}\n", "line 2, column 5: A grant needs a role"),
+        (
+            "environments:\n  a: {windows: [{days: [1], from: '9', to: '17:00', zone: UTC}]}\n",
+            "line 2, column 17: '9' is no",
+        ),
         ("a: *x\n", "Anchors and aliases"),
     ],
 )
@@ -232,7 +242,7 @@ def test_one_refusal_takes_everything_back() -> None:
     with pytest.raises(NotApplied) as refused:
         apply(wrong)
     assert str(refused.value).startswith(
-        "line 40, teams payments: Nobody who may come in is called 'nobody'. Everything"
+        "line 44, teams payments: Nobody who may come in is called 'nobody'. Everything"
     )
     assert not any(model.objects.exists() for model in (Application, Target, Host, Environment, Region, Event))
 
@@ -337,7 +347,7 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
     assert ended.value.code == 3
     told = capsys.readouterr().out
     assert "+ targets shop/staging\n    root: /srv/shop\n" in told
-    assert told.endswith("18 to add, 1 to change, 0 to remove.\n")
+    assert told.endswith("19 to add, 1 to change, 0 to remove.\n")
     assert not Target.objects.exists()
     call_command("apply", str(file))
     assert capsys.readouterr().out.endswith("Done.\n")
