@@ -77,6 +77,13 @@ LOCK_CONFIRM_MINUTES = environ.read_int("LOCK_CONFIRM_MINUTES", default=10, leas
 LOCK_REMIND_MINUTES = environ.read_int("LOCK_REMIND_MINUTES", default=15, least=1, most=1440)
 LOCK_REMIND_HOURS = environ.read_int("LOCK_REMIND_HOURS", default=4, least=1, most=168)
 
+# Sources of hosts: how long reading one may take, how long all of them may hold up a deploy, and whether web addresses
+# of one's own network are asked (private) or only those of the internet (public)
+SOURCE_SECONDS = environ.read_int("SOURCE_SECONDS", default=30, least=1, most=600)
+SOURCE_DEPLOY_SECONDS = environ.read_int("SOURCE_DEPLOY_SECONDS", default=5, least=1, most=60)
+SOURCE_SCRIPTS: list[Path] = environ.read_folders("SOURCE_SCRIPTS")
+SOURCE_ADDRESSES = environ.read_choice("SOURCE_ADDRESSES", default="private", choices=("private", "public"))
+
 # Django
 DEBUG = False
 ALLOWED_HOSTS = environ.read_list(

@@ -27,6 +27,7 @@ from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
 from environments.models import Target
+from environments.sources import refreshing
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def begin(sender: Any, **_: object) -> None:
         hearing = (RING_SECONDS, Hearing(runtime).look)
         distances_look = (distances.LOOK_SECONDS, distances.Distances().look)
         locks = (LOCKS_SECONDS, lifecycle.look_after_locks)
-        looks = {"hearing": hearing, "distances": distances_look, "locks": locks}
+        sources = (refreshing.LOOK_SECONDS, refreshing.refresh_due)
+        looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources}
         runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew

@@ -59,7 +59,7 @@ def add_hosts(lines: Iterable[HostLine], *, environment: str, by: User | None) -
         for line in lines:
             host, new = _find_or_make(line.place, line.name, by)
             if line.via:
-                _lead_through(host, line.via, by)
+                lead_through(host, line.via, by=by)
             _, joined = Membership.objects.get_or_create(environment=added.environment, host=host)
             if joined:
                 _record("host.added", by, host, environment=environment)
@@ -179,8 +179,11 @@ def _find_or_make(place: Place, name: str, by: User | None) -> tuple[Host, bool]
     return host, True
 
 
-def _lead_through(host: Host, via: Place, by: User | None) -> None:
-    """Reached through a bastion: a region of its own has it as its gateway, so that nobody has to name one."""
+def lead_through(host: Host, via: Place, *, by: User | None) -> None:
+    """Reached through a bastion: a region of its own has it as its gateway, so that nobody has to name one.
+
+    In the caller's transaction. Raises HostElsewhere.
+    """
     bastion, new = _find_or_make(via, "", by)
     if new:
         _record("host.added", by, bastion)

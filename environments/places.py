@@ -106,11 +106,10 @@ def remove_environment(environment: Environment, *, by: User | None) -> None:
         Environment.objects.select_for_update().get(pk=environment.pk)
         hosts = environment.memberships.count()
         targets = environment.targets.count()
-        if hosts or targets:
-            raise InUse(
-                f"{name} has {_count(targets, 'target')} and {_count(hosts, 'host')}. Remove those first; "
-                "nothing was removed."
-            )
+        sources = environment.sources.count()
+        if hosts or targets or sources:
+            told = f"{_count(targets, 'target')}" + (f", {_count(sources, 'host source')}" if sources else "")
+            raise InUse(f"{name} has {told} and {_count(hosts, 'host')}. Remove those first; nothing was removed.")
         environment.delete()
         events.record("environment.removed", _by(by), environment=name, name=name)
 

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models, transaction
 
-from environments.models import Application, ConfigurationValue, KeyPair, ValueKind
+from environments.models import Application, ConfigurationValue, HostSource, KeyPair, ValueKind
 from notifications import events
 
 BATCH = 500
@@ -35,6 +35,7 @@ COLUMNS = (
     Column(Application, "https_token"),
     Column(Application, "artifact_token"),
     Column(KeyPair, "private"),
+    Column(HostSource, "secret"),
     Column(ConfigurationValue, "text", models.Q(kind=ValueKind.SECRET)),
 )
 

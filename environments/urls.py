@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments import permission_actions, permission_pages, window_pages
+from environments import permission_actions, permission_pages, source_actions, source_pages, window_pages
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
@@ -62,6 +62,13 @@ urlpatterns = [
     path("settings/environments/<slug:name>/windows/add", window_pages.add_window, name="add-window"),
     path("settings/environments/<slug:name>/windows/remove", window_pages.remove_window, name="remove-window"),
     path("settings/environments/<slug:name>/windows/outside", window_pages.set_outside, name="set-outside"),
+    path("settings/sources", source_pages.sources, name="settings-sources"),
+    path("settings/sources/add", source_actions.add, name="add-source"),
+    path("settings/sources/of/<slug:source>", source_pages.source, name="settings-source"),
+    path("settings/sources/of/<slug:source>/change", source_actions.change, name="change-source"),
+    path("settings/sources/of/<slug:source>/refresh", source_actions.refresh, name="refresh-source"),
+    path("settings/sources/of/<slug:source>/accept", source_actions.accept, name="accept-removal"),
+    path("settings/sources/of/<slug:source>/remove", source_actions.remove, name="remove-source"),
     path("settings/steps", pages.steps, name="settings-steps"),
     path("welcome/<str:secret>", welcome, name="welcome"),
 ]

@@ -65,6 +65,8 @@ _SENTENCES = {
     "host.converged": "{host} runs what is intended for {target} again: {seen}.",
     "host.drained": "{who} drained {host}: {reason}",
     "host.drifted": "{host} runs {seen} for {target}, intended is {intended} ({drift}).",
+    "host.followed": "{host} follows {source}: {words}.",
+    "host.forgotten": "{who} forgot {host}, which {source} had found and no longer names.",
     "host.key_accepted": "{who} trusts {host}{git_host} by its {algorithm} key {fingerprint}.",
     "host.key_distrusted": "{who} no longer trusts {host} by its {algorithm} key {fingerprint}.",
     "host.key_refused": "{host} showed a key that nobody has accepted. {error}",
@@ -122,6 +124,14 @@ _SENTENCES = {
     "signed_out": "{who} signed out.",
     "signin_link.created": "{who} made a link for a new administrator.",
     "target.approvals_changed": "{who} changed the approvals of {target}: {told}.",
+    "source.accepted": "{who} let {removed} hosts leave {environment} that {name} no longer names.",
+    "source.added": "{who} added {name}, from which hosts of {environment} come.",
+    "source.changed": "{who} changed {name}, from which hosts of {environment} come.",
+    "source.failed": "{name}, from which hosts of {environment} come, failed. {reason}",
+    "source.kept": "{name} was not followed in {environment}. {reason}",
+    "source.recovered": "{name}, from which hosts of {environment} come, is followed again.",
+    "source.refreshed": "{name} has changed {environment}: {added} hosts added, {changed} changed, {removed} left.",
+    "source.removed": "{who} removed the source {name} of {environment}.",
     "target.added": "{who} set up {target} in {root}.",
     "target.changed": "{who} changed {target}: {changed_words}.",
     "target.imported": "{who} imported {target} from Capistrano.",
@@ -143,7 +153,18 @@ _SENTENCES = {
     "zone.removed": "{who} removed the zone {name}.",
 }
 
-_BAD = ("failed", "partial", "unreachable", "refused", "key_refused", "drifted", "deaf", "flip_refused", "quarantined")
+_BAD = (
+    "failed",
+    "partial",
+    "unreachable",
+    "refused",
+    "key_refused",
+    "drifted",
+    "deaf",
+    "flip_refused",
+    "quarantined",
+    "kept",
+)
 _WARN = (
     *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),
     *("closed_to_machines", "offered", "reminded", "asked", "near", "overrode", "not_taken"),

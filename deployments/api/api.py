@@ -21,6 +21,7 @@ from deployments.api import (  # setting_up adds to two routers
     messages,
     reservations,
     setting_up,  # noqa: F401
+    sources,
     targets,
     tasks,
     tokens,
@@ -123,6 +124,7 @@ for router in (
     locks.router,
     messages.router,
     reservations.router,
+    sources.router,
     tokens.router,
     windows.router,
 ):

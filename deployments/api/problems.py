@@ -63,6 +63,8 @@ from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
+from environments.sources.listing import NameTaken as SourceNameTaken
+from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
 from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
 from environments.windows import NotYours as FreezeNotYours
 from environments.windows import WindowError, WrongFreeze, WrongWindow
@@ -147,6 +149,7 @@ TITLES = {
     "recipe-file": "The repository's deployer.yml cannot be used",
     "configuration": "A file with places for values cannot be filled",
     "repository": "The repository could not be read",
+    "source": "The source of hosts could not be read",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
     "broken": "The Deployer made a mistake",
@@ -199,6 +202,10 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (ConfigurationError, 400, "wrong-values"),
     (LinesWrong, 400, "wrong-values"),
     (PlaceError, 400, "wrong-values"),
+    (NotReadable, 502, "source"),
+    (SourceNameTaken, 409, "taken"),
+    (SaysOtherwise, 409, "not-possible"),
+    (SourceError, 400, "wrong-values"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),
     (NoName, 400, "wrong-values"),

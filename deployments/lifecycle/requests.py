@@ -22,6 +22,7 @@ from deployments.refusals import (
 from deployments.states import FINAL, DeployStatus, RunStatus
 from environments import access, repositories
 from environments.models import Membership, Target, Task, User
+from environments.sources import refreshing
 from notifications import events
 
 S = DeployStatus
@@ -48,6 +49,7 @@ def request_deploy(
     Raises NotAllowed, RepositoryError, Blocked, WrongTime, NoSuchHosts; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
+    refreshing.refresh_before_deploy(target.environment)
     if hosts is not None:
         chosen_members(target, hosts)
     if flip_at is not None and flip_at <= timezone.now():

@@ -23,7 +23,7 @@ from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import ALARMS, PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus
 from environments import sight
-from environments.models import Environment, Host, Membership, Target, Transport, User
+from environments.models import Environment, Host, HostSource, Membership, Target, Transport, User
 
 SQUARES = 60
 PAGE = 50
@@ -76,10 +76,11 @@ class TargetLine:
 
 @dataclass(slots=True)
 class Source:
-    """Where hosts of an environment come from."""
+    """Where hosts of an environment come from. `row`: the source that gives them, where it is one that is read."""
 
     name: str
     hosts: int
+    row: HostSource | None = None
 
 
 @dataclass(slots=True)
@@ -174,7 +175,8 @@ def read_environment(
     pairs = [(host, mark_of(host, marks)) for host in hosts]
     squares = [Square(host.name, mark) for host, mark in pairs]
     members = Membership.objects.filter(environment=environment).order_by("source").values("source")
-    sources = {row["source"]: row["number"] for row in members.annotate(number=Count("id"))}
+    counted = {row["source"]: row["number"] for row in members.annotate(number=Count("id"))}
+    read = {row.name: row for row in HostSource.objects.filter(environment=environment)}
     every = Target.objects.filter(sight.of_targets(user), environment=environment, name="")
     found = every.filter(application__name__icontains=q) if q else every
     page = found.filter(application__name__gt=after) if after else found
@@ -191,7 +193,7 @@ def read_environment(
         regions=build_map(pairs),
         hosts=len(hosts),
         sentence=tell_squares(squares),
-        sources=[Source(name, number) for name, number in sorted(sources.items())],
+        sources=[Source(name, counted.get(name, 0), read.get(name)) for name in sorted({*counted, *read})],
         drift=sum(drift.values()),
         before=around[at - 1] if at else None,
         following=around[at + 1] if at + 1 < len(around) else None,

@@ -40,6 +40,7 @@ PAGES = (
     ("settings-environments", "Environments, in Settings", "order settings", ADMINISTER, ""),
     ("settings-regions", "Regions and zones", "gateway queue settings", ADMINISTER, ""),
     ("windows", "Windows and freezes", "deploy hours freeze calendar settings", VIEW, ""),
+    ("settings-sources", "Host sources", "inventory ansible cmdb heartbeat hosts settings", ADMINISTER, ""),
     ("settings-steps", "Step presets", "presets steps settings", ADMINISTER, ""),
 )
 # Done by the page itself: static/js/palette.js knows these names.

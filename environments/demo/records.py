@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.utils import timezone
+
 from environments import presets
 from environments.demo.fleet_file import Fleet, FleetHost
 from environments.demo.geography import PRODUCTION, STAGING
@@ -12,8 +14,10 @@ from environments.demo.repositories import PRICING_API, STOREFRONT
 from environments.models import (
     Application,
     Environment,
+    GivenHost,
     Host,
     HostKey,
+    HostSource,
     Membership,
     Phase,
     Region,
@@ -24,6 +28,7 @@ from environments.models import (
 )
 
 SOURCE = "demo"
+LIST = "inventory"
 ACCEPTED_BY = "the demo"
 ENVIRONMENTS = (STAGING, PRODUCTION)
 
@@ -96,8 +101,9 @@ APPLICATIONS = {
 
 def make_hosts(fleet: Fleet) -> None:
     """The environments, regions, zones and hosts; a host that listens elsewhere now is corrected."""
+    made_now = False
     for position, name in enumerate(ENVIRONMENTS, start=1):
-        Environment.objects.get_or_create(name=name, defaults={"position": position})
+        _, made_now = Environment.objects.get_or_create(name=name, defaults={"position": position})
     for row in fleet.hosts.values():
         region, _ = Region.objects.get_or_create(name=row.region)
         zone, _ = Zone.objects.get_or_create(region=region, name=row.zone)
@@ -109,6 +115,23 @@ def make_hosts(fleet: Fleet) -> None:
             Membership.objects.create(environment=place, host=host, roles=["web"], source=SOURCE)
         _pin(host, row)
     correct_ports(fleet)
+    if made_now:
+        _make_source()
+
+
+def _make_source() -> None:
+    """Where the demo's staging hosts are also written down, so that there is a source to look at."""
+    place = Environment.objects.get(name=STAGING)
+    facts = {"environment": place, "kind": "lines", "settings": {"lines": _lines(place)}}
+    source, made = HostSource.objects.get_or_create(name=LIST, defaults=facts | {"due_at": timezone.now()})
+    if made:
+        hosts = Host.objects.filter(memberships__environment=place).order_by("name")
+        GivenHost.objects.bulk_create(GivenHost(source=source, host=host, key=host.name) for host in hosts)
+
+
+def _lines(place: Environment) -> str:
+    hosts = Host.objects.filter(memberships__environment=place, memberships__source=SOURCE).order_by("name")
+    return "\n".join(f"{USER}@{host.address}:{host.port} as {host.name}" for host in hosts)
 
 
 def correct_ports(fleet: Fleet) -> list[str]:
@@ -118,6 +141,8 @@ def correct_ports(fleet: Fleet) -> list[str]:
         demo_host = Host.objects.filter(name=row.name, memberships__source=SOURCE)
         if Host.objects.filter(pk__in=demo_host).exclude(port=row.port).update(port=row.port):
             moved.append(row.name)
+    for source in HostSource.objects.filter(name=LIST, kind="lines") if moved else ():
+        HostSource.objects.filter(pk=source.pk).update(settings={"lines": _lines(source.environment)})
     return moved
 
 

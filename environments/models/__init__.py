@@ -16,6 +16,7 @@ from environments.models.places import (
     Zone,
 )
 from environments.models.reservations import BookingEnd, Calendar, Reservation
+from environments.models.sources import GivenHost, HostSource
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.models.windows import Freeze
 from environments.phases import Phase
@@ -33,9 +34,11 @@ __all__ = [
     "Environment",
     "Freeze",
     "GitHostKey",
+    "GivenHost",
     "Grant",
     "Host",
     "HostKey",
+    "HostSource",
     "KeyPair",
     "Layer",
     "LineEnd",

@@ -107,6 +107,14 @@ class Host(models.Model):
         help_text="Whom one signs in as here, as it was said when the host was added: proposed to new targets.",
     )
 
+    found_by = models.CharField(
+        max_length=63,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The source that made it, and may forget it; empty: a person did.",
+    )
     aside = models.CharField(
         max_length=11,
         blank=True,

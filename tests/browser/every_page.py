@@ -42,6 +42,10 @@ PAGES = {
     "settings-environments": "/settings/environments",
     "settings-regions": "/settings/regions",
     "windows": "/settings/windows",
+    "settings-sources": "/settings/sources",
+    "settings-source": "/settings/sources/of/inventory",
+    "add-source": "/settings/sources/add?kind=web",
+    "change-source": "/settings/sources/of/inventory/change",
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in

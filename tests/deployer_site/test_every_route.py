@@ -18,7 +18,7 @@ from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
-from environments.models import Role, Task, User
+from environments.models import HostSource, Role, Task, User
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
 
@@ -54,6 +54,7 @@ class World:
         Task.objects.create(target=self.target, name="restart", command="true")
         self.people = {role: builders.make_user(username=f"a-{role}", role=role) for role in ROLES if role}
         builders.make_token(user=self.people[Role.VIEWER])
+        HostSource.objects.create(name="inventory", kind="lines", environment=staging, trouble="It is away.")
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
         self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
@@ -76,6 +77,7 @@ class World:
             "host": "web-1",
             "username": f"a-{Role.VIEWER}",
             "team": "painters",
+            "source": "inventory",
             "grant_id": self.grant.pk,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
@@ -163,6 +165,8 @@ def test_only_administrators_open_these() -> None:
     needed_there = {getattr(ROUTES[name].callback, "needs", "") for name in setting_up}
     assert needed_there == {ADMINISTER, MAINTAIN}  # whoever maintains a place sets up what is in it
     names += ["place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
+    names += ["settings-sources", "settings-source", "add-source", "change-source", "refresh-source"]
+    names += ["accept-removal", "remove-source"]
     names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 

@@ -23,7 +23,7 @@ from deployments.api.api import api
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import Role, Task, User
+from environments.models import HostSource, Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
 
@@ -91,6 +91,7 @@ PAGES: dict[tuple[str, str], str] = {
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
         " make-team rename-team remove-team add-member remove-member set-everyones"
+        " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -99,7 +100,7 @@ ROUTES = {str(route.name): route for route in routes(get_resolver(django_setting
 OPERATIONS: dict[tuple[str, str], str] = {
     (VIEW, LIST): (
         "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
-        " list_freezes list_waiting"
+        " list_freezes list_waiting list_sources"
     ),
     (VIEW, ENVIRONMENT): "read_windows",
     (ADMINISTER, ENVIRONMENT): "set_windows",
@@ -118,7 +119,9 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (DEPLOY, TARGET): "deploy_configuration start_deploy rehearse roll_back converge run_task",
     (DEPLOY, DEPLOYMENT): "cancel retry flip let_go drop",
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
-    (ADMINISTER, NOTHING): "add_application add_hosts",
+    (ADMINISTER, NOTHING): (
+        "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
+    ),
     (SIGNED_IN, NOTHING): "list_messages list_tokens make_token revoke_token",
 }
 API_ROWS = {name: row for row, names in OPERATIONS.items() for name in names.split()}
@@ -188,7 +191,8 @@ class World:
         deploy = builders.make_deploy(target=target, status=DeployStatus.PARTIAL)
         builders.make_run(deploy=deploy, host=machine)
         Task.objects.create(target=target, name="restart", command="true")
-        names = {"app": app, "env": env, "host": host, "region": region}
+        source = HostSource.objects.create(name=f"from-{env}", kind="lines", environment=environment)
+        names = {"app": app, "env": env, "host": host, "region": region, "source": source.name}
         return {"target": target, "deploy": deploy.pk, "key": key.pk, **names}
 
     def words(self, thing: dict[str, Any], route: str) -> dict[str, Any]:
@@ -206,6 +210,7 @@ class World:
         assert token
         people = {
             "team": thing["team"],
+            "source": thing["source"],
             "grant_id": thing["grant"],
             "username": "all-viewer",
             "token_id": token.pk,
@@ -242,6 +247,7 @@ ABSENT = {
     "freeze": 987654,
     "grant": 987654,
     "team": "absent",
+    "source": "absent",
 }
 
 

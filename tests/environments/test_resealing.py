@@ -163,5 +163,7 @@ def test_every_file_that_seals_is_known() -> None:
         "environments/admin.py",
         "environments/configuration/changing.py",
         "environments/deploy_keys.py",
+        "environments/editing_applications.py",
+        "environments/sources/keeping.py",
         "environments/keys.py",
     }
