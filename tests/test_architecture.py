@@ -2,7 +2,7 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,9 +40,10 @@ def sources() -> list[Path]:
     return [path for path in paths if path.parts[0] in ORDER and (ROOT / path).exists()]
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sources():
-        yield path, ast.parse((ROOT / path).read_text(), str(path))
+@cache
+def trees() -> tuple[tuple[Path, ast.Module], ...]:
+    """Each file read; once, for that takes seconds."""
+    return tuple((path, ast.parse((ROOT / path).read_text(), str(path))) for path in sources())
 
 
 def imported(node: ast.AST, path: Path) -> list[str]:
@@ -68,12 +69,16 @@ def inner_imports(tree: ast.AST) -> list[int]:
     """Lines of imports within functions, also of those by a call."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     inner = [node for function in functions for node in ast.walk(function)]
-    return [
-        node.lineno
-        for node in inner
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        or (isinstance(node, ast.Call) and ast.unparse(node.func) in {"importlib.import_module", "__import__"})
-    ]
+    return [node.lineno for node in inner if isinstance(node, ast.Import | ast.ImportFrom) or calls_an_import(node)]
+
+
+def calls_an_import(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr == "import_module" and ast.unparse(function) == "importlib.import_module"
+    return isinstance(function, ast.Name) and function.id == "__import__"
 
 
 def status_writes(tree: ast.AST) -> list[str]:
@@ -173,6 +178,9 @@ def test_an_import_to_the_left_is_noticed(path: str, text: str) -> None:
     assert leftward(Path(path), ast.parse(text))
 
 
-@pytest.mark.parametrize("text", ["def f():\n    import os", "def f():\n    return __import__('os')"])
+@pytest.mark.parametrize(
+    "text",
+    ["def f():\n    import os", "def f():\n    return __import__('os')", "def f():\n    importlib.import_module('os')"],
+)
 def test_an_import_in_a_function_is_noticed(text: str) -> None:
     assert inner_imports(ast.parse(text))
