@@ -4,6 +4,7 @@ Many tests wait for hosts, processes or pages, so that several pytest processes 
 processor needs. Each group is one. A new file needs no entry here: it belongs to the group of its folder's rest.
 """
 
+import compileall
 import os
 import subprocess
 import sys
@@ -44,6 +45,18 @@ def without(*paths: str) -> tuple[str, ...]:
     return tuple(f"--ignore={path}" for path in paths)
 
 
+def those_with(mark: str) -> tuple[str, ...]:
+    """The files that speak of it: to read all others takes longer than many of their tests."""
+    paths = (path for path in (ROOT / "tests").rglob("test_*.py") if mark in path.read_text(encoding="utf-8"))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in paths))
+
+
+def compile_once() -> None:
+    """Each of dozens of processes would else compile the same files, as long as no other has done it."""
+    for package in ("deployer_site", "deployments", "environments", "notifications"):
+        compileall.compile_dir(ROOT / package, quiet=1)
+
+
 GROUPS = {
     "Browser: pages and deploys": (BROWSER, *without(*STORIES)),
     "Browser: stories": STORIES,
@@ -51,7 +64,7 @@ GROUPS = {
     "SQLite: deployments": (DEPLOYMENTS, *without(HOSTS, *LONG), *EXCEPT_BROWSER),
     "SQLite: programs on hosts": (HOSTS, *EXCEPT_BROWSER),
     "SQLite: everything else": ("tests", *without(DEPLOYMENTS), *EXCEPT_BROWSER),
-    "PostgreSQL": (f"--ignore={BROWSER}", "-m", "both_databases"),
+    "PostgreSQL": (*those_with("both_databases"), "-m", "both_databases and not browser"),
 }
 
 
@@ -109,8 +122,13 @@ def say(text: str) -> None:
 def main() -> int:
     chosen = tuple(sys.argv[1:])
     groups = GROUPS
+    compile_once()
     if chosen:
-        names = {"Browser": (BROWSER,), "SQLite": EXCEPT_BROWSER, "PostgreSQL": GROUPS["PostgreSQL"]}
+        names = {
+            "Browser": (BROWSER,),
+            "SQLite": EXCEPT_BROWSER,
+            "PostgreSQL": (*EXCEPT_BROWSER[:1], "-m", "both_databases"),
+        }
         groups = {title: (*arguments, *chosen) for title, arguments in names.items()}
     ended: list[Ran] = []
     with ThreadPoolExecutor(len(groups)) as threads:
