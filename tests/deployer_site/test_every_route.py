@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
@@ -21,6 +20,7 @@ from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
 from environments.models import HostSource, Role, Task, User
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
+from tests.undone import undone
 
 pytestmark = pytest.mark.django_db
 
@@ -123,9 +123,8 @@ def may(role: str, need: str) -> bool:
 
 def asked(client: Client, method: str, address: str) -> HttpResponseBase:
     """The answer; whatever was done for it is undone."""
-    with transaction.atomic():
+    with undone():
         answer: HttpResponseBase = getattr(client, method)(address)
-        transaction.set_rollback(True)
     return answer
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 from pytest_django import Settings
@@ -26,6 +25,7 @@ from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REOR
 from environments.models import HostSource, Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
+from tests.undone import undone
 
 pytestmark = pytest.mark.django_db
 
@@ -319,10 +319,9 @@ class Asker:
     def __call__(self, who: tuple[str, str] | None, method: str, address: str, **more: Any) -> tuple[int, str]:
         """Status, and what it says without what differs each time."""
         client = self._clients[who] if who else Client()
-        with transaction.atomic():
+        with undone():
             answer: Any = getattr(client, method)(address, **more)
             text = "" if answer.streaming else answer.content.decode()
-            transaction.set_rollback(True)
         text = re.sub(r'value="[A-Za-z0-9]{64}"|data-now="[^"]*"', "", text)
         return answer.status_code, text + answer.headers.get("Location", "")
 

@@ -1,11 +1,9 @@
 """The moves of host runs: what the table does not allow, and what another holds, is not written."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 
 import pytest
-from django.db import transaction
 
 from deployments import attempts, claims, log, runs
 from deployments.endings import told
@@ -18,6 +16,7 @@ from deployments.wishes import Wish, write
 from notifications.models import Event
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
+from tests.undone import undone
 
 pytestmark = pytest.mark.both_databases
 
@@ -38,14 +37,6 @@ def run(deploy: Deploy) -> HostRun:
 
 def set_status(run: HostRun, status: str) -> None:
     HostRun.objects.filter(pk=run.pk).update(status=status)
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """One case of many, which begin with the same rows."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def test_a_move_of_the_table_is_written(run: HostRun) -> None:
