@@ -20,7 +20,7 @@ from tests.undone import undone
 
 pytestmark = pytest.mark.both_databases
 
-ALLOWED = [(state, goal) for state, goals in RUN_MOVES.items() for goal in goals]
+ALLOWED = [(state, RunStatus(goal)) for state, goals in RUN_MOVES.items() for goal in goals]
 FORBIDDEN = [(state, goal) for state in RunStatus for goal in RunStatus if goal not in RUN_MOVES.get(state, ())]
 
 
