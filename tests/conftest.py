@@ -10,6 +10,7 @@ from django.conf import settings
 
 from deployer_site.valkey import find_binary, write_configuration
 from environments.ssh.connection import own_key
+from tests.costs import pytest_configure as pytest_configure
 from tests.emptying import quick_emptying as quick_emptying
 from tests.migrated import django_db_keepdb as django_db_keepdb
 from tests.migrated import django_db_setup as django_db_setup

@@ -68,7 +68,7 @@ def leftward(path: Path, tree: ast.AST) -> list[str]:
 def inner_imports(tree: ast.AST) -> list[int]:
     """Lines of imports within functions, also of those by a call."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    inner = [node for function in functions for node in ast.walk(function)]
+    inner = [node for function in functions for node in ast.walk(function) if isinstance(node, ast.stmt | ast.expr)]
     return [node.lineno for node in inner if isinstance(node, ast.Import | ast.ImportFrom) or calls_an_import(node)]
 
 
