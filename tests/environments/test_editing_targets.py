@@ -1,6 +1,7 @@
 """Making targets and changing them: all of it or nothing, and what is wrong by its place."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_a_maintainer_runs_commands_on_hosts_of_the_target_alone(ada: User) -> N
 
 def test_thresholds_and_what_becomes_of_failures_are_part_of_it(ada: User) -> None:
     target = add(ada)
-    more = {
+    more: dict[str, Any] = {
         "needed": 90,
         "needed_per_region": 10,
         "on_failure": "abort",
