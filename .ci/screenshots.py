@@ -59,7 +59,7 @@ def until(condition: Callable[[], object], seconds: float = DEPLOY_SECONDS, what
 def act(site: Site, page: Page) -> None:
     """Something to see: a host is drained, a release is prepared and held, another waits behind it, one runs.
 
-    The demo itself holds a lock, with somebody in line, and a reservation.
+    The demo itself holds a lock, with somebody in line, and a reservation; RULES adds a team and values.
     """
     page.goto(f"{site.base}/hosts/us-east-b-01")
     page.get_by_label("Why").fill("New disk, back at noon")
@@ -74,6 +74,29 @@ def act(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/storefront/production/deploy?ref=main")
     page.locator("form button.dp-btn-go").click()
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
+
+
+# A team with a role, and values in three layers.
+RULES = """
+from environments import granting, teams
+from environments.configuration.changing import set_value
+from environments.configuration.scopes import find_scope
+from environments.models import Target, User
+
+ada, ben, cleo = (User.objects.get(username=name) for name in ("ada", "ben", "cleo"))
+production = Target.objects.get(application__name="pricing-api", environment__name="production")
+team = teams.make("pricing", by=ada)
+for person in (ben, cleo):
+    teams.add_member(team, person, by=ada)
+granting.give(team, "maintainer", application=production.application, by=ada)
+for layer, name, value, secret in (
+    ("application", "LOG_LEVEL", "info", False),
+    ("application", "DATABASE_PASSWORD", "made up", True),
+    ("environment", "CURRENCY_RATES", "https://rates.example/v2", False),
+    ("target", "LOG_LEVEL", "warning", False),
+):
+    set_value(find_scope(production, layer), name, value, secret=secret, by=ada)
+"""
 
 
 def take(browser: Browser, developing: Page, site: Site, pages: dict[str, str], *, signed_in: bool) -> None:
@@ -150,6 +173,7 @@ def take_demo(only: set[str]) -> None:
                 actor = browser.new_page()
                 site.sign_in(actor)
                 act(site, actor)
+                site.run(RULES)
                 deploy = {"running": "/" + actor.url.split("/", 3)[3]}
                 more = deploy | {"target-locked": "/pricing-api/staging/"}
                 pages = {name: path for name, path in (more | PAGES).items() if not only or name in only}

@@ -16,7 +16,7 @@ from deployments.addresses import of_deploy
 from deployments.answers import answer, tag_of
 from deployments.page_actions import REFUSALS, person
 from deployments.page_queries.lock_insights import read_insights
-from deployments.page_queries.locks import read_locks
+from deployments.page_queries.locks_page import read_locks
 from deployments.page_queries.messages import read_messages
 from deployments.pages import deploy_or_404
 from environments import locks

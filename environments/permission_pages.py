@@ -1,5 +1,6 @@
 """Settings → Teams and Settings → Permissions as they are read; permission_actions holds what changes something."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -47,13 +48,12 @@ def teams(request: HttpRequest) -> HttpResponse:
 def permissions(request: HttpRequest) -> HttpResponse:
     """What everyone may, what is protected, who was granted what; of that what one administers."""
     person, base = _person(request), everyone()
+    every = list(Environment.objects.order_by("position", "name"))
     places = [
-        (row, base.role_in(place_of(environment=row)))
-        for row in Environment.objects.order_by("position", "name")
-        if allows(person, ADMINISTER, environment=row)
+        (row, base.role_in(place_of(environment=row))) for row in every if allows(person, ADMINISTER, environment=row)
     ]
     context = {"everyone": base, "everyones_roles": EVERYONES_ROLES, "places": places, "roles": GRANTED_ROLES}
-    return show(request, "permissions", context | _grants(request) | _choices(person) | _told(request, person))
+    return show(request, "permissions", context | _grants(request) | _choices(person, every) | _told(request, person))
 
 
 def _grants(request: HttpRequest) -> dict[str, Any]:
@@ -72,28 +72,31 @@ def _grants(request: HttpRequest) -> dict[str, Any]:
     return {"grants": found[:PAGE], "more": max(len(found) - PAGE, 0), "q": q}
 
 
-def _choices(person: User) -> dict[str, Any]:
+def _choices(person: User, every: Sequence[Environment]) -> dict[str, Any]:
     """What the form of a new grant offers."""
     applications = Application.objects.filter(sight.of_applications(person)).order_by("name")
-    environments = Environment.objects.filter(sight.of_environments(person)).order_by("position", "name")
+    if not sight.sees_all(person):
+        every = list(Environment.objects.filter(sight.of_environments(person)).order_by("position", "name"))
     return {
         "people": _people(),
         "teams": Team.objects.order_by("name").values_list("name", flat=True)[:MOST_NAMES],
         "applications": applications.values_list("name", flat=True)[:MOST_NAMES],
-        "environments": environments.values_list("name", flat=True)[:MOST_NAMES],
+        "environments": [row.name for row in every],
     }
 
 
 def _told(request: HttpRequest, person: User) -> dict[str, Any]:
     """Who may do what at the chosen target; without a choice at the first one."""
-    targets = Target.objects.filter(administered(person)).select_related("application", "environment")
-    found = list(targets.order_by("application__name", "environment__position", "name")[:MOST_NAMES])
-    slug = request.GET.get("at", "")
-    chosen = next((target for target in found if target.slug == slug or not slug), None)
+    targets = Target.objects.filter(administered(person)).order_by("application__name", "environment__position", "name")
+    words = ("application__name", "environment__name", "name")
+    slugs = ["/".join(filter(None, row)) for row in targets.values_list(*words)[:MOST_NAMES]]
+    slug = request.GET.get("at", "").strip() or next(iter(slugs), "")
+    named = dict(zip(words, (*slug.split("/", 2), "", ""), strict=False))
+    chosen = targets.filter(**named).select_related("application", "environment").first() if slug else None
     if chosen is None and slug:
         raise Http404(f"No target {slug}.")
     told: WhoMay | None = who_may(chosen) if chosen else None
-    return {"targets": [target.slug for target in found], "chosen": chosen, "told": told}
+    return {"targets": slugs, "chosen": chosen, "told": told}
 
 
 def _people() -> QuerySet[User]:

@@ -8,17 +8,8 @@ from django.db.models import Count, Q
 
 from deployments.models import Deploy, Placement
 from deployments.page_queries.home import open_deploys_of, read_progress
-from deployments.page_queries.hosts import (
-    RegionMap,
-    Square,
-    build_map,
-    mark_of,
-    read_marks,
-    read_standings,
-    size_of,
-    tell_squares,
-    tell_trouble,
-)
+from deployments.page_queries.host_map import RegionMap, Square, build_map, size_of, tell_squares, tell_trouble
+from deployments.page_queries.host_marks import mark_of, read_marks, read_standings
 from deployments.page_queries.matrix import Progress
 from deployments.page_queries.words import ALARMS, PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 
 from deployments.models import Drift, HostRun, Placement
-from deployments.page_queries.hosts import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
+from deployments.page_queries.host_marks import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
 from deployments.page_queries.words import Mark, mark_of_run
 from environments import sight, ssh
 from environments.models import Host, HostKey, Membership, User

@@ -1,97 +1,32 @@
-"""Hosts: where they stand, what each really runs, and when it last said so."""
+"""The list of hosts: where each stands, what it really runs, and when it last said so."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
-from itertools import groupby
-from typing import NamedTuple
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from deployments.models import Drift, Placement
+from deployments.page_queries.host_map import RegionMap, build_map, size_of
+from deployments.page_queries.host_marks import (
+    ASIDE,
+    DRIFT,
+    EMPTY,
+    SILENT,
+    is_silent,
+    mark_of,
+    read_marks,
+    read_standings,
+)
 from deployments.page_queries.words import Mark
 from environments import sight
-from environments.models import Aside, Environment, Host, Membership, Region, User
+from environments.models import Environment, Host, Membership, Region, User
 
 PAGE = 50
 FEW = 3  # targets of a host that are told one by one
-LATE = timedelta(seconds=60)  # a host that was asked longer ago than this and has not answered is silent
 STATES = ("differing", "silent", "aside", "empty")
-
-FINE = Mark("h-live", "ok", "as intended")
-EMPTY = Mark("h-waiting", "idle", "nothing deployed yet")
-SILENT = Mark("h-unknown", "warn", "did not answer")
-_ASIDE = {
-    Aside.DRAINED: Mark("h-skipped", "idle", "drained"),
-    Aside.QUARANTINED: Mark("h-skipped", "bad", "quarantined"),
-}
-_DRIFT = {
-    Drift.BROKEN: Mark("h-failed", "bad", "its current leads nowhere"),
-    Drift.OUTSIDE: Mark("h-drift", "bad", "switched from outside"),
-    Drift.NOTHING: Mark("h-drift", "bad", "runs nothing yet"),
-    Drift.BEHIND: Mark("h-drift", "bad", "behind"),
-}  # the worst first
-
-
-class Standing(NamedTuple):
-    """What the map needs of a host: a thousand of these cost less than the models would."""
-
-    pk: int
-    name: str
-    aside: str
-    asked_at: datetime | None
-    heard_at: datetime | None
-    zone: str
-    region: str
-
-
-@dataclass(slots=True)
-class Square:
-    """A host on the map."""
-
-    name: str
-    mark: Mark
-
-
-@dataclass
-class ZoneMap:
-    """The hosts of one zone."""
-
-    name: str
-    squares: list[Square]
-
-    @cached_property
-    def sentence(self) -> str:
-        """`40 hosts, 2 behind`: what the picture shows, in words."""
-        return tell_squares(self.squares)
-
-    def tag_facts(self) -> str:
-        """Of thousands of squares, in one text."""
-        return f"{self.name} " + " ".join(f"{square.name}:{square.mark.words}" for square in self.squares)
-
-
-@dataclass
-class RegionMap:
-    """One region with its zones; the empty name is for hosts that stand nowhere."""
-
-    name: str
-    zones: list[ZoneMap]
-
-    @cached_property
-    def squares(self) -> list[Square]:
-        return [square for zone in self.zones for square in zone.squares]
-
-    @property
-    def hosts(self) -> int:
-        return len(self.squares)
-
-    @cached_property
-    def trouble(self) -> str:
-        """What is not as it should be, in words; "" if nothing."""
-        return tell_trouble(self.squares)
 
 
 @dataclass(slots=True)
@@ -107,7 +42,7 @@ class Runs:
     @property
     def drift_words(self) -> str:
         """`behind`; "" for what is as intended."""
-        return _DRIFT[Drift(self.drift)].words if self.drift else ""
+        return DRIFT[Drift(self.drift)].words if self.drift else ""
 
 
 @dataclass(slots=True)
@@ -172,15 +107,6 @@ class HostsPage:
         return size_of(self.total)
 
 
-def size_of(hosts: int) -> str:
-    """Squares are large up to about 60 hosts, small beyond 300."""
-    return "l" if hosts <= 60 else "m" if hosts <= 300 else "s"
-
-
-def is_silent(answered: datetime | None, asked: datetime | None) -> bool:
-    return asked is not None and (answered is None or answered < asked - LATE)
-
-
 def read_hosts(wanted: Filter, *, user: User | None = None) -> HostsPage:
     """A fixed number of queries: the map of all hosts, and a page of the list by name."""
     theirs = Host.objects.filter(sight.of_hosts(user))
@@ -229,61 +155,8 @@ def _narrow(hosts: QuerySet[Host], wanted: Filter, squares: Mapping[int, Mark]) 
 
 def _is_in(mark: Mark, state: str) -> bool:
     if state == "differing":
-        return mark in _DRIFT.values()
+        return mark in DRIFT.values()
     return mark is (SILENT if state == "silent" else EMPTY)
-
-
-@dataclass(slots=True)
-class Marks:
-    """What is known of hosts beyond their own rows, by id."""
-
-    drift: dict[int, str]
-    placed: set[int]
-
-
-def read_marks(*hosts: Host) -> Marks:
-    """Two queries: over what is unusual, and which hosts have anything at all; of all hosts, or of these."""
-    places = Placement.objects.filter(host__in=hosts, colour="") if hosts else Placement.objects.filter(colour="")
-    drift: dict[int, str] = {}
-    order = list(_DRIFT)
-    for host_id, word in places.exclude(drift="").order_by().values_list("host_id", "drift").distinct():
-        if host_id not in drift or order.index(Drift(word)) < order.index(Drift(drift[host_id])):
-            drift[host_id] = word
-    placed = Placement.objects.filter(host=OuterRef("pk"), current__isnull=False)
-    able = Host.objects.filter(pk__in=[host.pk for host in hosts]) if hosts else Host.objects.all()
-    return Marks(drift, set(able.filter(Exists(placed)).order_by().values_list("pk", flat=True)))
-
-
-def read_standings(hosts: QuerySet[Host]) -> list[Standing]:
-    """One query."""
-    columns = ("pk", "name", "aside", "asked_at", "heard_at", "zone__name", "zone__region__name")
-    rows = hosts.order_by("name").values_list(*columns)
-    return [
-        Standing(pk, name, aside, asked, heard, zone or "", region or "")
-        for pk, name, aside, asked, heard, zone, region in rows
-    ]
-
-
-def mark_of(host: Host | Standing, marks: Marks) -> Mark:
-    """The one state that matters most: set aside, silent, differing, empty, fine."""
-    if host.aside:
-        return _ASIDE[Aside(host.aside)]
-    if is_silent(host.heard_at, host.asked_at):
-        return SILENT
-    if host.pk in marks.drift:
-        return _DRIFT[Drift(marks.drift[host.pk])]
-    return FINE if host.pk in marks.placed else EMPTY
-
-
-def build_map(hosts: Iterable[tuple[Standing, Mark]]) -> list[RegionMap]:
-    """Regions with zones with squares, in the order of their names; what stands nowhere last."""
-    ordered = sorted(hosts, key=lambda pair: (not pair[0].region, pair[0].region, pair[0].zone, pair[0].name))
-    regions = []
-    for region, group in groupby(ordered, key=lambda pair: pair[0].region):
-        zones = groupby(group, key=lambda pair: pair[0].zone)
-        made = [ZoneMap(name, [Square(host.name, mark) for host, mark in pairs]) for name, pairs in zones]
-        regions.append(RegionMap(region, made))
-    return regions
 
 
 def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | None = None) -> list[HostRow]:
@@ -334,31 +207,15 @@ def _runs_of(row: Placement) -> Runs:
     )
 
 
-def tell_squares(squares: Sequence[Square]) -> str:
-    number = len(squares)
-    head = f"{number:,} host{'' if number == 1 else 's'}"
-    trouble = tell_trouble(squares)
-    return f"{head}, {trouble}" if trouble else head
-
-
-def tell_trouble(squares: Iterable[Square]) -> str:
-    """`2 behind, 1 drained`; "" where all is well."""
-    counts: dict[str, int] = defaultdict(int)
-    for square in squares:
-        if square.mark is not FINE and square.mark is not EMPTY:  # thousands of them: no look into each
-            counts[square.mark.words] += 1
-    return ", ".join(f"{number:,} {words}" for words, number in sorted(counts.items()))
-
-
 def _tell_headline(marks: Sequence[Mark]) -> str:
     """The page in one sentence with numbers."""
     if not marks:
         return "No hosts yet."
     total = len(marks)
     counts = Counter(map(id, marks))  # each is one of ours
-    differing = sum(counts[id(mark)] for mark in _DRIFT.values())
+    differing = sum(counts[id(mark)] for mark in DRIFT.values())
     silent = counts[id(SILENT)]
-    aside = sum(counts[id(mark)] for mark in _ASIDE.values())
+    aside = sum(counts[id(mark)] for mark in ASIDE.values())
     parts = [
         f"{differing:,} run{'s' if differing == 1 else ''} something else than intended" if differing else "",
         f"{silent:,} did not answer" if silent else "",

@@ -4,19 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, ExpressionWrapper, Q
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
-from deployments.page_queries.words import count_words
 from environments import access, locks
-from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Reservation, Target, User
+from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
 from environments.rights import teams_of
-
-MOST = 200
-MOST_COMING = 20
-COMING = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -203,55 +197,3 @@ def read_standing(environment: Environment | None = None) -> dict[str, list[Lock
     if environment is not None:
         rows = rows.filter(Q(environment=environment) | Q(environment=None)).select_related("holder", "team")
     return locks.by_scope(rows[:1000])
-
-
-@dataclass(slots=True)
-class LocksPage:
-    """Everything that the page of locks shows."""
-
-    headline: str
-    mine: list[LockCard]
-    others: list[LockCard]
-    more: int
-    everything: LockCard | None
-    held: list[Deploy]
-    coming: list[Reservation]
-
-
-def read_locks(viewer: User) -> LocksPage:
-    """A fixed number of queries."""
-    standing = list(
-        locks.held()
-        .filter(locks.visible(viewer))
-        .select_related(*locks.RELATED)
-        .order_by("scope", "machines_only")[: MOST + 1]
-    )
-    scopes = {lock.scope: locks.of_row(lock) for lock in standing[:MOST]}
-    scopes.setdefault(locks.ALL.text, locks.ALL)
-    cards = build_cards(list(scopes.values()), viewer, standing)
-    everything = next(card for card in cards if card.scope == locks.ALL.text)
-    shown = [card for card in cards if card.lock or card.closed]
-    mine = [card for card in shown if card.mine or card.in_line]
-    left = held_by_any(None, viewer=viewer)
-    return LocksPage(
-        headline=_tell_headline(len(shown), sum(card.mine for card in shown)),
-        mine=mine,
-        others=[card for card in shown if card not in mine],
-        more=max(0, len(standing) - MOST),
-        everything=everything if everything.lock is None else None,
-        held=[deploy for deploy in left if deploy.met_lock and deploy.met_lock.is_over],
-        coming=_read_coming(viewer),
-    )
-
-
-def _read_coming(viewer: User) -> list[Reservation]:
-    """What is reserved for the next days."""
-    soon = locks.coming_reservations().filter(locks.visible(viewer), began_at=None)
-    return list(soon.filter(starts__lt=ExpressionWrapper(Now() + COMING, output_field=DateTimeField()))[:MOST_COMING])
-
-
-def _tell_headline(number: int, mine: int) -> str:
-    if not number:
-        return "Nothing is locked."
-    told = count_words(number, "place is locked", "places are locked")
-    return told + (f", {mine} by you." if mine else ".")

@@ -69,7 +69,7 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
 
 @register.simple_tag
 def squares(found: Iterable[Any]) -> SafeString:
-    """The squares of hosts (page_queries.hosts.Square), each with its name and state on hover. Made for thousands."""
+    """The squares of hosts (page_queries.host_map.Square), each with name and state on hover. Made for thousands."""
     parts = []
     for square in found:
         name, (before, after) = escape(square.name), _square_around(square.mark)

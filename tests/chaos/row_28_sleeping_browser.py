@@ -98,6 +98,7 @@ def _open(browser: Browser, web: Web, writer: Writer, session: str) -> Page:
     page = context.new_page()
     page.goto(f"{base}/deploys/{writer.deploy.pk}")
     expect(page.locator("[data-log-state]")).to_have_text("live", timeout=30_000)
+    page.evaluate(KEEP_STORE)
     return page
 
 
@@ -115,24 +116,30 @@ def _time_until_new(page: Page) -> float:
 def _read(page: Page) -> tuple[list[int], str]:
     count = page.locator("[data-count]")
     expect(count).to_contain_text("sha256", timeout=120_000)
-    page.locator("[data-follow]").click()
-    return _numbers(page), count.inner_text()
+    return page.evaluate(READ_ALL), count.inner_text()
 
 
-def _numbers(page: Page) -> list[int]:
-    """The numbers of all lines, by scrolling through them; what comes later is waited for."""
-    found: set[int] = set()
-    for top in range(0, page.locator(".dp-log").evaluate("box => box.scrollHeight"), 400):
-        rows = page.wait_for_function(
-            """top => {
-                const box = document.querySelector(".dp-log"), seen = document.querySelector(".dp-log-seen");
-                box.scrollTop = top;
-                const edges = box.getBoundingClientRect(), drawn = seen.getBoundingClientRect();
-                if (drawn.top > edges.top + 20 || drawn.bottom < edges.bottom - 40) return false;
-                const rows = [...seen.children];
-                return rows.length && rows.every(row => row.id) && rows.map(row => row.id.slice(1));
-            }""",
-            arg=top,
-        ).json_value()
-        found |= set(map(int, rows))
-    return sorted(found)
+# The pane's own store: rows are drawn and gone again while one scrolls, so that nobody could count them.
+KEEP_STORE = """async () => {
+    const loaded = performance.getEntriesByType("resource").map((it) => it.name);
+    const { LogStore } = await import(loaded.find((name) => name.includes("log_store")));
+    const want = LogStore.prototype.want;
+    LogStore.prototype.want = function (first, end) {
+        window.keptStore = this;
+        return want.call(this, first, end);
+    };
+}"""
+# Each line by its place, asked for as by someone who scrolls there; what comes later is waited for.
+READ_ALL = """async () => {
+    const store = window.keptStore, numbers = [];
+    for (let first = 0; first < store.total; first += 500) {
+        const end = Math.min(first + 500, store.total);
+        const places = Array.from({ length: end - first }, (_, n) => first + n);
+        while (!places.every((place) => store.line(place))) {
+            store.want(first, end);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        numbers.push(...places.map((place) => store.line(place).n));
+    }
+    return numbers;
+}"""

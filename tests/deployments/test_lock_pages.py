@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from deployments import lifecycle
 from deployments.page_queries.lock_insights import read_insights
+from deployments.page_queries.locks_page import CARDS
 from deployments.page_queries.waiting import read_waiting
 from deployments.states import DeployStatus
 from environments import granting, locks
@@ -175,4 +176,21 @@ def test_the_page_of_locks_costs_a_fixed_number_of_queries(number: int, target: 
     with CaptureQueriesContext(connection) as caught:
         page = client.get("/locks").content.decode()
     assert "Word for you" in page
+    assert len(caught) <= MOST_QUERIES
+
+
+def test_of_very_many_locks_those_of_others_become_lines(target: Target, ada: User, ben: User) -> None:
+    mine = builders.make_lock(target=target, by=ben)
+    names = [f"lab-{n:02}" for n in range(CARDS + 5)]
+    for name in names:
+        place = builders.make_target(application=target.application, environment=builders.make_environment(name=name))
+        builders.make_lock(target=place, by=ada, reason=f"for {name}")
+    client = sign_in(ben)
+    with CaptureQueriesContext(connection) as caught:
+        page = client.get("/locks").content.decode()
+    assert f"{CARDS + 6} places are locked, 1 by you." in page
+    assert reverse("release-lock", args=[mine.pk]) in page
+    assert all(f"for {name}" in page for name in names)  # none is left out
+    assert "And 7 more" in text_of(page.encode())
+    assert f'href="/shop/{names[-1]}/"' in page
     assert len(caught) <= MOST_QUERIES

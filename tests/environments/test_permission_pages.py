@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from environments import access, granting, teams
+from environments import access, granting, permission_pages, teams
 from environments import urls as our_urls
 from environments.models import DefaultRoles, Environment, Grant, Role, Team, User
 from environments.who_may import who_may
@@ -227,6 +227,15 @@ class TestWhoMay:
                 counts.append(len(caught))
         assert counts[:2] == counts[2:]
         assert max(counts) <= 15
+
+    def test_who_may_at_any_target_is_told_however_many_there_are(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(permission_pages, "MOST_NAMES", 1)
+        last = make_target(application=make_application(name="zoo"), environment=world.staging)
+        page = client_of(world.ada).get(reverse(PERMISSIONS), {"at": last.slug}).content.decode()
+        assert f'value="{last.slug}" required' in page
+        assert client_of(world.ada).get(reverse(PERMISSIONS), {"at": "zoo/nowhere"}).status_code == 404
 
 
 FORMS = [str(pattern.name) for pattern in our_urls.urlpatterns]

@@ -1,0 +1,98 @@
+"""The page of all locks: those of the viewer and the first of others as cards, of very many the rest as lines."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Case, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, When
+from django.db.models.functions import Now
+
+from deployments.lifecycle.unlocking import held_by_any
+from deployments.models import Deploy
+from deployments.page_queries.locks import LockCard, build_cards
+from deployments.page_queries.words import count_words
+from environments import locks
+from environments.models import Lock, LockRequest, Reservation, Team, User
+
+MOST = 1000
+MOST_COMING = 20
+COMING = timedelta(days=7)
+CARDS = 40  # rows; a card has all that can be done about it, so that three hundred would be a megabyte
+
+
+class LockLine(NamedTuple):
+    """A lock in a line, of which there are many; its place's own page has the card."""
+
+    scope: str
+    holder_name: str
+    reason: str
+    until: datetime | None
+
+    @property
+    def address(self) -> str:
+        """Of the page where it can be changed."""
+        words = self.scope.split("/")
+        return f"/{words[0]}/{words[1]}/" if len(words) > 1 else f"/environments/{self.scope}"
+
+
+@dataclass(slots=True)
+class LocksPage:
+    """Everything that the page of locks shows."""
+
+    headline: str
+    mine: list[LockCard]
+    others: list[LockCard]
+    lines: list[LockLine]
+    more: bool
+    everything: LockCard | None
+    held: list[Deploy]
+    coming: list[Reservation]
+
+
+def read_locks(viewer: User) -> LocksPage:
+    """A fixed number of queries; of very many locks all but the first are read as plain values."""
+    standing, lines = _read_standing(viewer)
+    scopes = {lock.scope: locks.of_row(lock) for lock in standing}
+    scopes.setdefault(locks.ALL.text, locks.ALL)
+    cards = build_cards(list(scopes.values()), viewer, standing)
+    everything = next(card for card in cards if card.scope == locks.ALL.text)
+    held = [card for card in cards if card.lock or card.closed]
+    mine = [card for card in held if card.mine or card.in_line]
+    places = {lock.scope for lock in standing} | {line.scope for line in lines}
+    return LocksPage(
+        headline=_tell_headline(len(places), sum(card.mine for card in held)),
+        mine=mine,
+        others=[card for card in held if card not in mine],
+        lines=lines,
+        more=len(standing) + len(lines) >= MOST,
+        everything=everything if everything.lock is None else None,
+        held=[deploy for deploy in held_by_any(None, viewer=viewer) if deploy.met_lock and deploy.met_lock.is_over],
+        coming=_read_coming(viewer),
+    )
+
+
+def _read_standing(viewer: User) -> tuple[list[Lock], list[LockLine]]:
+    """What the viewer holds or waits for comes first, then by place; of one place all is in the same list."""
+    waited = Exists(LockRequest.objects.filter(scope=OuterRef("scope"), person=viewer, ended_at=None))
+    ours = Exists(Team.members.through.objects.filter(team=OuterRef("team"), user=viewer))
+    own = Q(holder=viewer, team=None) | Q(ours) | Q(scope=locks.ALL.text) | Q(waited)
+    order = (Case(When(own, then=0), default=1), "scope", "machines_only")
+    rows = locks.held().filter(locks.visible(viewer)).order_by(*order)
+    first = list(rows.select_related(*locks.RELATED)[:CARDS])
+    if len(first) < CARDS:
+        return first, []
+    first = [lock for lock in first if lock.scope != first[-1].scope]
+    return first, [LockLine(*row) for row in rows.values_list(*LockLine._fields)[len(first) : MOST]]
+
+
+def _read_coming(viewer: User) -> list[Reservation]:
+    """What is reserved for the next days."""
+    soon = locks.coming_reservations().filter(locks.visible(viewer), began_at=None)
+    return list(soon.filter(starts__lt=ExpressionWrapper(Now() + COMING, output_field=DateTimeField()))[:MOST_COMING])
+
+
+def _tell_headline(number: int, mine: int) -> str:
+    if not number:
+        return "Nothing is locked."
+    told = count_words(number, "place is locked", "places are locked")
+    return told + (f", {mine} by you." if mine else ".")
