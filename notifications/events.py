@@ -64,7 +64,6 @@ KINDS = frozenset(
         "host.drained",
         "host.drifted",
         "host.followed",
-        "host.forgotten",
         "host.key_accepted",
         "host.key_distrusted",
         "host.key_refused",

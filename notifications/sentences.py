@@ -66,7 +66,6 @@ _SENTENCES = {
     "host.drained": "{who} drained {host}: {reason}",
     "host.drifted": "{host} runs {seen} for {target}, intended is {intended} ({drift}).",
     "host.followed": "{host} follows {source}: {words}.",
-    "host.forgotten": "{who} forgot {host}, which {source} had found and no longer names.",
     "host.key_accepted": "{who} trusts {host}{git_host} by its {algorithm} key {fingerprint}.",
     "host.key_distrusted": "{who} no longer trusts {host} by its {algorithm} key {fingerprint}.",
     "host.key_refused": "{host} showed a key that nobody has accepted. {error}",

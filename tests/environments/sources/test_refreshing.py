@@ -11,13 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from deployments import lifecycle
+from deployments.blockers import Blocked
 from environments import access
 from environments.models import Environment, GivenHost, Host, HostSource, Membership, Role
 from environments.sources import keeping, refreshing
 from environments.sources.keeping import Plan
 from environments.sources.listing import NameTaken, NotReadable, SaysOtherwise, SettingsWrong
 from notifications.models import Event
-from tests.builders import PUBLIC_KEY, make_environment, make_host, make_user
+from tests.builders import PUBLIC_KEY, make_environment, make_host, make_target, make_user
 from tests.environments.sources.server import Server, make_certificate, serving
 
 pytestmark = pytest.mark.django_db
@@ -239,6 +241,18 @@ class TestLines:
             keeping.remove(HostSource.objects.get(), by=person)
         with pytest.raises(access.NotAllowed):
             refreshing.accept(HostSource.objects.get(), "x", by=person)
+
+
+def test_it_is_read_before_a_deploy_where_it_says_so(staging: Environment) -> None:
+    target = make_target(environment=staging, left_at=timezone.now())  # blocked, so that nothing is asked of git
+    for number, before in enumerate((False, True)):
+        plan = lines("deploy@10.0.0.1", name=f"fleet-{number}", before_deploys=before)
+        keeping.add(plan, by=None)
+    listed = {"lines": "deploy@10.0.0.1\ndeploy@10.0.0.2"}
+    HostSource.objects.update(settings=listed, looked_at=timezone.now() - timedelta(minutes=1))
+    with pytest.raises(Blocked):
+        lifecycle.request_deploy(target=target, ref="main", by=None)
+    assert Membership.objects.get(host__address="10.0.0.2").source == "fleet-1"
 
 
 class TestWeb:
