@@ -35,7 +35,12 @@ class User(AbstractUser):
         help_text="When the working day ends, where the person is.",
     )
     calendar_digest = models.CharField(
-        max_length=64, null=True, unique=True, help_text="Of the secret in the address of their calendar."
+        max_length=64,
+        null=True,
+        blank=True,
+        unique=True,
+        editable=False,
+        help_text="Of the secret in the address of their calendar.",
     )
 
     class Meta(AbstractUser.Meta):

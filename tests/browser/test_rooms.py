@@ -212,7 +212,7 @@ def test_a_viewer_reads_all_of_it_and_changes_nothing(site: Site, open_page: Ope
     expect(page.locator("main [formaction], main form[method=post]:not(#act)")).to_have_count(0)
     page.goto(f"{site.base}/settings")
     expect(page.get_by_role("navigation", name="Settings").get_by_role("link")).to_have_text(
-        ["Yours", "Tokens", "Teams", "Steps"]
+        ["Yours", "Tokens", "Teams", "Windows", "Steps"]
     )
     answered = page.goto(f"{site.base}/settings/people")
     assert answered

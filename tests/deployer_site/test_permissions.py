@@ -36,6 +36,7 @@ def test_only_these_are_open_to_anyone() -> None:
     found = {route for route, view, namespaces in ROUTES if declared_need(view, namespaces, route) == ANYONE}
     assert {route for route in found if not route.startswith("api/")} == {
         *("healthz", "readyz", "signin", "signout", "join/<str:key>/<str:token>", "welcome/<str:secret>"),
+        *("locks/links/<str:token>", "locks/calendar/<str:secret>.ics"),
     }
 
 

@@ -146,6 +146,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_approvals": {"number": 0},
     "set_windows": {"windows": []},
     "answer": {"question": 1, "answer": "no"},
+    "approve": {"subject": "x"},
+    "refuse": {"subject": "x", "word": "not now"},
 }
 API = {name: (method, path, operation) for name, method, path, operation in operations()}
 
@@ -191,7 +193,8 @@ class World:
         deploy = builders.make_deploy(target=target, status=DeployStatus.PARTIAL)
         builders.make_run(deploy=deploy, host=machine)
         Task.objects.create(target=target, name="restart", command="true")
-        source = HostSource.objects.create(name=f"from-{env}", kind="lines", environment=environment)
+        listed = {"lines": "deploy@127.0.0.1:9"}
+        source = HostSource.objects.create(name=f"from-{env}", kind="lines", environment=environment, settings=listed)
         names = {"app": app, "env": env, "host": host, "region": region, "source": source.name}
         return {"target": target, "deploy": deploy.pk, "key": key.pk, **names}
 

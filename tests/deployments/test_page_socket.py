@@ -131,10 +131,13 @@ class TestWords:
         async with page(scene, "host/web-1") as socket:
             await listening()
             await socket.communicator.send_json_to({"topics": ["host/web-2"]})
+            while await is_silent(socket):  # until they are taken
+                await tell("host.drifted", host="web-2")
+            assert "look" in await socket.frame()
+            while not await is_silent(socket):
+                await socket.frame()
             await tell("host.drifted", host="web-1")
             assert await is_silent(socket)
-            await tell("host.drifted", host="web-2")
-            assert "look" in await socket.frame()
 
 
 @pytest.mark.usefixtures("_only_words")

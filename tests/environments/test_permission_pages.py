@@ -1,6 +1,7 @@
 """Settings → Teams and Settings → Permissions: verbs by their pages, and who may do what, and why."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from environments import access, granting, permission_pages, teams
 from environments import urls as our_urls
-from environments.models import DefaultRoles, Environment, Grant, Role, Team, User
+from environments.models import DefaultRoles, Environment, Freeze, Grant, HostSource, Role, Team, User
 from environments.who_may import who_may
 from notifications.models import Event
 from tests.builders import make_application, make_environment, make_target, make_token, make_user
@@ -263,6 +265,10 @@ def address_of(world: World) -> Callable[[str], str]:
     granting.give(world.payments, Role.VIEWER, application=world.shop, by=None)
     values = {"username": "grace", "team": "payments", "grant_id": Grant.objects.get().pk, "name": "staging"}
     values |= {"token_id": world.grace.tokens.get().pk, "zone": "a", "key": "MQ", "token": "spent", "secret": "spent"}
+    source = HostSource.objects.create(name="list", kind="lines", environment=world.staging, settings={"lines": ""})
+    soon = {"starts": timezone.now(), "ends": timezone.now() + timedelta(days=1)}
+    freeze = Freeze.objects.create(scope="*", reason="Launch day", by=world.ada, by_name="Ada Marsh", **soon)
+    values |= {"freeze_id": freeze.pk, "source": source.name}
     routes = {str(pattern.name): pattern for pattern in our_urls.urlpatterns}
     return lambda name: reverse(name, kwargs={word: values[word] for word in routes[name].pattern.converters})
 

@@ -314,7 +314,18 @@ def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
         | {"configuration_at", "configuration_env", "configuration_json", "configuration_files"}
         | {"approvals", "approvers", "approval_hours"},
         Application: {"id", "name", "deploy_key"},
-        Host: {"id", "name", "transport", "aside", "aside_why", "aside_by", "aside_at", "asked_at", "heard_at"},
+        Host: {
+            "id",
+            "name",
+            "transport",
+            "aside",
+            "aside_why",
+            "aside_by",
+            "aside_at",
+            "asked_at",
+            "heard_at",
+            "found_by",
+        },
     }
     fields = {section.name: set(section.fields) for section in SECTIONS}
     for model, name in ((Target, "targets"), (Application, "applications"), (Host, "hosts")):

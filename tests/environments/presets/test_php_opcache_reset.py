@@ -41,6 +41,11 @@ def fpm(folder: Path) -> Iterator[Path]:
         process.wait(30)
 
 
+def answers(socket_path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(socket_path)) == 0
+
+
 def ask(socket_path: Path, script: str) -> tuple[int, str]:
     """Status and text of a script, by FastCGI as nginx speaks it: one request, then the end."""
 
@@ -75,7 +80,7 @@ def test_the_real_one_serves_the_new_release(make_bench: MakeBench, web: Web, tm
     (newer / "public").mkdir(parents=True)
     (newer / "public/index.php").write_text("<?php echo 'new';")
     with fpm(tmp_path / "f") as listens:
-        eventually(listens.exists)
+        eventually(lambda: answers(listens))
         web.on_request = lambda path: ask(listens, f"{bench.current}/public{path}")[0]
         index = f"{bench.current}/public/index.php"
         assert ask(listens, index) == (200, "old")
