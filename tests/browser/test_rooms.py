@@ -85,7 +85,8 @@ def test_the_list_of_hosts_is_narrowed_as_one_types(site: Site, open_page: OpenP
     expect(page.locator("#host-list")).to_contain_text("No host matches")
     press(page, "Show all hosts", role="link")
     expect(rows).to_have_count(18)
-    expect(page.locator("[data-connection]")).to_contain_text("Connected")  # its scripts have begun
+    expect(page.locator("[data-connection]")).to_contain_text("Connected")
+    page.wait_for_load_state()  # all of its scripts have begun, of which the connection is only one
     page.get_by_label("Environment", exact=True).select_option("staging")
     expect(rows).to_have_count(6)
     page.get_by_role("link", name="us-east-b-02").focus()
