@@ -19,7 +19,8 @@ def expected_end(deploy: Deploy) -> datetime | None:
 
 def expected_ends(running: Iterable[Deploy]) -> dict[int, datetime]:
     """The same for many, by their ids, in one query. Of a target's latest that succeeded half took no longer."""
-    begun = [deploy for deploy in running if deploy.started_at is not None]
+    # one that rests goes on when somebody says so, and nobody knows when
+    begun = [deploy for deploy in running if deploy.started_at is not None and not deploy.held]
     if not begun:
         return {}
     past = Deploy.objects.filter(

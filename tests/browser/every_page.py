@@ -13,7 +13,7 @@ PAGES = {
     "reservations": "/locks/reservations",
     "environments": "/environments",
     "environment": "/environments/production",
-    "calendar": "/environments/production/calendar",
+    "calendar": "/environments/staging/calendar",
     "hosts": "/hosts",
     "host": HOST,
     "activity": "/activity",

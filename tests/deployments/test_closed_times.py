@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from deployments import lifecycle
 from deployments.blockers import Blocked, of_waiting
+from deployments.expectations import expected_end
 from deployments.lifecycle import Passing
 from deployments.models import Deploy
 from deployments.page_queries.waiting import read_waiting
@@ -241,3 +242,13 @@ def test_what_lasts_is_told_on_the_first_page(target: Target, ada: User) -> None
     page = client.get("/").content.decode()
     assert "the fair" in page
     assert "is frozen until" in page
+
+
+def test_when_one_that_rests_has_ended_nobody_tells(target: Target, boss: User) -> None:
+    begun = timezone.now() - timedelta(minutes=5)
+    facts = {"target": target, "by": boss, "started_at": begun}
+    builders.make_deploy(status="succeeded", finished_at=begun + timedelta(minutes=1), **facts)
+    running = builders.make_deploy(status="running", **facts)
+    assert expected_end(running) == begun + timedelta(minutes=1)
+    running.held = True
+    assert expected_end(running) is None
