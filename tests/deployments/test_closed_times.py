@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -246,7 +247,7 @@ def test_what_lasts_is_told_on_the_first_page(target: Target, ada: User) -> None
 
 def test_when_one_that_rests_has_ended_nobody_tells(target: Target, boss: User) -> None:
     begun = timezone.now() - timedelta(minutes=5)
-    facts = {"target": target, "by": boss, "started_at": begun}
+    facts: dict[str, Any] = {"target": target, "by": boss, "started_at": begun}
     builders.make_deploy(status="succeeded", finished_at=begun + timedelta(minutes=1), **facts)
     running = builders.make_deploy(status="running", **facts)
     assert expected_end(running) == begun + timedelta(minutes=1)
