@@ -26,7 +26,8 @@ from environments.validation import (
     validate_user,
 )
 
-_RAISED = ("last_number", "fence", "configuration_at")
+# Raised by the database, or set by a verb of their own.
+_KEPT = ("last_number", "fence", "configuration_at", "approvals", "approvers", "approval_hours")
 
 
 class OnFailure(models.TextChoices):
@@ -164,12 +165,10 @@ class Target(models.Model):
         return self.slug
 
     def save(self, **options: Any) -> None:
-        """Counters are only ever raised by the database: saving a row that was read earlier must not set them back."""
+        """Saving a row that was read earlier must not set back what others have raised or ruled meanwhile."""
         if not self._state.adding and options.get("update_fields") is None:
             fields = (field.name for field in self._meta.concrete_fields if not field.primary_key)
-            options["update_fields"] = [
-                name for name in fields if name not in ("last_number", "fence", "configuration_at")
-            ]
+            options["update_fields"] = [name for name in fields if name not in _KEPT]
         super().save(**options)
 
     def clean(self) -> None:

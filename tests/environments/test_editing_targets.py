@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from environments import editing_targets
+from environments import approval_rules, editing_targets, teams
 from environments.access import NotAllowed
 from environments.editing_targets import StepPlan, TargetPlan, TargetTaken, TargetWrong
 from environments.models import Role, Step, Target, User
@@ -105,6 +105,16 @@ def test_a_change_sets_no_counter_back(ada: User) -> None:
     editing_targets.change_target(target, dataclasses.replace(PLAN, keep=4), by=ada)
     target.refresh_from_db()
     assert (target.last_number, target.fence, target.keep) == (7, 9, 4)
+
+
+def test_who_saves_an_old_row_takes_no_rule_back(ada: User) -> None:
+    old = add(ada)
+    team = teams.make("release", by=ada)
+    approval_rules.set_approvals(Target.objects.get(), number=2, team=team, hours=9, by=ada)
+    old.keep = 8
+    old.save()
+    fresh = Target.objects.get()
+    assert (fresh.keep, fresh.approvals, fresh.approvers, fresh.approval_hours) == (8, 2, team, 9)
 
 
 def test_only_administrators_may(ada: User) -> None:
