@@ -98,12 +98,12 @@ def postgresql() -> Iterator[str]:
             server.stop()
 
 
-def run(title: str, arguments: tuple[str, ...]) -> Ran:
-    """pytest in a process of its own, to its end."""
+def run(title: str, arguments: tuple[str, ...], number: int) -> Ran:
+    """pytest in a process of its own, to its end. `number` tells it from those that run beside it."""
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", *arguments]
     with postgresql() if title == "PostgreSQL" else nullcontext("") as url, tempfile.TemporaryFile() as output:
-        environment = {**os.environ, "TEST_DATABASE_URL": url}
+        environment = {**os.environ, "TEST_DATABASE_URL": url, "TEST_PORTS": str(number)}
         # An import above has set it to the real settings, which tests must not have.
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -132,7 +132,8 @@ def main() -> int:
         groups = {title: (*arguments, *chosen) for title, arguments in names.items()}
     ended: list[Ran] = []
     with ThreadPoolExecutor(len(groups)) as threads:
-        for future in as_completed([threads.submit(run, *group) for group in groups.items()]):
+        begun = [threads.submit(run, *group, number) for number, group in enumerate(groups.items())]
+        for future in as_completed(begun):
             ended.append(future.result())
             say(f"\n== {ended[-1].title}: {ended[-1].seconds:.0f} s\n{ended[-1].output.rstrip()}")
     well = {0, 5} if chosen else {0}  # 5: a group in which nothing was chosen

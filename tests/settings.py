@@ -20,12 +20,13 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
 
 from deployer_site import network  # noqa: E402
+from tests.patience import PATIENCE  # noqa: E402
 from tests.ports import OF_VALKEY  # noqa: E402
 
 network.VALKEY_PORTS = OF_VALKEY
 
 from deployer_site.settings import *  # noqa: E402, F403
-from deployer_site.settings import DATABASES, STORAGES, VAR  # noqa: E402
+from deployer_site.settings import CHANNEL_LAYERS, DATABASES, STORAGES, VAR  # noqa: E402
 
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -39,6 +40,9 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
 if "postgresql" in DATABASES["default"]["ENGINE"]:
     # A test is often one transaction, and may well rest in it.
     DATABASES["default"]["OPTIONS"].pop("options")
+
+# Where nothing but words may tell, a word that is lost to a busy machine would never be made good.
+CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["socket_connect_timeout"] = PATIENCE
 
 # Files are found where they lie; WhiteNoise wants the folder of collected ones to exist nevertheless.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True

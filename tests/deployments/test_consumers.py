@@ -204,6 +204,7 @@ async def test_a_line_is_told_by_word_alone(scene: Scene, monkeypatch: pytest.Mo
     monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
     monkeypatch.setattr(words, "RETRY_SECONDS", 3600)
     monkeypatch.setattr(words, "LAYER_SECONDS", PATIENCE)
+    monkeypatch.setattr("notifications.live.SEND_SECONDS", PATIENCE)
     monkeypatch.setattr(consumers, "PERMIT_SECONDS", 3600)
     deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
     async with opened(deploy.pk, scene.token) as socket:

@@ -60,6 +60,7 @@ def _only_words(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "LOOK_SECONDS", 3600)
     monkeypatch.setattr(words, "RETRY_SECONDS", 3600)
     monkeypatch.setattr(words, "LAYER_SECONDS", PATIENCE)
+    monkeypatch.setattr(live, "SEND_SECONDS", PATIENCE)
     monkeypatch.setattr(page_socket, "PERMIT_SECONDS", 3600)
 
 
