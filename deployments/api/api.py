@@ -19,6 +19,7 @@ from deployments.api import (  # setting_up adds to two routers
     inventory,
     locks,
     messages,
+    people,
     reservations,
     setting_up,  # noqa: F401
     sources,
@@ -123,6 +124,7 @@ for router in (
     deploys.router,
     locks.router,
     messages.router,
+    people.router,
     reservations.router,
     sources.router,
     tokens.router,

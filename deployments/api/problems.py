@@ -47,6 +47,7 @@ from environments.adding_hosts import HostElsewhere, HostTaken
 from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
+from environments.granting import GrantError, WrongRole
 from environments.host_lines import LinesWrong
 from environments.locks import (
     Locked,
@@ -59,12 +60,18 @@ from environments.locks import (
     WrongEnd,
     WrongWords,
 )
+from environments.people import NameTaken as PersonTaken
+from environments.people import PeopleError
+from environments.people import WrongName as WrongUserName
 from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.sources.listing import NameTaken as SourceNameTaken
 from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
+from environments.teams import NameTaken as TeamTaken
+from environments.teams import TeamError
+from environments.teams import WrongName as WrongTeamName
 from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
 from environments.windows import NotYours as FreezeNotYours
 from environments.windows import WindowError, WrongFreeze, WrongWindow
@@ -212,6 +219,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongScope, 400, "wrong-values"),
     (WrongDays, 400, "wrong-values"),
     (UserDisabled, 409, "not-possible"),
+    (PersonTaken, 409, "taken"),
+    (WrongUserName, 400, "wrong-values"),
+    (PeopleError, 409, "not-possible"),
+    (TeamTaken, 409, "taken"),
+    (WrongTeamName, 400, "wrong-values"),
+    (TeamError, 409, "not-possible"),
+    (WrongRole, 400, "wrong-values"),
+    (GrantError, 409, "not-possible"),
     (CannotOpen, 500, "sealed"),
 )
 

@@ -103,7 +103,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " list_freezes list_waiting list_sources"
     ),
     (VIEW, ENVIRONMENT): "read_windows",
-    (ADMINISTER, ENVIRONMENT): "set_windows",
+    (ADMINISTER, ENVIRONMENT): "set_windows set_protection",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
     (VIEW, TARGET): (
@@ -121,7 +121,10 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
     (ADMINISTER, NOTHING): (
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
+        " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
+        " delete_member change_everyone"
     ),
+    (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
     (SIGNED_IN, NOTHING): "list_messages list_tokens make_token revoke_token",
 }
 API_ROWS = {name: row for row, names in OPERATIONS.items() for name in names.split()}
@@ -136,7 +139,7 @@ def operations() -> Iterator[tuple[str, str, str, Any]]:
 
 
 # What they ask for besides their place is not there.
-LACKING = {"remove_value", "undo_change", "answer"}
+LACKING = {"remove_value", "undo_change", "answer", "delete_grant"}
 BODIES: dict[str, dict[str, Any]] = {
     "set_value": {"value": "x"},
     "take": {"reason": "urgent"},
@@ -145,6 +148,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "move_reservation": {"starts": "2036-01-01T09:00:00Z", "ends": "2036-01-01T10:00:00Z"},
     "set_approvals": {"number": 0},
     "set_windows": {"windows": []},
+    "set_protection": {"protected": True},
     "answer": {"question": 1, "answer": "no"},
     "approve": {"subject": "x"},
     "refuse": {"subject": "x", "word": "not now"},
