@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from deployer_site.environ import refuse
 
+POSTGRESQL = "deployer_site.postgresql"  # Django's own, quicker
 EXAMPLES = "Write sqlite:////absolute/path/of/file or postgresql://user:password@host:5432/name."
 POSTGRESQL_OPTIONS = {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name"}
 CONNECT_SECONDS = "5"
@@ -33,7 +34,7 @@ def read_database(name: str, url: str) -> dict[str, Any]:
 
 def share_connections(database: dict[str, Any]) -> None:
     """Let all threads of this process share a few connections to PostgreSQL; before the first one is opened."""
-    if database["ENGINE"] == "django.db.backends.postgresql":
+    if database["ENGINE"] == POSTGRESQL:
         # a thread gives its connection back after each request
         database["CONN_MAX_AGE"] = 0
         database["OPTIONS"]["pool"] = {**SHARED}
@@ -72,7 +73,7 @@ def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, An
     place = parts.netloc.rpartition("@")[2]
     host = options.pop("host", "") or unquote(place.removesuffix(f":{port}") if port else place).strip("[]")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": POSTGRESQL,
         "NAME": database,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -15,7 +15,7 @@ from deployments.page_actions import REFUSALS, person
 from deployments.page_queries.environments import read_environment, read_environments
 from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
-from deployments.page_queries.locks import read_card, read_standing, tell_lock
+from deployments.page_queries.locks import read_card, read_standing, read_told_locks, tell_lock
 from deployments.pages import target_or_404
 from environments import host_keys, locks, on_hosts, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
@@ -34,7 +34,7 @@ def environments(request: HttpRequest) -> HttpResponse:
     page, everything, standing = (
         read_environments(person(request)),
         read_card(locks.ALL, person(request)),
-        read_standing(),
+        read_told_locks(),
     )
     told = {place.environment.name: tell_lock(standing, "", place.environment.name) for place in page.places}
     rules = allows(request.user, ADMINISTER)

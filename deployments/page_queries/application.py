@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from deployments.models import Deploy, Kind
 from deployments.page_queries.commits import Change, as_changes
-from deployments.page_queries.locks import read_standing, tell_lock
+from deployments.page_queries.locks import read_told_locks, tell_lock
 from deployments.page_queries.stages import Stage, mark_of, read_stages
 from deployments.page_queries.words import Mark, tell_deploy
 from environments import repositories
@@ -46,7 +46,7 @@ class ApplicationPage:
 
 def read_application(application: Application, *, user: User | None = None) -> ApplicationPage:
     """Three queries."""
-    stages, standing = read_stages(application, user=user), read_standing()
+    stages, standing = read_stages(application, user=user), read_told_locks()
     names = [stage.target.environment.name for stage in stages]
     marks = {name: tell_lock(standing, application.name, name) for name in names}
     return ApplicationPage(application, stages, _read_recent(stages), _tell_headline(stages), marks)

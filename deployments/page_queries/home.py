@@ -8,7 +8,7 @@ from functools import partial
 from django.db.models import Count, QuerySet
 
 from deployments.models import Deploy, HostRun, Kind, Star
-from deployments.page_queries.locks import read_standing, tell_lock
+from deployments.page_queries.locks import read_told_locks, tell_lock
 from deployments.page_queries.matrix import (
     Progress,
     Row,
@@ -96,15 +96,17 @@ class Home:
 def _read_fleet(user: User | None = None) -> Fleet:
     """Seven queries; their number and size follow the fleet, never the history. Of `user`: what they may view."""
     # a query that groups has no order of its own
-    counted = Environment.objects.filter(sight.of_environments(user)).annotate(hosts=Count("memberships"))
-    environments = list(counted.order_by("position", "name"))
+    shown = Environment.objects.filter(sight.of_environments(user)).annotate(hosts=Count("memberships"))
+    environments = list(shown.order_by("position", "name"))
     targets = read_targets(user)
     theirs = sight.of_targets(user, "target__")
-    open_deploys = list(open_deploys_of().filter(theirs).select_related("target__application", "target__environment"))
-    broken = [row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL]
-    progress = read_progress([deploy.pk for deploy in open_deploys] + broken)
-    recent = Deploy.objects.filter(theirs).select_related("target__application", "target__environment")
-    squares = _read_squares(_first(open_deploys), progress)
+    open_deploys = list(_with_names(open_deploys_of().filter(theirs)))
+    counted = {row.latest for row in targets if row.latest and row.status == DeployStatus.PARTIAL}
+    counted |= {deploy.pk for deploy in open_deploys if deploy.is_active}
+    first = _first(open_deploys)
+    progress = read_progress([*counted, *(deploy.pk for deploy in first if not deploy.is_active)])
+    recent = _with_names(Deploy.objects.filter(theirs))
+    squares = _read_squares(first, progress)
     return Fleet(
         environments,
         targets,
@@ -112,7 +114,7 @@ def _read_fleet(user: User | None = None) -> Fleet:
         progress,
         squares,
         list(recent.order_by("-id")[:SHOWN_RECENT]),
-        read_standing(),
+        read_told_locks(),
     )
 
 
@@ -179,6 +181,17 @@ def _choose_rows(fleet: Fleet, *, user: User, q: str, which: str, start: int, ro
 
 def _tell_recent(deploy: Deploy) -> str:
     return tell_deploy(deploy.status, task=deploy.ref if deploy.kind == Kind.TASK else "")
+
+
+def _with_names(deploys: QuerySet[Deploy]) -> QuerySet[Deploy]:
+    """Only what this page tells of each: whole targets, plans and recipes would cost more than all the rest."""
+    told = (
+        ("number", "kind", "status", "ref", "revision", "by_name", "held", "met_lock"),
+        ("prepared_at", "requested_at", "started_at", "finished_at"),
+        ("target__application__name", "target__environment__name"),
+    )
+    related = ("target__application", "target__environment")
+    return deploys.select_related(*related).only(*(name for names in told for name in names))
 
 
 def open_deploys_of() -> QuerySet[Deploy]:

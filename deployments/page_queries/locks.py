@@ -12,6 +12,8 @@ from environments import access, locks
 from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
 from environments.rights import teams_of
 
+MOST = 1000  # held locks of which a page tells
+
 
 @dataclass(slots=True)
 class Waiter:
@@ -191,9 +193,15 @@ def tell_lock(standing: Mapping[str, Sequence[Lock]], application: str, environm
     return mark.title if mark else ""
 
 
+def read_told_locks() -> dict[str, list[Lock]]:
+    """All held locks, by scope, with no more than tell_lock tells of them. One query."""
+    told = ("scope", "kind", "holder", "team", "holder_name", "machines_only", "reason", "until", "offered")
+    return locks.by_scope(locks.held().order_by("machines_only", "pk").only(*told)[:MOST])
+
+
 def read_standing(environment: Environment | None = None) -> dict[str, list[Lock]]:
     """All held locks, by scope; or those that concern an environment, as a card needs them. One query."""
     rows = locks.held().order_by("machines_only", "pk")
     if environment is not None:
         rows = rows.filter(Q(environment=environment) | Q(environment=None)).select_related("holder", "team")
-    return locks.by_scope(rows[:1000])
+    return locks.by_scope(rows[:MOST])

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -79,6 +79,9 @@ class Cell:
     lock: str = ""
 
 
+_VOID, _PASSED = Cell(void=True), Cell(void=True, passes=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One application, with a cell per environment, in the order of the environments."""
@@ -101,7 +104,6 @@ class TargetRow(NamedTuple):
     latest: int | None
     status: str | None
     live: int | None
-    revision: str | None
     behind: int | None
     ahead: int | None
     compared: str | None
@@ -114,7 +116,10 @@ class TargetRow(NamedTuple):
 
 
 def read_targets(user: User | None = None) -> list[TargetRow]:
-    """One row per target with its pointers. Plain values: 1,600 objects would cost more than the query."""
+    """One row per target with its pointers. Plain values: 1,600 objects would cost more than the query.
+
+    What those point to is read of the rows that are shown (read_live_facts), but for what alarms.
+    """
     rows = Target.objects.filter(sight.of_targets(user), name="").values_list(
         "pk",
         "application__name",
@@ -123,7 +128,6 @@ def read_targets(user: User | None = None) -> list[TargetRow]:
         "standing__latest_id",
         "standing__latest__status",
         "standing__live_id",
-        "standing__live__revision",
         "standing__behind",
         "standing__ahead",
         "standing__compared",
@@ -135,6 +139,7 @@ def read_targets(user: User | None = None) -> list[TargetRow]:
 class LiveFacts(NamedTuple):
     """What a cell tells of the deploy that put its revision there."""
 
+    revision: str
     ref: str
     who: str
     finished_at: datetime | None
@@ -151,8 +156,8 @@ def read_live_facts(rows: Iterable[TargetRow]) -> dict[int, LiveFacts]:
     """Of those rows that are shown; times of all targets would cost more than everything else."""
     shown = [row.live for row in rows if row.live]
     found = Deploy.objects.filter(pk__in=shown).order_by()
-    rows_of = found.values_list("pk", "ref", "by_name", "finished_at", "requested_at", "release__configuration")
-    return {row[0]: LiveFacts(*row[1:]) for row in rows_of}
+    words = ("pk", "revision", "ref", "by_name", "finished_at", "requested_at", "release__configuration")
+    return {row[0]: LiveFacts(*row[1:]) for row in found.values_list(*words)}
 
 
 def group_rows(targets: Iterable[TargetRow], first: Callable[[Sequence[TargetRow]], bool]) -> list[list[TargetRow]]:
@@ -177,27 +182,40 @@ def build_row(
 ) -> Row:
     """The row of one application; `locked` tells of an environment in it who holds it, or nothing."""
     by_environment = {it.environment: it for it in members}
+    there = [n for n, environment in enumerate(environments) if environment.pk in by_environment]
     cells: list[Cell] = []
     before = ""
-    for environment in environments:
+    for n, environment in enumerate(environments):
         row = by_environment.get(environment.pk)
         if row is None:
-            cells.append(Cell(void=True))
+            cells.append(_PASSED if there and there[0] < n < there[-1] else _VOID)
             continue
-        cell = _build_cell(row, environment.name, facts.get(row.live or 0), opened.get(row.pk), progress)
-        cells.append(replace(cell, gap=gap_of(row, before), lock=locked(environment.name)))
-        before = cell.revision or before
-    there = [cell for cell in cells if not cell.void]
-    return Row(members[0].application, members[0].branch, _pass_through(cells), mine, starred, _is_calm(there))
+        fact = facts.get(row.live or 0)
+        revision = fact.revision if fact else ""
+        told = Cell(
+            application=row.application,
+            environment=environment.name,
+            revision=revision,
+            ref=fact.ref if fact else "",
+            at=(fact.finished_at or fact.requested_at) if fact else None,
+            stale=fact is not None and row.configured > fact.upto,
+            gap=gap_of(row, revision, before),
+            lock=locked(environment.name),
+            **_tell_latest(row, fact, opened.get(row.pk), progress),
+        )
+        cells.append(told)
+        before = revision or before
+    calm = _is_calm([cell for cell in cells if not cell.void])
+    return Row(members[0].application, members[0].branch, tuple(cells), mine, starred, calm)
 
 
-def gap_of(row: TargetRow, before: str) -> Gap | None:
-    """Between this target and `before`, what is live in the environment before it; None where nobody knows."""
-    if not row.revision or not before:
+def gap_of(row: TargetRow, revision: str, before: str) -> Gap | None:
+    """Between `revision`, which is live on this target, and what is in the environment before; None: nobody knows."""
+    if not revision or not before:
         return None
-    if row.revision == before:
+    if revision == before:
         return Gap(same=True)
-    if row.compared != key_of(row.revision, before) or not (row.behind or row.ahead):
+    if row.compared != key_of(revision, before) or not (row.behind or row.ahead):
         return None
     return Gap(behind=row.behind or 0, ahead=row.ahead or 0)
 
@@ -211,13 +229,6 @@ def open_by_target(open_deploys: Sequence[Deploy]) -> dict[int, Deploy]:
     return found
 
 
-def _pass_through(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Mark the empty cells that lie between two targets."""
-    there = [n for n, cell in enumerate(cells) if not cell.void]
-    inner = range(there[0], there[-1]) if there else range(0)
-    return tuple(replace(cell, passes=True) if cell.void and n in inner else cell for n, cell in enumerate(cells))
-
-
 def _is_calm(cells: Sequence[Cell]) -> bool:
     """The same revision everywhere and no mark: on a phone one line is enough."""
     return (
@@ -227,42 +238,23 @@ def _is_calm(cells: Sequence[Cell]) -> bool:
     )
 
 
-def _build_cell(
-    row: TargetRow,
-    environment: str,
-    facts: LiveFacts | None,
-    opened: Deploy | None,
-    progress: Mapping[int, Progress],
-) -> Cell:
-    cell = Cell(
-        application=row.application,
-        environment=environment,
-        revision=row.revision or "",
-        ref=facts.ref if facts else "",
-        at=(facts.finished_at or facts.requested_at) if facts else None,
-        who=facts.who if facts else "",
-        stale=facts is not None and row.configured > facts.upto,
-    )
+def _tell_latest(
+    row: TargetRow, fact: LiveFacts | None, opened: Deploy | None, progress: Mapping[int, Progress]
+) -> dict[str, Any]:
+    """What a cell says besides what is live: what is under way or waits, or what went wrong last; and who did it."""
+    who = fact.who if fact else ""
     if opened is not None:
         mark = mark_of_deploy(opened.status)
         if not opened.is_active:
-            return replace(cell, mark=mark, words=f"#{opened.number} waits")
+            return {"who": who, "mark": mark, "words": f"#{opened.number} waits"}
         done = progress[opened.pk]
         told = f"{done.live} of {done.total}" if opened.status == DeployStatus.RUNNING else mark.words.lower()
-        return replace(
-            cell,
-            mark=mark,
-            words=told,
-            going_to=opened.revision,
-            who=opened.by_name,
-            active=True,
-            live=done.live,
-            broken=done.broken,
-            total=done.total,
-        )
+        hosts = {"live": done.live, "broken": done.broken, "total": done.total}
+        going = {"going_to": opened.revision, "active": True}
+        return {"who": opened.by_name, "mark": mark, "words": told, **going, **hosts}
     if row.latest and row.status and row.alarms:
         done, mark = progress[row.latest], mark_of_deploy(row.status)
         partial = row.status == DeployStatus.PARTIAL
         told = f"{done.live} of {done.total} hosts" if partial else mark.words.lower()
-        return replace(cell, mark=mark, alarm=True, words=told)
-    return cell
+        return {"who": who, "mark": mark, "alarm": True, "words": told}
+    return {"who": who}
