@@ -7,6 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from environments import tries
 from environments.models import User
 from notifications.events import record
 
@@ -40,8 +41,12 @@ class SignIn(LoginView):
         return answer
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        answer = super().form_invalid(form)
-        answer.status_code = 422
+        name = form.cleaned_data.get("username")
+        until = tries.barred_until(name, tries.address_of(self.request)) if name else None
+        answer = self.render_to_response(self.get_context_data(form=form, barred_until=until))
+        answer.status_code = 429 if until else 422
+        if until:
+            answer["Retry-After"] = str(tries.TooManyTries(until).seconds)
         return answer
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments import keys, people, places, settings_pages, sight, tokens
+from environments import keys, people, places, settings_pages, sight, tokens, tries
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
 from environments.models import Application, Environment, Region, Role, Token, User, Zone
 
@@ -116,6 +116,16 @@ def enable(request: HttpRequest, username: str) -> HttpResponse:
     found = _user(username)
     told = f"{found.full_name} may come in again."
     return _act(request, "settings-people", lambda: people.enable(found, by=_person(request)), told)
+
+
+@require_POST
+@needs(ADMINISTER)
+def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
+    """Let a person try to sign in again at once."""
+    found = _user(username)
+    told = f"{found.full_name} may try again at once. Wrong tries count from the beginning."
+    to = reverse("settings-person", args=[username])
+    return _act(request, to, lambda: tries.forget(found, by=_person(request)), told)
 
 
 @sensitive_post_parameters("password", "again")

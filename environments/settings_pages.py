@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import preset_docs, sight
+from environments import preset_docs, sight, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
@@ -86,6 +86,14 @@ def people_context(request: HttpRequest) -> dict[str, Any]:
         rows = rows.filter(username__icontains=q.lower())
     found = list(rows[: PAGE + 1])
     return {"people": found[:PAGE], "more": len(found) > PAGE, "q": q, "roles": Role.choices}
+
+
+@require_safe
+@needs(ADMINISTER)
+def person(request: HttpRequest, username: str) -> HttpResponse:
+    """One person: what they are, and how they come in."""
+    found = get_object_or_404(User, username=username)
+    return show(request, "person", {"person": found, "barred": tries.barred_from(found), "roles": Role.choices})
 
 
 @require_safe

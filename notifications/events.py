@@ -114,6 +114,8 @@ KINDS = frozenset(
         "region.removed",
         "secrets.resealed",
         "setup.applied",
+        "signin.barred",
+        "signin.opened",
         "signin_link.created",
         "source.accepted",
         "source.added",

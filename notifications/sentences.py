@@ -121,6 +121,8 @@ _SENTENCES = {
     "setup.applied": "{who} applied a written set-up: {changes} changes.",
     "signed_in": "{who} signed in.",
     "signed_out": "{who} signed out.",
+    "signin.barred": "Too many {tries} came from one address: there, further ones are refused for {minutes} minutes.",
+    "signin.opened": "{who} let {user} try to sign in again at once.",
     "signin_link.created": "{who} made a link for a new administrator.",
     "target.approvals_changed": "{who} changed the approvals of {target}: {told}.",
     "source.accepted": "{who} let {removed} hosts leave {environment} that {name} no longer names.",
@@ -166,7 +168,7 @@ _BAD = (
 )
 _WARN = (
     *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),
-    *("closed_to_machines", "offered", "reminded", "asked", "near", "overrode", "not_taken"),
+    *("barred", "closed_to_machines", "offered", "reminded", "asked", "near", "overrode", "not_taken"),
 )
 
 

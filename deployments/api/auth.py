@@ -7,7 +7,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from deployments.api.problems import CsrfRefused, Unauthenticated
-from environments import access, tokens
+from environments import access, tokens, tries
 from environments.models import User
 
 
@@ -51,10 +51,10 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def identify(request: HttpRequest) -> Caller:
-    """Raises Unauthenticated, CsrfRefused."""
+    """Raises Unauthenticated, TooManyTries, CsrfRefused."""
     credentials = request.headers.get("Authorization")
     if credentials is not None:
-        return _by_token(credentials)
+        return _by_token(request, credentials)
     if not isinstance(request.user, User) or not request.user.is_active:
         raise Unauthenticated("Send `Authorization: Bearer TOKEN`. `manage.py token USERNAME` makes a token.")
     if check_csrf(request) is not None:
@@ -62,9 +62,10 @@ def identify(request: HttpRequest) -> Caller:
     return Caller(request.user)
 
 
-def _by_token(credentials: str) -> Caller:
+def _by_token(request: HttpRequest, credentials: str) -> Caller:
     scheme, _, plain = credentials.partition(" ")
     token = tokens.find(plain.strip()) if scheme.lower() == "bearer" else None
     if token is None:
+        tries.count_wrong_token(request)
         raise Unauthenticated("These credentials open nothing: the token is wrong, revoked, or its user is disabled.")
     return Caller(token.user, machine=token.machine)

@@ -73,6 +73,7 @@ from environments.teams import NameTaken as TeamTaken
 from environments.teams import TeamError
 from environments.teams import WrongName as WrongTeamName
 from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
+from environments.tries import TooManyTries
 from environments.windows import NotYours as FreezeNotYours
 from environments.windows import WindowError, WrongFreeze, WrongWindow
 from notifications import events
@@ -120,6 +121,7 @@ class TooLarge(Problem):
 
 TITLES = {
     "unauthenticated": "Sign in first",
+    "too-many-tries": "Too many wrong tries",
     "not-allowed": "Not allowed",
     "csrf": "Not from our own page",
     "not-found": "Not found",
@@ -249,6 +251,10 @@ def answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResp
         error = error.__cause__  # the body's parser raised it; the framework has wrapped it
     if isinstance(error, Problem):
         return problem(error.status, error.kind, error.detail)
+    if isinstance(error, TooManyTries):
+        refusal = problem(429, "too-many-tries", str(error), until=error.until.isoformat())
+        refusal["Retry-After"] = str(error.seconds)
+        return refusal
     if isinstance(error, ValidationError):
         return _misunderstood(error)
     if isinstance(error, NotAllowed):

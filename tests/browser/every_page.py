@@ -35,6 +35,7 @@ PAGES = {
     "edit-tasks": f"{TARGET}/tasks",
     "settings": "/settings",
     "settings-people": "/settings/people",
+    "settings-person": "/settings/people/of/ada",
     "settings-teams": "/settings/teams",
     "settings-permissions": "/settings/permissions",
     "settings-tokens": "/settings/tokens",

@@ -155,7 +155,16 @@ def test_who_is_let_in(role: str, world: World) -> None:
 
 def test_only_administrators_open_these() -> None:
     """A setting that others may change is a decision: it is taken out of this list."""
-    kinds = ("settings-people", "settings-keys", "settings-environments", "settings-regions", "invite", "make-link")
+    kinds = (
+        "settings-people",
+        "settings-keys",
+        "settings-environments",
+        "settings-regions",
+        "settings-person",
+        "forget-tries",
+        "invite",
+        "make-link",
+    )
     acts = ("set-role", "disable-person", "enable-person", "upload-key", "scan-keys", "accept-key", "distrust-key")
     setting_up = {str(route.name) for route in setup_urls.urlpatterns}
     assert len(setting_up) >= 22

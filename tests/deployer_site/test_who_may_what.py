@@ -86,7 +86,8 @@ PAGES: dict[tuple[str, str], str] = {
     (ADMINISTER, ENVIRONMENT): "protect-environment add-window remove-window set-outside",
     (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
-        "settings-people invite make-link set-role disable-person enable-person settings-keys upload-key"
+        "settings-people settings-person forget-tries invite make-link set-role"
+        " disable-person enable-person settings-keys upload-key"
         " settings-environments add-environment move-environment remove-environment settings-regions add-region"
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
