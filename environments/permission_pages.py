@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -12,11 +12,12 @@ from environments.access import ADMINISTER, SIGNED_IN, administered, allows, nee
 from environments.addresses import anywhere
 from environments.models import GRANTED_ROLES, Application, Environment, Grant, Target, Team, User
 from environments.models.grants import EVERYONES_ROLES
-from environments.rights import everyone, place_of
-from environments.settings_pages import PAGE, show
+from environments.rights import Everyone, everyone, place_of
+from environments.settings_pages import part_of, show
 from environments.who_may import WhoMay, who_may
 
 MOST_NAMES = 500  # in a list to choose from
+GRANTS, TEAMS = 50, 50  # on one page
 
 
 def _person(request: HttpRequest) -> User:
@@ -33,14 +34,16 @@ def _asked(request: HttpRequest) -> str:
 def teams(request: HttpRequest) -> HttpResponse:
     """For administrators all teams, with what changes them; for others those they are in."""
     may, q = allows(request.user, ADMINISTER), _asked(request)
-    rows = Team.objects.annotate(number=Count("grants")).prefetch_related("members").order_by("name")
+    rows = (
+        Team.objects.annotate(number=Count("grants")).prefetch_related(Prefetch("members", _named())).order_by("name")
+    )
     if not may:
         rows = rows.filter(pk__in=Team.objects.filter(members=_person(request)).order_by().values("pk"))
     if q:
         rows = rows.filter(name__icontains=q.lower())
-    found = list(rows[: PAGE + 1])
-    context = {"teams": found[:PAGE], "more": len(found) > PAGE, "q": q}
-    return show(request, "teams", context | {"people": _people() if may else []})
+    part = part_of(request, rows, TEAMS)
+    context = {"teams": part.pop("found"), "q": q, "people": _people() if may else []}
+    return show(request, "teams", context | part)
 
 
 @require_safe
@@ -53,39 +56,42 @@ def permissions(request: HttpRequest) -> HttpResponse:
         (row, base.role_in(place_of(environment=row))) for row in every if allows(person, ADMINISTER, environment=row)
     ]
     context = {"everyone": base, "everyones_roles": EVERYONES_ROLES, "places": places, "roles": GRANTED_ROLES}
-    return show(request, "permissions", context | _grants(request) | _choices(person, every) | _told(request, person))
+    told = _told(request, person, base)
+    return show(request, "permissions", context | _grants(request) | _choices(person, every) | told)
 
 
 def _grants(request: HttpRequest) -> dict[str, Any]:
     """What was granted, as far as one administers where it counts, the widest first."""
     q = _asked(request)
-    rows = Grant.objects.filter(administered(_person(request))).select_related(
-        "person", "team", "application", "environment"
-    )
+    names = ("person__username", "team__name", "application__name", "environment__name")
+    shown = ("role", "given_by", "given_at", "person__first_name", "person__last_name", "person__is_active", *names)
+    rows = Grant.objects.filter(administered(_person(request)))
+    rows = rows.select_related("person", "team", "application", "environment").only(*shown)
     if q:
-        names = ("person__username", "team__name", "application__name", "environment__name")
         wanted = Q()
         for name in names:
             wanted |= Q(**{f"{name}__icontains": q.lower()})
         rows = rows.filter(wanted)
-    found = list(rows.order_by("application__name", "environment__position", "team__name", "person__username", "pk"))
-    return {"grants": found[:PAGE], "more": max(len(found) - PAGE, 0), "q": q}
+    order = ("application__name", "environment__position", "team__name", "person__username", "pk")
+    part = part_of(request, rows.order_by(*order), GRANTS)
+    return {"grants": part.pop("found"), "q": q, **part}
 
 
 def _choices(person: User, every: Sequence[Environment]) -> dict[str, Any]:
     """What the form of a new grant offers."""
     applications = Application.objects.filter(sight.of_applications(person)).order_by("name")
+    teams_by_name = Team.objects.order_by("name")
     if not sight.sees_all(person):
         every = list(Environment.objects.filter(sight.of_environments(person)).order_by("position", "name"))
     return {
-        "people": _people(),
-        "teams": Team.objects.order_by("name").values_list("name", flat=True)[:MOST_NAMES],
+        "people": [(f"person:{name}", words) for name, words in _people()],
+        "teams": [(f"team:{name}", name) for name in teams_by_name.values_list("name", flat=True)[:MOST_NAMES]],
         "applications": applications.values_list("name", flat=True)[:MOST_NAMES],
         "environments": [row.name for row in every],
     }
 
 
-def _told(request: HttpRequest, person: User) -> dict[str, Any]:
+def _told(request: HttpRequest, person: User, base: Everyone) -> dict[str, Any]:
     """Who may do what at the chosen target; without a choice at the first one."""
     targets = Target.objects.filter(administered(person)).order_by("application__name", "environment__position", "name")
     words = ("application__name", "environment__name", "name")
@@ -95,9 +101,16 @@ def _told(request: HttpRequest, person: User) -> dict[str, Any]:
     chosen = targets.filter(**named).select_related("application", "environment").first() if slug else None
     if chosen is None and slug:
         raise Http404(f"No target {slug}.")
-    told: WhoMay | None = who_may(chosen) if chosen else None
+    told: WhoMay | None = who_may(chosen, base) if chosen else None
     return {"targets": slugs, "chosen": chosen, "told": told}
 
 
-def _people() -> QuerySet[User]:
-    return User.objects.filter(is_active=True).order_by("username")[:MOST_NAMES]
+def _named() -> QuerySet[User]:
+    """People with no more than pages tell of them in lists."""
+    return User.objects.only("username", "first_name", "last_name", "is_active")
+
+
+def _people() -> list[tuple[str, str]]:
+    """User names and names of those who may come in."""
+    people = _named().filter(is_active=True).order_by("username")[:MOST_NAMES]
+    return [(person.username, person.full_name) for person in people]

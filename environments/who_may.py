@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from environments.granting import tell_place
 from environments.models import Grant, Role, Target, Team, User
-from environments.rights import everyone, place_of
+from environments.rights import Everyone, everyone, place_of
 
 MOST = 200
 _ORDER = list(Role)  # from the one that may most to the one that may least
@@ -55,19 +55,22 @@ class WhoMay:
     guests: int  # who do not see it at all
 
 
-def who_may(target: Target) -> WhoMay:
-    """Five queries, however many people there are; at most MOST of them by name."""
-    base = Role(everyone().role_in(place_of(target)))
+def who_may(target: Target, all_may: Everyone | None = None) -> WhoMay:
+    """Five queries at most, however many people there are; at most MOST of them by name.
+
+    `all_may`: what everyone may, where somebody has read it already.
+    """
+    base = Role((all_may or everyone()).role_in(place_of(target)))
     held = _held_at(target)
     stronger = _ORDER[: _ORDER.index(base)]
-    people = User.objects.filter(is_active=True)
+    people = User.objects.filter(is_active=True).only("username", "first_name", "last_name", "role", "is_superuser")
     named = people.filter(Q(is_superuser=True) | Q(role__in=stronger) | Q(pk__in=held)).order_by("username")
     lines = [Line(person, _reasons(person, held.get(person.pk, ()), base)) for person in named]
     lines.sort(key=lambda line: (_ORDER.index(line.role), line.person.username))
     unnamed = people.filter(is_superuser=False).exclude(role__in=stronger).exclude(pk__in=held)
-    guests = unnamed.filter(role=Role.GUEST).count()
-    others = unnamed.exclude(role=Role.GUEST).count()
-    return WhoMay(lines[:MOST], max(len(lines) - MOST, 0), base, others, guests)
+    counted = unnamed.aggregate(all=Count("pk"), guests=Count("pk", filter=Q(role=Role.GUEST)))
+    guests = counted["guests"]
+    return WhoMay(lines[:MOST], max(len(lines) - MOST, 0), base, counted["all"] - guests, guests)
 
 
 def _held_at(target: Target) -> Mapping[int, list[Reason]]:
@@ -75,7 +78,9 @@ def _held_at(target: Target) -> Mapping[int, list[Reason]]:
     grants = Grant.objects.filter(
         Q(application=None) | Q(application=target.application_id),
         Q(environment=None) | Q(environment=target.environment_id),
-    ).select_related("team", "application", "environment")
+    )
+    told = ("person", "role", "team__name", "application__name", "environment__name")
+    grants = grants.select_related("team", "application", "environment").only(*told)
     found: dict[int, list[Reason]] = defaultdict(list)
     of_teams: dict[int, list[Reason]] = defaultdict(list)
     for grant in grants:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from html import escape
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -15,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from deployments.models import Deploy
+from environments.models import Team, User
 
 register = template.Library()
 
@@ -30,6 +32,7 @@ SIGNS = {
     "needs_attention": "!",
 }
 
+_OFF = ' class="dp-mut"'
 NOTHING = "\N{EN DASH}"  # for what has not happened
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -65,6 +68,33 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
     current = SafeString(' aria-current="page"' if path == address else ' aria-current="true"' if below else "")
     count = WAITING if name == "waiting" else ""
     return format_html('<a href="{}" data-place="{}"{}>{}{}</a>', address, name, current, words, count)
+
+
+@register.simple_tag
+def options(found: Iterable[str | tuple[str, str]]) -> SafeString:
+    """What a list offers: values, or values with their words. Made for a thousand."""
+    pairs = ((one, "") if isinstance(one, str) else one for one in found)
+    parts = (f'<option value="{escape(value)}">{escape(words or value)}</option>' for value, words in pairs)
+    return SafeString("".join(parts))
+
+
+@register.simple_tag
+def members(team: Team, viewer: User, may_change: bool) -> SafeString:
+    """The members of a team; for who may, with a button each that takes them out. Made for hundreds."""
+    place, name, parts = reverse("settings-teams"), escape(team.name), []
+    for member in team.members.all():
+        here, words = member.is_active, escape(member.full_name)
+        title = f"{words}, {escape(member.username)}{'' if here else ', disabled'}"
+        address = f"{place}/{name}/members/{quote(member.username, safe='')}/remove"
+        take = (
+            f'<button class="dp-ico dp-s" form="act" formaction="{escape(address)}" '
+            f'aria-label="Take {words} out of {name}">{icon("x")}</button>'
+        )
+        parts.append(
+            f'<li{"" if here else _OFF}><span class="dp-cut" title="{title}">{words}'
+            f"{', you' if member.pk == viewer.pk else ''}</span>{take if may_change else ''}</li>"
+        )
+    return SafeString("".join(parts))
 
 
 @register.simple_tag

@@ -1,7 +1,9 @@
 """Settings → Teams and Settings → Permissions: verbs by their pages, and who may do what, and why."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from itertools import product
 from typing import Any
 
@@ -229,6 +231,44 @@ class TestWhoMay:
                 counts.append(len(caught))
         assert counts[:2] == counts[2:]
         assert max(counts) <= 15
+
+    def test_long_lists_come_in_parts(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(permission_pages, "GRANTS", 2)
+        monkeypatch.setattr(permission_pages, "TEAMS", 2)
+        for number in range(5):
+            team = teams.make(f"team-{number}", by=None)
+            granting.give(team, Role.DEPLOYER, environment=world.staging, by=None)
+        ada = client_of(world.ada)
+        for name, told, action in ((PERMISSIONS, "5 to 5", "Take away deployer"), ("settings-teams", "5 to 6", "Rem")):
+            pages = [ada.get(reverse(name), {"part": part, "q": ""}).content.decode() for part in ("1", "2", "3")]
+            assert [page.count(f'aria-label="{action}') for page in pages] == [2, 2, 2 if told == "5 to 6" else 1]
+            assert all(sum(f"the team team-{number}" in page for page in pages) == 1 for number in range(5))
+            assert [('rel="next"' in page, 'rel="prev"' in page) for page in pages] == [
+                (True, False),
+                (True, True),
+                (False, True),
+            ]
+            assert told in pages[2]
+            assert "nothing here" in ada.get(reverse(name), {"part": "99"}).content.decode()
+            for odd in ("0", "-1", "x", "9" * 30):
+                assert ada.get(reverse(name), {"part": odd}).content.decode().count(f'aria-label="{action}') == 2
+
+    def test_what_is_in_a_list_goes_out_by_its_own_button(self, world: World) -> None:
+        odd = make_user(username="o'b+r@example.org", first_name="<b>", last_name='"O')
+        world.payments.members.add(odd, world.grace)
+        ada = client_of(world.ada)
+        page = ada.get(reverse("settings-teams")).content.decode()
+        assert "<b> " not in page
+        found = re.findall(r'formaction="([^"]*/members/[^"]*)" aria-label="Take ([^"]*) out of payments"', page)
+        addresses = {name: unescape(address) for address, name in found}
+        assert set(addresses) == {"Grace Hopper", "&lt;b&gt; &quot;O"}
+        assert ada.post(addresses["&lt;b&gt; &quot;O"]).status_code == 302
+        assert set(world.payments.members.all()) == {world.grace}
+        granting.give(world.grace, Role.DEPLOYER, by=None)
+        page = ada.get(reverse(PERMISSIONS)).content.decode()
+        (address,) = re.findall(r'formaction="([^"]*)" aria-label="Take away deployer from Grace Hopper', page)
+        assert ada.post(address).status_code == 302
+        assert not Grant.objects.exists()
 
     def test_who_may_at_any_target_is_told_however_many_there_are(
         self, world: World, monkeypatch: pytest.MonkeyPatch
