@@ -20,7 +20,9 @@ from deployments.pages import target_or_404
 from environments import host_keys, locks, on_hosts, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_environment, of_host, of_host_and_target
-from environments.models import Aside, Environment, Host, HostKey, Zone
+from environments.models import Aside, Environment, Host, HostKey, HostSource, Zone
+from environments.settings_pages import LIFETIMES
+from environments.sources.kinds import heartbeat
 from environments.validation import NAME
 
 HOST_REFUSALS = (*REFUSALS, setting_aside.AsideError, host_keys.HostKeyError, ssh.SSHError, NotAllowed)
@@ -100,7 +102,9 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
     context = {"page": page, "host": found, "may_deploy": may, "may_administer": rules, "asides": Aside.values}
     context["zones"] = list(Zone.objects.select_related("region")) if rules else []
     context["deployable"] = deployable
-    tag = tag_of(page, may, rules, context["zones"], sorted(deployable))
+    context["hearing"] = list(HostSource.objects.filter(kind=heartbeat.TOLD.word)) if rules else []
+    context["lifetimes"] = LIFETIMES
+    tag = tag_of(page, may, rules, context["zones"], sorted(deployable), context["hearing"])
     return answer(request, "deployments/host.html", context, tag=tag)
 
 

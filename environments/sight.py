@@ -29,9 +29,9 @@ def of_applications(user: User | None) -> Q:
     return found & Q(pk=user.limits.application[0]) if user.limits and user.limits.application else found
 
 
-def of_environments(user: User | None) -> Q:
-    """Those with a target that one may view, and those that one may view as a whole."""
-    return Q() if user is None or sees_all(user) else _environments(user, "pk")
+def of_environments(user: User | None, field: str = "pk") -> Q:
+    """Those with a target that one may view, and those that one may view as a whole; `field` leads to their id."""
+    return Q() if user is None or sees_all(user) else _environments(user, field)
 
 
 def of_memberships(user: User | None) -> Q:

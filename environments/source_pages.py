@@ -8,10 +8,11 @@ from django.views.decorators.http import require_safe
 
 from environments.access import ADMINISTER, needs
 from environments.models import Environment, GivenHost, HostSource, Membership, Zone
-from environments.settings_pages import PAGE, show
-from environments.sources import kinds
+from environments.settings_pages import LIFETIMES, PAGE, show
+from environments.sources import heartbeats, kinds
 from environments.sources.comparing import removal_of
 from environments.sources.keeping import Plan
+from environments.sources.kinds import heartbeat
 from environments.sources.refreshing import Outcome
 from notifications.models import Event
 from notifications.sentences import tell
@@ -50,7 +51,11 @@ def sources(request: HttpRequest) -> HttpResponse:
 @needs(ADMINISTER)
 def source(request: HttpRequest, source: str) -> HttpResponse:
     """One source: whether it is followed, what it names, what happened to it."""
-    row = find(source)
+    return show(request, "source", context_of(request, find(source)))
+
+
+def context_of(request: HttpRequest, row: HostSource) -> dict[str, Any]:
+    """What the page of a source shows."""
     given = row.given.select_related("host__zone__region").order_by("host__name")
     after = request.GET.get("after", "")[:63]
     page = list((given.filter(host__name__gt=after) if after else given)[: PAGE + 1])
@@ -68,8 +73,13 @@ def source(request: HttpRequest, source: str) -> HttpResponse:
     kind = kinds.KINDS.get(row.kind)
     fields = kind.TOLD.fields if kind else ()
     going = given.filter(host__name__in=row.leaving).values_list("host_id", "host__name") if leaving else ()
-    context = {
+    beats = list(row.heartbeats.filter(name__gt=request.GET.get("machines", "")[:63])[: PAGE + 1])
+    return {
         "source": row,
+        "machines": [(beat, heartbeats.is_silent(beat), heartbeats.is_over(beat)) for beat in beats[:PAGE]],
+        "more_machines": beats[PAGE - 1].name if len(beats) > PAGE else "",
+        "hears": row.kind == heartbeat.TOLD.word,
+        "lifetimes": LIFETIMES,
         "kind": kind.TOLD if kind else None,
         "said": [(field, row.settings[field.name]) for field in fields if row.settings.get(field.name)],
         "removal": removal_of(going),
@@ -79,7 +89,6 @@ def source(request: HttpRequest, source: str) -> HttpResponse:
         "events": mine,
         "every": dict(EVERY).get(row.every_minutes, f"every {row.every_minutes} minutes"),
     }
-    return show(request, "source", context)
 
 
 def _others(row: HostSource, hosts: list[int]) -> dict[int, list[str]]:

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from environments import permission_actions, permission_pages, source_actions, source_pages, window_pages
+from environments import (
+    heartbeat_pages,
+    permission_actions,
+    permission_pages,
+    source_actions,
+    source_pages,
+    window_pages,
+)
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
@@ -66,6 +73,8 @@ urlpatterns = [
     path("settings/environments/<slug:name>/windows/outside", window_pages.set_outside, name="set-outside"),
     path("settings/sources", source_pages.sources, name="settings-sources"),
     path("settings/sources/add", source_actions.add, name="add-source"),
+    path("settings/sources/heartbeats/make", heartbeat_pages.make, name="make-heartbeat"),
+    path("settings/sources/heartbeats/<int:beat_id>/revoke", heartbeat_pages.revoke, name="revoke-heartbeat"),
     path("settings/sources/of/<slug:source>", source_pages.source, name="settings-source"),
     path("settings/sources/of/<slug:source>/change", source_actions.change, name="change-source"),
     path("settings/sources/of/<slug:source>/refresh", source_actions.refresh, name="refresh-source"),

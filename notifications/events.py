@@ -57,6 +57,8 @@ KINDS = frozenset(
         "freeze.lifted",
         "grant.given",
         "grant.taken",
+        "heartbeat.made",
+        "heartbeat.revoked",
         "host.asked",
         "host.added",
         "host.changed",

@@ -59,6 +59,8 @@ _SENTENCES = {
     "freeze.made": "{who} freezes {place} {end}: {reason}",
     "grant.given": "{who} made {user}{team} {role} {place}.",
     "grant.taken": "{who} took from {user}{team} the role {role} {place}.",
+    "heartbeat.made": "{who} made a token by which {host} says for {name} that it is there.",
+    "heartbeat.revoked": "{who} revoked the token by which {host} said for {name} that it is there.",
     "host.added": "{who} added {host} ({place}) to {environment}.",
     "host.asked": "{who} asked {host_or_place} what runs there. {told}",
     "host.changed": "{who} changed {host} from {before} to {now}.",

@@ -16,6 +16,7 @@ from ninja.parser import Parser
 from deployments.api import (  # setting_up adds to two routers
     configuration,
     deploys,
+    heartbeats,
     inventory,
     locks,
     messages,
@@ -122,6 +123,7 @@ for router in (
     configuration.router,
     tasks.router,
     deploys.router,
+    heartbeats.router,
     locks.router,
     messages.router,
     people.router,

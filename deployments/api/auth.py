@@ -8,7 +8,8 @@ from ninja.utils import check_csrf
 
 from deployments.api.problems import CsrfRefused, Unauthenticated
 from environments import access, tokens, tries
-from environments.models import User
+from environments.models import Heartbeat, User
+from environments.sources import heartbeats
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,25 @@ class Needs(AuthBase):
         if not asked(caller.user, self.permission):
             raise access.NotAllowed(caller.user, self.permission)
         return caller
+
+
+class HeartbeatToken(AuthBase):
+    """`auth=HeartbeatToken()`: the operation runs for a machine, by the token with which it says that it is there."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_description = "The token of one machine, made on its host's page or by `POST /sources/{source}/heartbeats`."
+    permission = "speak for one machine"  # of no person, so that none has it
+
+    def __call__(self, request: HttpRequest) -> Heartbeat:
+        scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+        found = heartbeats.find(plain.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            tries.count_wrong_token(request)
+            raise Unauthenticated(
+                "Send `Authorization: Bearer TOKEN` with this machine's own token; this opens nothing."
+            )
+        return found
 
 
 def caller_of(request: HttpRequest) -> Caller:

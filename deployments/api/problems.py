@@ -67,6 +67,7 @@ from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
+from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
 from environments.sources.listing import NameTaken as SourceNameTaken
 from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
 from environments.teams import NameTaken as TeamTaken
@@ -159,6 +160,7 @@ TITLES = {
     "configuration": "A file with places for values cannot be filled",
     "repository": "The repository could not be read",
     "source": "The source of hosts could not be read",
+    "too-often": "Asked too often",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
     "broken": "The Deployer made a mistake",
@@ -212,6 +214,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (LinesWrong, 400, "wrong-values"),
     (PlaceError, 400, "wrong-values"),
     (NotReadable, 502, "source"),
+    (TooSoon, 429, "too-often"),
+    (NoHeartbeats, 409, "not-possible"),
     (SourceNameTaken, 409, "taken"),
     (SaysOtherwise, 409, "not-possible"),
     (SourceError, 400, "wrong-values"),
@@ -241,6 +245,8 @@ def problem(status: int, kind: str, detail: str, **more: Any) -> HttpResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
         headers["Retry-After"] = "5"
+    if status == 429:
+        headers["Retry-After"] = str(LEAST.seconds)
     return HttpResponse(json.dumps(facts | more), "application/problem+json", status, headers=headers)
 
 

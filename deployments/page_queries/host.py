@@ -10,7 +10,8 @@ from deployments.models import Drift, HostRun, Placement
 from deployments.page_queries.host_marks import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
 from deployments.page_queries.words import Mark, mark_of_run
 from environments import sight, ssh
-from environments.models import Host, HostKey, Membership, User
+from environments.models import Heartbeat, Host, HostKey, Membership, User
+from environments.sources import heartbeats
 from notifications.models import Event
 from notifications.sentences import Told, tell
 
@@ -112,6 +113,15 @@ class Key:
 
 
 @dataclass(slots=True)
+class Beat:
+    """What the host says of itself to a source, and whether it has fallen silent, or its token is over."""
+
+    row: Heartbeat
+    silent: bool
+    over: bool
+
+
+@dataclass(slots=True)
 class HostPage:
     """Everything that the page of a host shows."""
 
@@ -123,6 +133,7 @@ class HostPage:
     keys: list[Key]
     runs: list[tuple[HostRun, Mark]]
     events: list[tuple[Event, Told]]
+    beats: list[Beat]
     answered_at: datetime | None
     asked_at: datetime | None
 
@@ -164,9 +175,15 @@ def read_host(host: Host, *, user: User | None = None) -> HostPage:
         keys=[Key(row, ssh.fingerprint(row.key)) for row in host.keys.all()],
         runs=[(run, mark_of_run(run.status)) for run in runs.order_by("-id")[:RUNS]],
         events=[(event, tell(event)) for event in events],
+        beats=[Beat(row, heartbeats.is_silent(row), heartbeats.is_over(row)) for row in _beats(host, user)],
         answered_at=host.heard_at,
         asked_at=host.asked_at,
     )
+
+
+def _beats(host: Host, user: User | None) -> list[Heartbeat]:
+    """Those of environments that the viewer sees."""
+    return list(heartbeats.of_host(host).filter(sight.of_environments(user, "source__environment")))
 
 
 def _memberships(host: Host, user: User | None) -> list[Membership]:

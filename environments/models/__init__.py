@@ -16,7 +16,7 @@ from environments.models.places import (
     Zone,
 )
 from environments.models.reservations import BookingEnd, Calendar, Reservation
-from environments.models.sources import GivenHost, HostSource
+from environments.models.sources import GivenHost, Heartbeat, HostSource
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.models.windows import Freeze
 from environments.phases import Phase
@@ -36,6 +36,7 @@ __all__ = [
     "GitHostKey",
     "GivenHost",
     "Grant",
+    "Heartbeat",
     "Host",
     "HostKey",
     "HostSource",

@@ -1,8 +1,8 @@
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from environments.models.places import Environment, Host, Zone
-from environments.validation import validate_name, validate_user
+from environments.validation import validate_address, validate_name, validate_user
 
 
 class HostSource(models.Model):
@@ -61,3 +61,32 @@ class GivenHost(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host} by {self.source}"
+
+
+class Heartbeat(models.Model):
+    """One machine that may say of itself that it is there, and what it said last. Where it is, a person has said."""
+
+    source = models.ForeignKey(HostSource, on_delete=models.CASCADE, related_name="heartbeats")
+    name = models.CharField(max_length=63, validators=[validate_name], help_text="The source's word for it.")
+    address = models.CharField(max_length=253, validators=[validate_address])
+    port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    user = models.CharField(max_length=32, blank=True, default="", validators=[validate_user])
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="Of its token, kept as a hash.")
+    made_by = models.CharField(max_length=150)
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    heard_at = models.DateTimeField(null=True, blank=True, editable=False)
+    labels = models.JSONField(default=dict, blank=True, editable=False)
+    current = models.JSONField(default=dict, blank=True, editable=False, help_text="What it says it runs, by target.")
+    host_keys = models.JSONField(default=list, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "name"], name="heartbeat_once"),
+            models.UniqueConstraint(fields=["source", "address", "port"], name="heartbeat_of_place_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"heartbeat of {self.name} for {self.source}"

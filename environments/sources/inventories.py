@@ -191,10 +191,10 @@ def make(key: str, facts: Facts) -> Found:
         port=_port(facts.port),
         user=_checked(validate_user, _text(facts.user, "user")) if facts.user not in (None, "") else "",
         name=name,
-        roles=_roles(facts.roles),
-        labels=_labels(facts.labels),
+        roles=read_roles(facts.roles),
+        labels=read_labels(facts.labels),
         zone=f"{region}/{zone or 'hosts'}" if region else "",
-        host_keys=_keys(facts.host_keys),
+        host_keys=read_keys(facts.host_keys),
     )
 
 
@@ -234,14 +234,16 @@ def _port(value: object) -> int:
     return int(text)
 
 
-def _roles(value: object) -> tuple[str, ...]:
+def read_roles(value: object) -> tuple[str, ...]:
+    """A list, or words with commas or spaces between them. Raises ValueError with a sentence."""
     words = value.replace(",", " ").split() if isinstance(value, str) else value or []
     if not isinstance(words, list):
         raise ValueError("Its roles are no list.")
     return tuple(dict.fromkeys(_name(word, "role") for word in words))
 
 
-def _labels(value: object) -> tuple[tuple[str, str], ...]:
+def read_labels(value: object) -> tuple[tuple[str, str], ...]:
+    """An object, or `name=value,…`. Raises ValueError with a sentence."""
     if value is None:
         return ()
     if isinstance(value, str):  # as INI files and variables of a command line have them
@@ -267,7 +269,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _keys(value: object) -> tuple[ScannedKey, ...]:
+def read_keys(value: object) -> tuple[ScannedKey, ...]:
+    """Lines as in `*.pub` files. Raises ValueError with a sentence."""
     if value is None:
         return ()
     if isinstance(value, str):

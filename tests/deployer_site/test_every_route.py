@@ -17,7 +17,7 @@ from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
-from environments.models import HostSource, Role, Task, User
+from environments.models import Heartbeat, HostSource, Role, Task, User
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
 from tests.undone import undone
@@ -54,7 +54,8 @@ class World:
         Task.objects.create(target=self.target, name="restart", command="true")
         self.people = {role: builders.make_user(username=f"a-{role}", role=role) for role in ROLES if role}
         builders.make_token(user=self.people[Role.VIEWER])
-        HostSource.objects.create(name="inventory", kind="lines", environment=staging, trouble="It is away.")
+        source = HostSource.objects.create(name="inventory", kind="lines", environment=staging, trouble="It is away.")
+        self.beat = Heartbeat.objects.create(source=source, name="web-9", address="10.0.0.9", digest="spent")
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
         self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
@@ -84,6 +85,7 @@ class World:
             "lock_id": self.lock.pk,
             "reservation_id": self.reservation.pk,
             "freeze_id": self.freeze.pk,
+            "beat_id": self.beat.pk,
             "question_id": self.question.pk,
             "change_id": 1,
             "zone": names["zone"],
@@ -174,7 +176,7 @@ def test_only_administrators_open_these() -> None:
     assert needed_there == {ADMINISTER, MAINTAIN}  # whoever maintains a place sets up what is in it
     names += ["place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
     names += ["settings-sources", "settings-source", "add-source", "change-source", "refresh-source"]
-    names += ["accept-removal", "remove-source"]
+    names += ["accept-removal", "remove-source", "make-heartbeat", "revoke-heartbeat"]
     names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 

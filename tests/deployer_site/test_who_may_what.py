@@ -19,10 +19,11 @@ from django.urls import get_resolver, reverse
 from pytest_django import Settings
 
 from deployments.api.api import api
+from deployments.api.auth import HeartbeatToken
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import HostSource, Role, Task, User
+from environments.models import Heartbeat, HostSource, Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
 from tests.undone import undone
@@ -93,6 +94,7 @@ PAGES: dict[tuple[str, str], str] = {
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
         " make-team rename-team remove-team add-member remove-member set-everyones"
         " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
+        " make-heartbeat revoke-heartbeat"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -103,7 +105,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
         " list_freezes list_waiting list_sources"
     ),
-    (VIEW, ENVIRONMENT): "read_windows",
+    (VIEW, ENVIRONMENT): "read_windows list_heartbeats",
     (ADMINISTER, ENVIRONMENT): "set_windows set_protection",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
@@ -123,8 +125,9 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (ADMINISTER, NOTHING): (
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
-        " delete_member change_everyone"
+        " delete_member change_everyone make_heartbeat revoke_heartbeat"
     ),
+    (HeartbeatToken.permission, NOTHING): "beat",
     (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
     (SIGNED_IN, NOTHING): "list_messages list_tokens make_token revoke_token",
 }
@@ -200,7 +203,8 @@ class World:
         Task.objects.create(target=target, name="restart", command="true")
         listed = {"lines": "deploy@127.0.0.1:9"}
         source = HostSource.objects.create(name=f"from-{env}", kind="lines", environment=environment, settings=listed)
-        names = {"app": app, "env": env, "host": host, "region": region, "source": source.name}
+        beat = Heartbeat.objects.create(source=source, name=host, address="10.0.0.9", digest=f"of {host}")
+        names = {"app": app, "env": env, "host": host, "region": region, "source": source.name, "beat": beat.pk}
         return {"target": target, "deploy": deploy.pk, "key": key.pk, **names}
 
     def words(self, thing: dict[str, Any], route: str) -> dict[str, Any]:
@@ -238,6 +242,8 @@ class World:
             "lock_id": thing["lock"],
             "reservation_id": thing["reservation"],
             "freeze_id": thing["freeze"],
+            "beat_id": thing["beat"],
+            "host": thing["host"],
             "question_id": 1,
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
@@ -256,6 +262,7 @@ ABSENT = {
     "grant": 987654,
     "team": "absent",
     "source": "absent",
+    "beat": 987654,
 }
 
 
@@ -451,7 +458,8 @@ def test_who_may_what_by_the_api(world: World) -> None:
                 else:
                     # whoever has it nowhere is told so before anything is looked for
                     somewhere = permission in MAY[Role(who[1])] and about != NOTHING
-                    right = status == (404 if somewhere and not sees(who, about, own=own) else 403)
+                    machines = permission == HeartbeatToken.permission  # and no person's token is one
+                    right = status == (401 if machines else 404 if somewhere and not sees(who, about, own=own) else 403)
                 if not right or (who[0] == "there" and "hidden-" in text):
                     wrong.append((name, who, own, status, text[:200]))
         if about in (TARGET, DEPLOYMENT, LOCKED, FREEZE):

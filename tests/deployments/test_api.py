@@ -50,11 +50,12 @@ def test_no_operation_opens_without_credentials(path: str, operation: Operation)
     assert answer["WWW-Authenticate"] == "Bearer"
 
 
-# One may make and revoke tokens of one's own, whatever one may besides; who approves, a target's team says.
+# One may make and revoke tokens of one's own, whatever one may besides; who approves, a target's team says; a machine's
+# heartbeat is no person's.
 FOR_ROLES = [
     (path, operation)
     for path, operation in OPERATIONS
-    if not path.startswith("/tokens") and not path.endswith(("/approve", "/refuse"))
+    if not path.startswith("/tokens") and path != "/hosts/heartbeat" and not path.endswith(("/approve", "/refuse"))
 ]
 
 

@@ -293,4 +293,4 @@ def test_every_kind_says_what_it_is() -> None:
     for word, kind in KINDS.items():
         assert word == kind.TOLD.word
         assert kind.TOLD.text.endswith(".")
-        assert kind.check(Asked({}))  # nothing typed is never enough
+        assert kind.check(Asked({})) or word == "heartbeat"  # nothing typed is enough for no other
