@@ -76,7 +76,7 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ca
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.topics: frozenset[str] = frozenset()
+        self.topics: frozenset[str] | None = None
         self._viewable: frozenset[str] = frozenset()  # what could be viewed when the page named it
         self._task: asyncio.Task[None] | None = None
         self._word = asyncio.Event()

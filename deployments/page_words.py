@@ -28,9 +28,9 @@ _PROCESS = secrets.token_hex(4)
 
 
 class Viewer(Protocol):
-    """An open page."""
+    """An open page. Until it has said its topics, which are None so far, everything may be about it."""
 
-    topics: Collection[str]
+    topics: Collection[str] | None
 
     def hear(self) -> None: ...
 
@@ -56,7 +56,7 @@ class Hall:
                 self._look = asyncio.ensure_future(self._look_for_changes())
             return
         for viewer in tuple(self.viewers):
-            if not word.keys().isdisjoint(viewer.topics):
+            if viewer.topics is None or not word.keys().isdisjoint(viewer.topics):
                 viewer.hear()
 
     def count(self) -> None:

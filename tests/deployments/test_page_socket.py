@@ -1,7 +1,7 @@
 """The socket of an open page: who is let in, which words it hears, and what it does when none come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,15 +76,25 @@ async def page(scene: Scene, *topics: str) -> AsyncIterator[Socket]:
         await socket.close()
 
 
+def viewers() -> Collection[page_words.Viewer]:
+    """The pages that are open on this event loop."""
+    hall, _ = page_words._halls.get(asyncio.get_running_loop(), (None, None))
+    return hall.viewers if hall else ()
+
+
 async def listening() -> None:
-    """Until the ear of this process is in the group: before that only a look could tell."""
+    """Until the ear of this process is in the group: before that only a look could tell; and all have said topics."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     try:
         async with asyncio.timeout(PATIENCE):
-            while not client.zcard(GROUP):
+            while not client.zcard(GROUP) or not _have_told_topics():
                 await asyncio.sleep(0.01)
     finally:
         client.close()
+
+
+def _have_told_topics() -> bool:
+    return bool(viewers()) and all(viewer.topics is not None for viewer in viewers())
 
 
 async def is_silent(socket: Socket) -> bool:
@@ -105,6 +115,18 @@ class TestWords:
             assert await is_silent(socket)
             await tell(application="shop", environment="staging")
             assert "look" in await socket.frame()
+
+    async def test_what_is_said_before_a_page_has_told_its_topics_is_not_lost(self, scene: Scene) -> None:
+        async with page(scene, "event") as told:
+            await listening()
+            new = Socket("/ws/page", scene.cookie, ORIGIN)
+            await new.open()
+            while len(viewers()) < 2:
+                await asyncio.sleep(0.01)
+            await tell(application="shop", environment="staging")
+            assert "look" in await told.frame()
+            assert "look" in await new.frame()
+            await new.close()
 
     async def test_a_move_of_a_host_is_told_to_who_watches_its_deploy(self, scene: Scene) -> None:
         deploy = await sync_to_async(make_deploy)(target=scene.deploy.target, status=DeployStatus.RUNNING)
