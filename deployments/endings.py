@@ -13,6 +13,7 @@ from deployments.models import HostRun, Placement
 from deployments.states import RunStatus
 from deployments.switching import at_once
 from environments import repositories, ssh
+from environments.sources import vanished
 
 logger = logging.getLogger(__name__)
 R = RunStatus
@@ -39,7 +40,7 @@ def _write_end(run: HostRun, error: Exception) -> None:
         case Fenced():
             _fenced(run, error)
         case ssh.HostUnreachable():
-            write_end(run, R.UNREACHABLE, error.kind, f"{error} {what_is_left(run)}")
+            _unreachable(run, error)
         case ssh.SSHError():
             write_end(run, R.FAILED, error.kind, str(error))
         case repositories.RepositoryError() | host_values.HostProgramError():
@@ -47,10 +48,20 @@ def _write_end(run: HostRun, error: Exception) -> None:
         case SwitchUnknown():
             write_end(run, R.UNKNOWN, error.kind, f"{error} Compare what runs there, then deploy again.")
         case ProgramFailed():
-            to = R.UNKNOWN if error.kind == "unknown" else R.FAILED
+            to = R.UNKNOWN if error.kind in ("unknown", "host-gone") else R.FAILED
             write_end(run, to, error.kind, f"{run.host_name}: {error}. {what_is_left(run)}")
         case _:
             write_our_mistake(run, error)
+
+
+def _unreachable(run: HostRun, error: ssh.HostUnreachable) -> None:
+    """One that has gone from its source in the middle of the deploy is not waited for, and not left out silently."""
+    gone = vanished.tell(run.host_id, run.deploy.target.environment)
+    if not gone:
+        write_end(run, R.UNREACHABLE, error.kind, f"{error} {what_is_left(run)}")
+        return
+    told = f"{error} It vanished in the middle of this deploy: {gone}. Nobody knows whether it still serves, or what."
+    write_end(run, R.UNKNOWN, "vanished", told)
 
 
 def write_our_mistake(run: HostRun, error: Exception) -> None:

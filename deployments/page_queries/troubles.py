@@ -33,6 +33,9 @@ _TO_DO = {
     "key-refused": "Add the Deployer's public key to the host's authorized_keys, then retry.",
     "no-key-pair": "Make a key pair for the Deployer by `manage.py key create`, then retry.",
     "unreachable": "Check the machine, its network and its SSH server, then retry the failed hosts.",
+    "vanished": "Find out whether the machine still runs. If it is gone for good there is nothing to do; if not, see why its "
+    "source names it no more, then deploy again.",
+    "host-gone": "If the machine still runs, add it again, then deploy again.",
     "unknown": "Look on the host what is running, then deploy again; that is safe whatever happened there.",
 }
 _ELSE_TO_DO = "Read the last lines of this host in the log, mend the cause, then retry the failed hosts."
@@ -43,6 +46,9 @@ _MEANING = {
     _R.UNREACHABLE: "Nothing more could be sent to it; what ran there goes on running.",
     _R.UNKNOWN: "It may run either release. The Deployer does not guess.",
 }
+
+
+_VANISHED = "It takes part in no new deploy. If it still serves, it may be either release."
 
 
 @dataclass(slots=True)
@@ -76,13 +82,17 @@ def _build(deploy: Deploy, members: Sequence[HostRun]) -> Trouble:
     where = run.host_name if len(members) == 1 else f"{len(members)} hosts"
     if run.status == _R.UNREACHABLE:
         title = f"No answer from {where}"
+    elif run.error_kind == "vanished":
+        title = f"{where} vanished in the middle of the deploy"
     elif run.status == _R.UNKNOWN:
         title = f"Nobody knows what happened on {where}"
     else:
         title = f"Failed at {run.step or 'its start'} on {where}"
     switched = run.revision == deploy.revision
     left = _LEFT.search(run.error)
-    means = _MEANING.get(_R(run.status)) or (_AFTER if switched else _BEFORE)
+    means = (
+        _VANISHED if run.error_kind == "vanished" else _MEANING.get(_R(run.status)) or (_AFTER if switched else _BEFORE)
+    )
     if left and run.status in _MEANING:
         means = f"{left['left']} {means}"
     todo = _TO_DO.get(run.error_kind, _ELSE_TO_DO)
