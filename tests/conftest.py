@@ -14,6 +14,7 @@ from tests.costs import pytest_configure as pytest_configure
 from tests.emptying import quick_emptying as quick_emptying
 from tests.migrated import django_db_keepdb as django_db_keepdb
 from tests.migrated import django_db_setup as django_db_setup
+from tests.migrated import migrated as migrated
 from tests.patience import Wait as Wait
 from tests.patience import eventually as eventually_true
 from tests.processes import Processes

@@ -113,11 +113,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, eventually: Wait, migrated: Path) -> Iterator[Site]:
     """The installation, once the demo's first deploys are over."""
     # Whoever has the role of a viewer may look and no more, as in the settings of tests.
     folder = tmp_path_factory.mktemp("browser") / "var"
-    copy = Copy(folder, eventually=eventually, DEMO="1", EVERYONE="viewer")
+    copy = Copy(folder, eventually=eventually, migrated=migrated, DEMO="1", EVERYONE="viewer")
     try:
         copy.wait_until_ready()
         eventually(lambda: copy.get("/readyz")[0] == 200, READY_SECONDS)

@@ -5,6 +5,7 @@ The web process alone, on a database of its own: no worker goes on with what was
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,9 @@ class Extreme(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def extreme(processes: Processes, tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[Extreme]:
+def extreme(
+    processes: Processes, tmp_path_factory: pytest.TempPathFactory, eventually: Wait, migrated: Path
+) -> Iterator[Extreme]:
     folder, port = tmp_path_factory.mktemp("extreme"), free_port()
     environ = environment(folder / "var", port, LOG_LEVEL="ERROR")
 
@@ -77,7 +80,8 @@ def extreme(processes: Processes, tmp_path_factory: pytest.TempPathFactory, even
         command = [sys.executable, str(ROOT / "manage.py"), *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
 
-    run("migrate", "--verbosity", "0")
+    (folder / "var").mkdir()
+    shutil.copyfile(migrated, folder / "var" / "deployer.sqlite3")
     run("collectstatic", "--noinput", "--verbosity", "0")
     session, pages = json.loads(run("shell", "--verbosity", "0", "--command", SEED).splitlines()[-1])
     process = processes.start(web().command, env={**environ, "DJANGO_SETTINGS_MODULE": "deployer_site.settings"})

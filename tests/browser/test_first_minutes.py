@@ -27,7 +27,9 @@ SECONDS = 90_000
 
 
 @pytest.fixture(scope="module")
-def empty(processes: Processes, tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[EmptySite]:
+def empty(
+    processes: Processes, tmp_path_factory: pytest.TempPathFactory, eventually: Wait, migrated: Path
+) -> Iterator[EmptySite]:
     folder = tmp_path_factory.mktemp("first")
     repository = Repository(folder)
     repository.commit(
@@ -42,7 +44,7 @@ def empty(processes: Processes, tmp_path_factory: pytest.TempPathFactory, eventu
     ):
         for server in (one, two, git_host):
             (server.folder / "authorized_keys").touch(mode=0o600)
-        copy = Copy(folder / "var", eventually=eventually)
+        copy = Copy(folder / "var", eventually=eventually, migrated=migrated)
         try:
             copy.wait_until_ready()
             yield EmptySite(copy, [one, two], git_host, repository)

@@ -1,6 +1,7 @@
 """A whole Deployer, started as its users start it, in a folder and on a port of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.conftest import Wait
+from tests.patience import Wait
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,8 +42,15 @@ def descendants(parent: int) -> dict[int, str]:
 
 
 class Copy:
-    def __init__(self, folder: Path, *, eventually: Wait, port: int = 0, **settings: str) -> None:
+    """`migrated`: the database that it begins with, instead of making one."""
+
+    def __init__(
+        self, folder: Path, *, eventually: Wait, port: int = 0, migrated: Path | None = None, **settings: str
+    ) -> None:
         self.folder, self.port = folder, port or free_port()
+        if migrated:
+            folder.mkdir()
+            shutil.copyfile(migrated, folder / "deployer.sqlite3")
         self._eventually = eventually
         self._output = folder.with_name(f"{folder.name}-{self.port}.log").open("w+b")
         self.process = subprocess.Popen(

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -198,13 +199,14 @@ def test_the_command_refuses_while_a_copy_runs(file: Path) -> None:
 
 BACK_UP = """
 from django.core.management import call_command
-call_command("migrate", verbosity=0)
 call_command("createsuperuser", interactive=False, username="ada", email="", verbosity=0)
 call_command("backup", {file!r})
 """
 
 
-def test_a_backup_of_sqlite_is_restored_here(tmp_path: Path, file: Path) -> None:
+def test_a_backup_of_sqlite_is_restored_here(tmp_path: Path, file: Path, migrated: Path) -> None:
+    (tmp_path / "var").mkdir()
+    shutil.copyfile(migrated, tmp_path / "var" / "deployer.sqlite3")
     command = [sys.executable, str(ROOT / "manage.py"), "shell", "--command", BACK_UP.format(file=str(file))]
     environ = environment(tmp_path / "var", 8000, DJANGO_SUPERUSER_PASSWORD="one-good-secret")
     subprocess.run(command, env=environ, check=True, timeout=180)

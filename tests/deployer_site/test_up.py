@@ -23,8 +23,8 @@ Start = Callable[..., Copy]
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory, eventually: Wait) -> Iterator[Copy]:
-    running = Copy(tmp_path_factory.mktemp("up") / "var", eventually=eventually)
+def copy(tmp_path_factory: pytest.TempPathFactory, eventually: Wait, migrated: Path) -> Iterator[Copy]:
+    running = Copy(tmp_path_factory.mktemp("up") / "var", eventually=eventually, migrated=migrated)
     try:
         yield running.wait_until_ready()
     finally:
