@@ -151,6 +151,8 @@ def main(deploys: int, rounds: int) -> None:
         fill(deploys)
     if not Team.objects.exists():
         page_rules.fill(heaviest().target)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")  # this server does not do so by itself
     # as the web process does: what is loaded is not looked through again and again
     gc.collect()
     gc.freeze()

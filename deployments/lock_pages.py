@@ -23,6 +23,7 @@ from environments import locks
 from environments.access import DEPLOY, LOCK, TAKE_LOCKS, VIEW, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.models import Answer, Lock, LockKind, LockQuestion, Team
+from environments.parts import asked_part
 from environments.validation import NAME
 
 LOCK_REFUSALS = (*REFUSALS, locks.LockError)
@@ -32,10 +33,12 @@ LOCK_REFUSALS = (*REFUSALS, locks.LockError)
 @needs(VIEW, anywhere)
 def all_locks(request: HttpRequest) -> HttpResponse:
     """What is locked and reserved, who waits for it, what was said to the viewer, and the last days in numbers."""
-    who = person(request)
-    page, told, insights = read_locks(who), read_messages(who), read_insights(who, now=locks.clock())
+    who, part = person(request), asked_part(request)
+    page, told, insights = read_locks(who, part=part), read_messages(who), read_insights(who, now=locks.clock())
     may = allows_somewhere(request.user, DEPLOY)
-    context = {"page": page, "told": told, "insights": insights, "may_deploy": may}
+    last = page.before + len(page.lines)
+    lines = {"part": part, "first": page.before + 1, "last": last, "more": last < page.beyond}
+    context = {"page": page, "told": told, "insights": insights, "may_deploy": may, **lines}
     # links are signed anew each time
     tag = tag_of(page, [(one.id, sorted(one.links)) for one in told], insights, may)
     return answer(request, "deployments/locks.html", context, tag=tag)

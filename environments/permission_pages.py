@@ -12,8 +12,9 @@ from environments.access import ADMINISTER, SIGNED_IN, administered, allows, nee
 from environments.addresses import anywhere
 from environments.models import GRANTED_ROLES, Application, Environment, Grant, Target, Team, User
 from environments.models.grants import EVERYONES_ROLES
+from environments.parts import part_of
 from environments.rights import Everyone, everyone, place_of
-from environments.settings_pages import part_of, show
+from environments.settings_pages import show
 from environments.who_may import WhoMay, who_may
 
 MOST_NAMES = 500  # in a list to choose from

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -15,7 +15,6 @@ from environments.keys import active_key_pair
 from environments.models import Application, Environment, GitHostKey, KeyPair, Region, Role, Token, User, Zone
 
 PAGE = 100
-MOST_PARTS = 100_000
 SCOPES = (
     ("read", "Look"),
     ("deploy", "Deploy"),
@@ -36,16 +35,6 @@ def show(request: HttpRequest, name: str, context: dict[str, Any], *, status: in
     answer = render(request, template, facts, status=status)
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def part_of(request: HttpRequest, rows: QuerySet[Any], size: int) -> dict[str, Any]:
-    """The part of a long list that is asked for (`?part=2`), and where it lies in it; one query."""
-    asked = request.GET.get("part", "")
-    part = min(max(int(asked), 1), MOST_PARTS) if asked.isascii() and asked.isdecimal() and len(asked) < 7 else 1
-    start = (part - 1) * size
-    found = list(rows[start : start + size + 1])
-    more, found = len(found) > size, found[:size]
-    return {"found": found, "more": more, "part": part, "first": start + 1, "last": start + len(found)}
 
 
 @require_safe

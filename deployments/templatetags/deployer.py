@@ -202,7 +202,8 @@ def at(moment: datetime) -> SafeString:
     """A time that is to come, as the viewer's clock shows it (page.js), with its day; here in UTC."""
     exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     text = f"{moment:%d %b, %H:%M}"
-    return format_html('<time datetime="{}" data-as="at" title="{}">{}</time>', moment.isoformat(), exact, text)
+    # nothing in it comes from elsewhere
+    return SafeString(f'<time datetime="{moment.isoformat()}" data-as="at" title="{exact}">{text}</time>')
 
 
 @register.simple_tag

@@ -1,5 +1,6 @@
 """Locks as pages show and change them: forms, cards and sentences."""
 
+import re
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from deployments import lifecycle
+from deployments.page_queries import locks_page
 from deployments.page_queries.lock_insights import read_insights
 from deployments.page_queries.locks_page import CARDS
 from deployments.page_queries.waiting import read_waiting
@@ -179,7 +181,9 @@ def test_the_page_of_locks_costs_a_fixed_number_of_queries(number: int, target: 
     assert len(caught) <= MOST_QUERIES
 
 
-def test_of_very_many_locks_those_of_others_become_lines(target: Target, ada: User, ben: User) -> None:
+def test_of_very_many_locks_those_of_others_become_lines(
+    target: Target, ada: User, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = builders.make_lock(target=target, by=ben)
     names = [f"lab-{n:02}" for n in range(CARDS + 5)]
     for name in names:
@@ -191,6 +195,14 @@ def test_of_very_many_locks_those_of_others_become_lines(target: Target, ada: Us
     assert f"{CARDS + 6} places are locked, 1 by you." in page
     assert reverse("release-lock", args=[mine.pk]) in page
     assert all(f"for {name}" in page for name in names)  # none is left out
-    assert "And 7 more" in text_of(page.encode())
+    assert "And 6 more" in text_of(page.encode())
     assert f'href="/shop/{names[-1]}/"' in page
     assert len(caught) <= MOST_QUERIES
+    assert "nothing here" in client.get("/locks?part=9").content.decode()
+    monkeypatch.setattr(locks_page, "LINES", 4)
+    parts = [client.get(f"/locks?part={part}").content.decode() for part in (1, 2)]
+    assert all(f"{CARDS + 6} places are locked, 1 by you." in part for part in parts)
+    assert [len(re.findall(r"<td[^>]*>for lab", part)) for part in parts] == [4, 2]
+    assert all(any(f"for {name}" in part for part in parts) for name in names)
+    assert [('rel="next"' in part, 'rel="prev"' in part) for part in parts] == [(True, False), (False, True)]
+    assert ("1 to 4" in parts[0], "5 to 6" in parts[1]) == (True, True)
