@@ -15,7 +15,7 @@ from deployments.expectations import expected_end
 from deployments.models import Deploy, Kind, bulk
 from deployments.states import ACTIVE
 from environments import locks
-from environments.models import Application, Host, Lock, LockKind, Membership, Target, Transport, User
+from environments.models import Application, Endpoint, Host, Lock, LockKind, Membership, Target, Transport, User
 
 __all__ = ["Blocked", "Blocker"]  # and all that is defined here
 
@@ -105,6 +105,8 @@ def blockers(
         found.append(Blocker("no-hosts", text, passes=False))
     if target.left_at is not None:
         found.append(left(target))
+    if target.name:
+        found += of_endpoint(target, kind)
     held = known.standing if known else locks.applying(target)
     found += [locked(lock) for lock in locks.in_the_way(held, by=by, automatic=automatic)]
     # a rollback waits for neither, and goes before all but rollbacks
@@ -239,6 +241,16 @@ def waits_before(deploy: Deploy) -> Blocker:
     address = reverse("deploy", args=[deploy.pk])
     what = "waits for its build" if deploy.build_missing_since else "waits"
     return Blocker("queue", f"#{deploy.number} {what}, and goes first.", who=deploy.by_name, url=address)
+
+
+def of_endpoint(target: Target, kind: str) -> list[Blocker]:
+    """One that is being taken away takes no more deploys, one that is gone takes nothing."""
+    endpoint = Endpoint.objects.filter(target=target).first()
+    if endpoint is None or endpoint.gone_at is not None:
+        return [Blocker("gone", f"There is no endpoint {target.slug} any more; make it again.", passes=False)]
+    if endpoint.ending_at is not None and kind != Kind.TASK:
+        return [Blocker("ending", f"{target.slug} is being taken away.", passes=False)]
+    return []
 
 
 def left(target: Target) -> Blocker:

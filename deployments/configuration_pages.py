@@ -148,7 +148,7 @@ def _scope(target: Target, place: str) -> Scope:
 
 def _back(request: HttpRequest, target: Target) -> str:
     """The page of the host that was looked at."""
-    page = reverse("configuration", args=[target.application.name, target.environment.name])
+    page = reverse("configuration", args=[target.application.name, target.place])
     host = request.POST.get("host", "")
     known = host and Host.objects.filter(memberships__environment=target.environment, name=host).exists()
     return f"{page}?host={host}" if known else page

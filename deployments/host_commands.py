@@ -26,6 +26,7 @@ _TEXTS = {
     "examine": text_of("tools", "observe", "probe", "examine"),
     "capistrano": text_of("tools", "observe", "capistrano"),
     "leave": text_of("tools", "gate", "leave"),
+    "remove": text_of("tools", "gate", "remove"),
 }
 # As one perl process, and as a shell.
 _QUICK_TEXTS = {
@@ -34,7 +35,9 @@ _QUICK_TEXTS = {
 }
 
 
-def command(what: Literal["observe", "look", "probe", "examine", "capistrano", "leave"], *arguments: str) -> str:
+def command(
+    what: Literal["observe", "look", "probe", "examine", "capistrano", "leave", "remove"], *arguments: str
+) -> str:
     return f"exec sh -c {_quoted(_TEXTS[what])} {host_words('deployer', *arguments)}"
 
 

@@ -9,7 +9,7 @@ The switch waits after `armed` for the one word `flip`. `docs/host.md` tells wha
 from dataclasses import dataclass
 
 from deployments.host_commands import command, quick_command
-from deployments.host_values import ArchiveSource, Call, Mark, Packed, Place, Release, check_call, one_line
+from deployments.host_values import ArchiveSource, Call, Mark, Packed, Place, Release, check_call, checked, one_line
 
 
 def parse_mark(line: bytes, nonce: str) -> Mark | None:
@@ -75,6 +75,17 @@ def switch_command(
         place.path_words, "switch", place.root, place.target, name, str(fence), nonce, release.name, release.revision,
         str(release.number), one_line(release.by), str(seconds), str(quiet),
     )  # fmt: skip
+
+
+def remove_command(place: Place, *, folder: str, endpoint: str, fence: int, nonce: str) -> str:
+    """Removes an endpoint's root, `…/folder/endpoint`, and refuses what is not exactly that; once more is harmless.
+
+    Marks `gone`, or `refused` as a program is, or with `running` and the processes that are still there.
+    """
+    check_call("remove", nonce, fence)
+    checked("name of an endpoint", endpoint, r"[a-z0-9-]+")
+    words = (place.root, place.target, str(fence), nonce, place.path_words, folder, endpoint)
+    return command("remove", *words)
 
 
 def leave_command(place: Place, *, fence: int, nonce: str) -> str:

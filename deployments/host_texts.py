@@ -91,6 +91,9 @@ class Texts:
         return program_texts.once_outline(recipes.place(deploy), recipes.release(deploy), steps)
 
     def _task(self, part: Part) -> Outline:
+        if recipes.takes_away(self._deploy):
+            steps = recipes.steps(self._deploy, part.run, Phase.STOP)
+            return program_texts.away_outline(recipes.place(self._deploy), steps)
         steps = recipes.steps(self._deploy, part.run, recipes.TASK)
         return program_texts.task_outline(recipes.place(self._deploy), steps)
 

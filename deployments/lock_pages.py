@@ -1,7 +1,7 @@
 """The page of all locks, and what a click changes about one: thin doors onto verbs; changes only by POST."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.contrib import messages
@@ -62,12 +62,17 @@ def _back(request: HttpRequest, scope: str) -> str:
         return reverse("locks")
     if request.POST.get("back") == "target":
         words = request.POST.get("target", "").split("/")
-        if len(words) != 2 or not all(re.fullmatch(NAME, word) for word in words):
+        if len(words) not in (2, 3) or not all(re.fullmatch(NAME, word) for word in words):
             raise BadRequest("No such page to come back to.")
-        return reverse("target", args=words)
+        return _page_of(words)
     if scope == locks.ALL.text:
         return reverse("environments")
-    return reverse("environment", args=words) if len(words) == 1 else reverse("target", args=words[:2])
+    return reverse("environment", args=words) if len(words) == 1 else _page_of(words)
+
+
+def _page_of(words: Sequence[str]) -> str:
+    """Of a target, by the words of its slug."""
+    return reverse("target", args=[words[0], "/".join(words[1:3])])
 
 
 def _lock_or_404(request: HttpRequest, lock_id: int) -> Lock:

@@ -15,7 +15,7 @@ from deployments.blockers import Blocked
 from deployments.models import Deploy, Trigger
 from deployments.pages import deploy_or_404, target_or_404
 from deployments.refusals import WrongTime
-from environments import locks, repositories
+from environments import endpoints, locks, repositories
 from environments.access import DEPLOY, VIEW, NotAllowed, needs
 from environments.addresses import of_target
 from environments.models import Target, User
@@ -23,6 +23,7 @@ from environments.preset import PresetError
 
 REFUSALS = (
     *(lifecycle.LifecycleError, locks.LockError, Blocked, NotAllowed, repositories.RepositoryError, PresetError),
+    endpoints.EndpointError,
 )
 
 
@@ -41,8 +42,9 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
-def _page_of(target: Target) -> str:
-    return reverse("target", args=[target.application.name, target.environment.name])
+def page_of(target: Target) -> str:
+    """Where it is shown."""
+    return reverse("target", args=[target.application.name, target.place])
 
 
 def _back_from(request: HttpRequest, deploy: Deploy) -> str:
@@ -123,7 +125,7 @@ def retry(request: HttpRequest, deploy_id: int) -> HttpResponse:
 def roll_back(request: HttpRequest, deploy_id: int) -> HttpResponse:
     """Make the release of this (earlier) deploy live again."""
     deploy = deploy_or_404(deploy_id)
-    back = _page_of(deploy.target)
+    back = page_of(deploy.target)
     stop = request.POST.get("stop") == "yes"
     words = said(request)
     if words.over or words.override or words.confirmed:
@@ -141,7 +143,7 @@ def converge(request: HttpRequest, application: str, environment: str) -> HttpRe
     """What is live, to just the hosts that do not run it."""
     target = target_or_404(application=application, environment=environment)
     return do(
-        request, back=_page_of(target), verb=lambda: lifecycle.converge(target, by=person(request), said=said(request))
+        request, back=page_of(target), verb=lambda: lifecycle.converge(target, by=person(request), said=said(request))
     )
 
 
@@ -167,7 +169,7 @@ def redeploy(request: HttpRequest, deploy_id: int) -> HttpResponse:
             target=deploy.target, ref=deploy.revision, by=person(request), trigger=Trigger.PAGE
         )
 
-    return do(request, back=_page_of(deploy.target), verb=again)
+    return do(request, back=page_of(deploy.target), verb=again)
 
 
 @require_POST
@@ -177,4 +179,4 @@ def star(request: HttpRequest, application: str, environment: str) -> HttpRespon
     target = target_or_404(application=application, environment=environment)
     act = stars.star if request.POST.get("star") == "yes" else stars.unstar
     act(target, by=person(request))
-    return redirect(_page_of(target))
+    return redirect(page_of(target))

@@ -43,20 +43,22 @@ def deploy_or_404(deploy_id: int) -> Deploy:
 def target(request: HttpRequest, application: str, environment: str) -> HttpResponse:
     """Where one application in one environment stands, and how it came there."""
     assert isinstance(request.user, User)
-    neighbours = find_neighbours(application=application, viewer=request.user)
+    neighbours, beside = find_neighbours(application=application, environment=environment, viewer=request.user)
     found = next((one for one in neighbours if one.environment.name == environment), None)
-    if found is None:
-        raise Http404(f"No target {application}/{environment}.")
+    if found is None:  # or it is an endpoint, which is no neighbour of environments
+        found = target_or_404(application=application, environment=environment)
     before = request.GET.get("before", "")
     page = read_target(
         target=found,
         user=request.user,
         before=int(before) if before.isdecimal() and len(before) < 10 else None,
         neighbours=neighbours,
+        beside=beside,
     )
     may = allows(request.user, DEPLOY, found)
     more = {
-        "may_maintain": allows(request.user, MAINTAIN, found),
+        # an endpoint's rules are its target's
+        "may_maintain": allows(request.user, MAINTAIN, found) and not found.name,
         "may_administer": allows(request.user, ADMINISTER),
     }
     context = {"page": page, "target": found, "may_deploy": may, "before": before} | more

@@ -14,6 +14,7 @@ from deployments import (
     recipes,
     redaction,
     release_configuration,
+    removing,
     runs,
     secrecy,
     switching,
@@ -167,12 +168,17 @@ def _once(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Run
 def _task(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     _begin(deploy, taken, runtime)
 
-    texts = Texts(deploy)
+    texts, away = Texts(deploy), recipes.takes_away(deploy)
 
     def one(job: Job) -> None:
         _check_begun(job)
-        job.goal = Move(job.run, R.LIVE, {"step": "done"})
+        done = Move(job.run, R.LIVE, {"step": "done"})
+        job.goal = None if away else done
         follow.carry_out(job, ProgramPhase.TASK, lambda: texts.task(job))
+        if away:  # its folder, with all that we keep there, goes once the program has told its end
+            removing.remove_root(job)
+            job.goal = done
+            job.reach_goal()
 
     _each(_jobs(deploy, taken, recorder, runtime, ProgramPhase.TASK), one, runtime.pool)
 

@@ -117,6 +117,13 @@ def task_outline(place: Place, steps: Iterable[HostStep]) -> Outline:
     return _outline(place, None, [*_sudo(place, steps), *_steps(place, steps)])
 
 
+def away_outline(place: Place, steps: Iterable[HostStep]) -> Outline:
+    """Runs the steps that stop what serves, if anything does, before the whole folder is removed."""
+    steps = tuple(steps)
+    stopping = ['if [ "$release" ]; then', *_sudo(place, steps), *_steps(place, steps), "fi"] if steps else []
+    return _outline(place, None, [*stopping, ":"], "away")
+
+
 def finish_program(
     place: Place,
     release: Release,

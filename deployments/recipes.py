@@ -9,7 +9,7 @@ from deployments.models import Deploy, HostRun, Kind, Placement
 from deployments.plain_steps import StepFacts, plain_steps
 from deployments.recipe_file import RecipeFile
 from deployments.states import RunStatus
-from environments.models import Host, Membership, OnFailure, Phase, Target, Task, Zone
+from environments.models import Endpoint, Host, Membership, OnFailure, Phase, Target, Task, Zone
 
 COMMAND = "command"
 TASK = "task"
@@ -23,17 +23,24 @@ def snapshot(target: Target, file: RecipeFile | None = None) -> dict[str, Any]:
     Raises StepUnusable.
     """
     said = file or RecipeFile()
-    steps = plain_steps(said.laid_over([StepFacts.of(step) for step in target.steps.all()]))
+    pattern = target.pattern
+    steps = plain_steps(said.laid_over([StepFacts.of(step) for step in pattern.steps.all()]))
     if target.command:
         steps.append(_command_step(target))
-    return {name: getattr(target, name) for name in _FIELDS} | {
+    return _fields(target) | {
         "steps": steps,
         "keep": said.keep or target.keep,
-        "linked_dirs": list(dict.fromkeys([*target.linked_dirs, *said.linked_dirs])),
-        "linked_files": list(dict.fromkeys([*target.linked_files, *said.linked_files])),
+        "linked_dirs": list(dict.fromkeys([*pattern.linked_dirs, *said.linked_dirs])),
+        "linked_files": list(dict.fromkeys([*pattern.linked_files, *said.linked_files])),
         "file": file.facts() if file else None,
         "by_command": bool(target.command),
     }
+
+
+def _fields(target: Target) -> dict[str, Any]:
+    """An endpoint lies elsewhere and keeps less; all else is as its target says now."""
+    own = {name: getattr(target, name) for name in ("root", "keep")}
+    return {name: getattr(target.pattern, name) for name in _FIELDS} | own
 
 
 def file_of(deploy: Deploy) -> RecipeFile | None:
@@ -60,8 +67,21 @@ def _command_step(target: Target) -> dict[str, Any]:
 def task_snapshot(task: Task, values: dict[str, str]) -> dict[str, Any]:
     """A recipe whose only step is the task, with what was entered for it."""
     step = {name: getattr(task, name) for name in _TASK_FIELDS} | {"phase": TASK, "roles": []}
-    fields = {name: getattr(task.target, name) for name in _FIELDS}
-    return fields | {"steps": [step], "task": {"name": task.name, "values": values}}
+    return _fields(task.target) | {"steps": [step], "task": {"name": task.name, "values": values}}
+
+
+TAKE_AWAY = "take-away"
+
+
+def away_snapshot(target: Target, file: RecipeFile | None = None) -> dict[str, Any]:
+    """A recipe that takes an endpoint away: its only steps are those that stop what serves there."""
+    steps = [step for step in snapshot(target, file)["steps"] if step["phase"] == Phase.STOP]
+    return _fields(target) | {"steps": steps, "task": {"name": TAKE_AWAY, "values": {}, "takes_away": True}}
+
+
+def takes_away(deploy: Deploy) -> bool:
+    """Whether it takes its target, an endpoint, away."""
+    return bool(deploy.recipe.get("task", {}).get("takes_away"))
 
 
 def is_command(deploy: Deploy) -> bool:
@@ -120,8 +140,11 @@ def once_runs(deploy: Deploy) -> frozenset[int]:
 
 def ports(deploy: Deploy, runs: list[HostRun]) -> dict[int | None, int | None]:
     """The target's port by host, where it has one."""
-    places = Placement.objects.filter(target=deploy.target_id, colour="", port__isnull=False)
     hosts = {run.host_id for run in runs if run.host_id is not None}
+    if deploy.target.name:  # an endpoint has one port, the same on all its hosts
+        port = Endpoint.objects.filter(target=deploy.target_id).values_list("port", flat=True).first()
+        return dict.fromkeys(hosts, port)
+    places = Placement.objects.filter(target=deploy.target_id, colour="", port__isnull=False)
     return dict(places.filter(host__among=hosts).values_list("host_id", "port"))
 
 
@@ -133,6 +156,9 @@ def facts(deploy: Deploy) -> dict[str, str]:
         "DEPLOYER_NUMBER": str(deploy.number),
         "DEPLOYER_REF": deploy.ref,
     }
+    if deploy.target.name:
+        address = Endpoint.objects.filter(target=deploy.target_id).values_list("address", flat=True).first()
+        values |= {"DEPLOYER_ENDPOINT": deploy.target.name, "DEPLOYER_ADDRESS": address or ""}
     return values | task_values.variables(deploy.recipe.get("task", {}).get("values", {}))
 
 

@@ -95,6 +95,12 @@ def judge(deploy: Deploy, status: str) -> None:
         Release.objects.filter(deploys=deploy).update(bad=True)
 
 
+def forget_target(target: Target) -> None:
+    """Nothing of it lies on hosts any more; its history stays."""
+    Placement.objects.filter(target=target).delete()
+    Standing.objects.filter(target=target).update(live=None)
+
+
 def _was_switched_to(deploy: Deploy) -> bool:
     """By this very deploy, and it is still there. What served before and could not be brought again is not bad."""
     return (

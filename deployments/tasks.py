@@ -31,6 +31,7 @@ from environments.sources import refreshing
 
 log = logging.getLogger(__name__)
 
+ENDPOINTS_SECONDS = 15.0
 LOCKS_SECONDS = 3.0  # a lock ends by the clock; this is how soon it is told
 EXIT_WITHOUT_DATABASE = 1
 
@@ -72,7 +73,8 @@ def begin(sender: Any, **_: object) -> None:
         distances_look = (distances.LOOK_SECONDS, distances.Distances().look)
         locks = (LOCKS_SECONDS, lifecycle.look_after_locks)
         sources = (refreshing.LOOK_SECONDS, refreshing.refresh_due)
-        looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources}
+        ends = (ENDPOINTS_SECONDS, lifecycle.look_after_endpoints)
+        looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources, "endpoints": ends}
         runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew

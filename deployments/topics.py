@@ -4,7 +4,7 @@ from collections.abc import Collection
 from itertools import chain
 
 from deployments.models import Deploy
-from environments import sight
+from environments import sight, target_words
 from environments.access import VIEW, allows
 from environments.models import Application, Host, User
 
@@ -25,11 +25,15 @@ def audible(user: User, topics: Collection[str]) -> frozenset[str]:
     return frozenset(chain(general, *heard))
 
 
+def _may_view(user: User, slug: str) -> bool:
+    application, _, place = slug.partition("/")
+    return allows(user, VIEW, application=application, environment=target_words.split(place)[0])
+
+
 def _of_kind(user: User, kind: str, names: list[str]) -> list[str]:
     """At most one query for each kind."""
     if kind == "target":
-        pairs = [name.partition("/") for name in names]
-        known = [a + slash + e for a, slash, e in pairs if allows(user, VIEW, application=a, environment=e)]
+        known = [name for name in names if _may_view(user, name)]
     elif kind == "application":
         rows = Application.objects.filter(sight.of_applications(user), name__in=names)
         known = list(rows.values_list("name", flat=True))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from environments import on_hosts, sight
+from environments import on_hosts, sight, target_words
 from environments.access import VIEW, allows, allows_somewhere
 from environments.models import Application, Environment, Host, User
 
@@ -16,8 +16,9 @@ def anywhere(user: User, permission: str, words: Words) -> bool:
 
 
 def of_target(user: User, permission: str, words: Words) -> bool:
-    """`application` and `environment` are names."""
-    return allows(user, permission, application=words["application"], environment=words["environment"])
+    """`application` is a name, `environment` a place as `staging` or `staging/feature-x`: who may what is the same."""
+    environment, _ = target_words.split(words["environment"])
+    return allows(user, permission, application=words["application"], environment=environment)
 
 
 def of_application(user: User, permission: str, words: Words) -> bool:

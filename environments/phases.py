@@ -8,3 +8,4 @@ class Phase(models.TextChoices):
     ONCE = "once", "once before the switch (one host)"
     RESTART = "restart", "restart (after the switch)"
     AFTER = "after", "after the switch"
+    STOP = "stop", "stop (when an endpoint is taken away)"

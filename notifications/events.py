@@ -52,6 +52,13 @@ KINDS = frozenset(
         "environment.opened",
         "environment.protected",
         "everyone.changed",
+        "endpoint.ends_soon",
+        "endpoint.extended",
+        "endpoint.gone",
+        "endpoint.made",
+        "endpoint.taken_away",
+        "endpoints.offered",
+        "endpoints.withdrawn",
         "fence.raised",
         "freeze.made",
         "freeze.lifted",
@@ -198,6 +205,8 @@ def topics_of(event: Event) -> list[str]:
         topics.append(f"application/{event.application}")
     if event.application and event.environment:
         topics.append(f"target/{event.application}/{event.environment}")
+        if isinstance(event.facts.get("endpoint"), str):
+            topics.append(f"target/{event.application}/{event.environment}/{event.facts['endpoint']}")
     if event.deploy is not None:
         topics.append(f"deploy/{event.deploy}")
     if isinstance(event.facts.get("host"), str):

@@ -48,6 +48,13 @@ _SENTENCES = {
     "deploy.met_lock": "#{number} on {target} is held: {reason}",
     "deploy.stays_held": "The lock that #{number} on {target} met has ended. Someone must deploy or drop it.",
     "deploy.flip_refused": "#{number} on {target} did not go live by itself. {reason}",
+    "endpoint.ends_soon": "The endpoint {target} with {branch} ends {end}. Extend it, or it is taken away.",
+    "endpoint.extended": "{who} keeps the endpoint {target} {end}.",
+    "endpoint.gone": "Nothing is left of the endpoint {target} on hosts.",
+    "endpoint.made": "{who} made the endpoint {target} with {branch}: {address}, {end}.",
+    "endpoint.taken_away": "{who} takes the endpoint {target} with {branch} away{why}.",
+    "endpoints.offered": "{who} set up endpoints in {environment}, at {address}.",
+    "endpoints.withdrawn": "{who} ended the making of endpoints in {environment}.",
     "environment.created": "{who} added the environment {name}.",
     "environment.moved": "{who} changed the order of environments: {order}.",
     "environment.removed": "{who} removed the environment {name}.",
@@ -194,7 +201,8 @@ def tell(event: Event, names: Mapping[str, str] | None = None) -> Told:
     known = names or {}
     facts = _Facts(event.facts if isinstance(event.facts, dict) else {})
     who = known.get(event.actor, event.actor) or THE_DEPLOYER
-    target = " / ".join(word for word in (event.application, event.environment) if word)
+    endpoint = str(facts["endpoint"])
+    target = " / ".join(word for word in (event.application, event.environment, endpoint) if word)
     revision = str(facts["revision"])
     facts |= {
         "who": who,

@@ -15,6 +15,7 @@ from deployments.states import FINAL, DeployStatus, RunStatus
 from environments import tokens
 from environments.models import (
     Application,
+    Endpoint,
     Environment,
     Host,
     HostKey,
@@ -91,6 +92,15 @@ def make_target(
     for _ in range(hosts):
         make_host(environment=place, zone=make_zone())
     return target
+
+
+def make_endpoint(*, parent: Target, name: str, branch: str = "main", **fields: Any) -> Endpoint:
+    """One that is there, whose first deploy is still to come."""
+    place = {"application": parent.application, "environment": parent.environment, "parent": parent}
+    target = Target.objects.create(name=name, root=f"{parent.root}/endpoints/{name}", **place)
+    now = timezone.now()
+    facts = {"made_at": now, "until": now + timedelta(days=3), "by_name": "Ada", "address": f"http://{target.slug}"}
+    return Endpoint.objects.create(target=target, environment=parent.environment, branch=branch, **(facts | fields))
 
 
 def make_step(*, target: Target, name: str = "", command: str = "true", **fields: Any) -> Step:

@@ -16,6 +16,7 @@ from ninja.parser import Parser
 from deployments.api import (  # setting_up adds to two routers
     configuration,
     deploys,
+    endpoints,
     heartbeats,
     inventory,
     locks,
@@ -124,6 +125,7 @@ for router in (
     tasks.router,
     deploys.router,
     heartbeats.router,
+    endpoints.router,
     locks.router,
     messages.router,
     people.router,

@@ -17,7 +17,7 @@ from deployments.api.configuration_schemas import (
     SetDelivery,
     SetValue,
 )
-from deployments.api.paging import Cursor, Id, Name, page
+from deployments.api.paging import Cursor, Id, Name, Place, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import represent_time
 from deployments.api.schemas import Again, Page, ProblemOut
@@ -37,13 +37,13 @@ REFUSED: Any = {400: ProblemOut, 403: ProblemOut, 404: ProblemOut, 409: ProblemO
 
 
 @router.get(
-    "/targets/{application}/{environment}/configuration",
+    "/targets/{application}/{place:environment}/configuration",
     auth=Needs(VIEW),
     response=ConfigurationOut,
     summary="What a host gets, and which layer says so; without a host: what all have in common",
 )
 def read_configuration(
-    request: HttpRequest, application: Name, environment: Name, host: Name | None = None
+    request: HttpRequest, application: Name, environment: Place, host: Name | None = None
 ) -> dict[str, Any]:
     target = find_target(request, application, environment)
     machine = _host(target, host) if host else None
@@ -58,12 +58,12 @@ def read_configuration(
 
 
 @router.put(
-    "/targets/{application}/{environment}/configuration/delivery",
+    "/targets/{application}/{place:environment}/configuration/delivery",
     auth=Needs(MAINTAIN),
     response={200: DeliveryOut, **REFUSED},
     summary="Say where in a release its configuration lies",
 )
-def set_delivery(request: HttpRequest, application: Name, environment: Name, payload: SetDelivery) -> dict[str, Any]:
+def set_delivery(request: HttpRequest, application: Name, environment: Place, payload: SetDelivery) -> dict[str, Any]:
     target = find_target(request, application, environment)
     wanted = Delivery(payload.env_file, payload.json_file, tuple(payload.files))
     delivering.set_delivery(target, wanted, by=caller_of(request).user)
@@ -71,13 +71,13 @@ def set_delivery(request: HttpRequest, application: Name, environment: Name, pay
 
 
 @router.put(
-    "/targets/{application}/{environment}/configuration/{layer}/{name}",
+    "/targets/{application}/{place:environment}/configuration/{layer}/{name}",
     auth=Needs(MAINTAIN),
     response={200: ConfigurationValueOut, **REFUSED},
     summary="Set a value in one layer",
 )
 def set_value(
-    request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, payload: SetValue
+    request: HttpRequest, application: Name, environment: Place, layer: LayerName, name: Variable, payload: SetValue
 ) -> dict[str, Any]:
     scope = scopes.find_scope(find_target(request, application, environment), layer, payload.of)
     changing.set_value(scope, name, payload.value, secret=payload.secret, by=caller_of(request).user)
@@ -85,13 +85,13 @@ def set_value(
 
 
 @router.delete(
-    "/targets/{application}/{environment}/configuration/{layer}/{name}",
+    "/targets/{application}/{place:environment}/configuration/{layer}/{name}",
     auth=Needs(MAINTAIN),
     response={204: None, **REFUSED},
     summary="Remove a value from one layer; those below decide then",
 )
 def remove_value(
-    request: HttpRequest, application: Name, environment: Name, layer: LayerName, name: Variable, of: Of = ""
+    request: HttpRequest, application: Name, environment: Place, layer: LayerName, name: Variable, of: Of = ""
 ) -> HttpResponse:
     scope = scopes.find_scope(find_target(request, application, environment), layer, of)
     changing.remove_value(scope, name, by=caller_of(request).user)
@@ -99,23 +99,23 @@ def remove_value(
 
 
 @router.get(
-    "/targets/{application}/{environment}/configuration/changes",
+    "/targets/{application}/{place:environment}/configuration/changes",
     auth=Needs(VIEW),
     response=Page[ConfigurationChangeOut],
     summary="Every change of a value that reaches this target, the newest first",
 )
-def list_changes(request: HttpRequest, application: Name, environment: Name, cursor: Cursor = "") -> dict[str, Any]:
+def list_changes(request: HttpRequest, application: Name, environment: Place, cursor: Cursor = "") -> dict[str, Any]:
     rows = merging.with_places(merging.reaching(find_target(request, application, environment)))
     return page(rows, key="pk", cursor=cursor, represent=_change, newest_first=True)
 
 
 @router.post(
-    "/targets/{application}/{environment}/configuration/changes/{change}/undo",
+    "/targets/{application}/{place:environment}/configuration/changes/{change}/undo",
     auth=Needs(MAINTAIN),
     response={200: ConfigurationChangeOut, **REFUSED},
     summary="Undo the newest change of a name in one place",
 )
-def undo_change(request: HttpRequest, application: Name, environment: Name, change: Id) -> dict[str, Any]:
+def undo_change(request: HttpRequest, application: Name, environment: Place, change: Id) -> dict[str, Any]:
     rows = merging.with_places(merging.reaching(find_target(request, application, environment)))
     found = rows.filter(pk=change).first()
     if found is None:
@@ -124,13 +124,13 @@ def undo_change(request: HttpRequest, application: Name, environment: Name, chan
 
 
 @router.get(
-    "/targets/{application}/{environment}/configuration/differences",
+    "/targets/{application}/{place:environment}/configuration/differences",
     auth=Needs(VIEW),
     response={200: DifferencesOut, **REFUSED},
     summary="What differs from another environment, or from what it was after an earlier change",
 )
 def list_differences(
-    request: HttpRequest, application: Name, environment: Name, other: Name | None = None, since: Id | None = None
+    request: HttpRequest, application: Name, environment: Place, other: Name | None = None, since: Id | None = None
 ) -> dict[str, Any]:
     target = find_target(request, application, environment)
     if (other is None) == (since is None):
@@ -148,13 +148,13 @@ def list_differences(
 
 
 @router.post(
-    "/targets/{application}/{environment}/configuration/deploys",
+    "/targets/{application}/{place:environment}/configuration/deploys",
     auth=Needs(DEPLOY),
     response=MADE,
     summary="Deploy what is live once more, with the configuration of now",
 )
 def deploy_configuration(
-    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Again | None = None
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Place, payload: Again | None = None
 ) -> Status[Any]:
     caller, asked = caller_of(request), payload or Again()
     deploy = lifecycle.deploy_configuration(

@@ -9,6 +9,7 @@ from ninja import Query
 from pydantic import Field
 
 from deployments.api.problems import Unacceptable
+from environments.target_words import PLACE
 from environments.validation import NAME
 
 PAGE = 100
@@ -16,6 +17,10 @@ MOST_ID = 2**63 - 1
 
 Id = Annotated[int, Field(ge=1, le=MOST_ID)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$", max_length=63)]
+Place = Annotated[
+    str,
+    Field(pattern=f"^{PLACE}$", max_length=127, description="`staging`, or `staging/feature-x` for an endpoint there."),
+]
 Username = Annotated[str, Field(pattern=r"^[\w.@+-]{1,150}$")]
 Cursor = Annotated[str, Query(description="`next` of the page before.", max_length=150)]
 

@@ -47,6 +47,16 @@ from environments.adding_hosts import HostElsewhere, HostTaken
 from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
+from environments.endpoints import (
+    EndpointError,
+    EndpointGone,
+    EndpointTaken,
+    NoOffer,
+    NoPortLeft,
+    TooMany,
+    WrongName,
+    WrongOffer,
+)
 from environments.granting import GrantError, WrongRole
 from environments.host_lines import LinesWrong
 from environments.locks import (
@@ -157,6 +167,8 @@ TITLES = {
     "nothing-to-undo": "It cannot be undone any more",
     "ref-not-found": "No such branch, tag or commit",
     "recipe-file": "The repository's deployer.yml cannot be used",
+    "too-many": "There are as many as there may be",
+    "gone": "It is there no more",
     "configuration": "A file with places for values cannot be filled",
     "repository": "The repository could not be read",
     "source": "The source of hosts could not be read",
@@ -192,6 +204,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (FreezeNotYours, 403, "not-yours"),
     (WindowError, 409, "not-possible"),
     (WrongApprovals, 400, "wrong-values"),
+    (WrongName, 400, "wrong-values"),
+    (WrongOffer, 400, "wrong-values"),
+    (NoOffer, 409, "not-possible"),
+    (EndpointTaken, 409, "taken"),
+    (TooMany, 409, "too-many"),
+    (NoPortLeft, 409, "too-many"),
+    (EndpointGone, 409, "gone"),
+    (EndpointError, 409, "not-possible"),
     (NothingToMove, 409, "nothing-to-move"),
     (NothingToApprove, 409, "nothing-to-approve"),
     (NotApprover, 403, "not-approver"),

@@ -128,6 +128,7 @@ class DeployOut(DeploySummary):
 class TargetSummary(Schema):
     application: str
     environment: str
+    endpoint: Annotated[str, Field(description="Its name, where it is an endpoint; else empty.")] = ""
     url: str
     live: Annotated[DeploySummary | None, Field(description="What put a release live last.")]
     latest: DeploySummary | None

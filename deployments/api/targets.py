@@ -9,7 +9,7 @@ from ninja import Router, Status
 
 from deployments import lifecycle, rehearsal, rollbacks
 from deployments.api.auth import Needs, caller_of
-from deployments.api.paging import Cursor, Id, Name, page
+from deployments.api.paging import Cursor, Id, Name, Place, page
 from deployments.api.problems import NotFound, Unacceptable
 from deployments.api.representation import (
     absolute,
@@ -35,7 +35,7 @@ from deployments.api.schemas import (
 )
 from deployments.blockers import active_deploy, blockers, members
 from deployments.models import Deploy, Placement, Standing, Trigger
-from environments import sight, windows
+from environments import sight, target_words, windows
 from environments.access import ADMINISTER, DEPLOY, VIEW
 from environments.approval_rules import set_approvals as set_rule
 from environments.models import Target, Team
@@ -49,30 +49,30 @@ def list_targets(
     request: HttpRequest, application: Name | None = None, environment: Name | None = None, cursor: Cursor = ""
 ) -> dict[str, Any]:
     wanted = {"application__name": application, "environment__name": environment}
-    rows = _targets().filter(sight.of_targets(caller_of(request).user))
+    rows = _targets().filter(name="").filter(sight.of_targets(caller_of(request).user))
     rows = rows.filter(**{field: value for field, value in wanted.items() if value})
     return page(rows, key="pk", cursor=cursor, represent=summarize_target)
 
 
 @router.get(
-    "/targets/{application}/{environment}",
+    "/targets/{application}/{place:environment}",
     auth=Needs(VIEW),
     response=TargetOut,
     summary="One target, and what each of its hosts runs",
 )
-def read_target(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
+def read_target(request: HttpRequest, application: Name, environment: Place) -> dict[str, Any]:
     target = find_target(request, application, environment, among=_targets())
     caller = caller_of(request)
     found = blockers(target, by=caller.user, automatic=caller.machine)
     return {**summarize_target(target), "blockers": represent_blockers(found), "hosts": _hosts(target)}
 
 
-@router.post("/targets/{application}/{environment}/deploys", auth=Needs(DEPLOY), response=MADE, summary="Deploy")
+@router.post("/targets/{application}/{place:environment}/deploys", auth=Needs(DEPLOY), response=MADE, summary="Deploy")
 def start_deploy(
     request: HttpRequest,
     response: HttpResponse,
     application: Name,
-    environment: Name,
+    environment: Place,
     payload: StartDeploy | None = None,
 ) -> Status[Any]:
     asked = payload or StartDeploy()
@@ -94,13 +94,13 @@ def start_deploy(
 
 
 @router.post(
-    "/targets/{application}/{environment}/rehearsal",
+    "/targets/{application}/{place:environment}/rehearsal",
     auth=Needs(DEPLOY),
     response=RehearsalOut,
     summary="A dry run: the programs that would run, and what they would change",
 )
 def rehearse(
-    request: HttpRequest, application: Name, environment: Name, payload: Rehearse | None = None
+    request: HttpRequest, application: Name, environment: Place, payload: Rehearse | None = None
 ) -> dict[str, Any]:
     asked = payload or Rehearse()
     target = find_target(request, application, environment)
@@ -132,13 +132,13 @@ def rehearse(
 
 
 @router.post(
-    "/targets/{application}/{environment}/rollback",
+    "/targets/{application}/{place:environment}/rollback",
     auth=Needs(DEPLOY),
     response=MADE,
     summary="Make an earlier release live again",
 )
 def roll_back(
-    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: RollBack | None = None
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Place, payload: RollBack | None = None
 ) -> Status[Any]:
     target = find_target(request, application, environment)
     asked = payload or RollBack()
@@ -156,13 +156,13 @@ def roll_back(
 
 
 @router.get(
-    "/targets/{application}/{environment}/rollback",
+    "/targets/{application}/{place:environment}/rollback",
     auth=Needs(VIEW),
     response={200: RollBackPreview, 409: ProblemOut},
     summary="What a rollback would do",
 )
 def preview_rollback(
-    request: HttpRequest, application: Name, environment: Name, to: Id | None = None
+    request: HttpRequest, application: Name, environment: Place, to: Id | None = None
 ) -> dict[str, Any]:
     target = find_target(request, application, environment)
     running = active_deploy(target)
@@ -181,13 +181,13 @@ def preview_rollback(
 
 
 @router.post(
-    "/targets/{application}/{environment}/converge",
+    "/targets/{application}/{place:environment}/converge",
     auth=Needs(DEPLOY),
     response=MADE,
     summary="Deploy what is live to the hosts that do not run it",
 )
 def converge(
-    request: HttpRequest, response: HttpResponse, application: Name, environment: Name, payload: Converge | None = None
+    request: HttpRequest, response: HttpResponse, application: Name, environment: Place, payload: Converge | None = None
 ) -> Status[Any]:
     target = find_target(request, application, environment)
     asked, caller = payload or Converge(), caller_of(request)
@@ -220,7 +220,7 @@ def find_target(
     rows = rows.annotate(frozen=windows.frozen())
     try:
         theirs = sight.of_targets(caller_of(request).user)
-        return rows.get(theirs, application__name=application, environment__name=environment, name="")
+        return rows.get(theirs, application__name=application, **target_words.at(environment))
     except Target.DoesNotExist:
         raise NotFound(f"There is no target {application}/{environment}.") from None
 
@@ -236,17 +236,16 @@ def made(response: HttpResponse, deploy: Deploy) -> Status[Any]:
 
 
 def _targets() -> QuerySet[Target]:
-    return Target.objects.filter(name="").select_related(
-        "application", "environment", "standing__live__by", "standing__latest__by"
-    )
+    return Target.objects.select_related("application", "environment", "standing__live__by", "standing__latest__by")
 
 
 def summarize_target(target: Target) -> dict[str, Any]:
     standing: Standing | None = getattr(target, "standing", None)
-    names = [target.application.name, target.environment.name]
+    names = [target.application.name, target.place]
     return {
         "application": names[0],
-        "environment": names[1],
+        "environment": target.environment.name,
+        "endpoint": target.name,
         "url": absolute(reverse("target", args=names)),
         "live": _of(target, standing.live if standing else None),
         "latest": _of(target, standing.latest if standing else None),
@@ -290,22 +289,22 @@ def _runs(place: Placement | None) -> dict[str, Any]:
 
 
 @router.get(
-    "/targets/{application}/{environment}/approvals",
+    "/targets/{application}/{place:environment}/approvals",
     auth=Needs(VIEW),
     response=ApprovalRule,
     summary="How many of which team approve deploys there",
 )
-def read_approvals(request: HttpRequest, application: Name, environment: Name) -> dict[str, Any]:
+def read_approvals(request: HttpRequest, application: Name, environment: Place) -> dict[str, Any]:
     return _rule(find_target(request, application, environment))
 
 
 @router.put(
-    "/targets/{application}/{environment}/approvals",
+    "/targets/{application}/{place:environment}/approvals",
     auth=Needs(ADMINISTER),
     response={200: ApprovalRule, 400: ProblemOut},
     summary="Set that",
 )
-def set_approvals(request: HttpRequest, application: Name, environment: Name, payload: ApprovalRule) -> dict[str, Any]:
+def set_approvals(request: HttpRequest, application: Name, environment: Place, payload: ApprovalRule) -> dict[str, Any]:
     target = find_target(request, application, environment)
     team = Team.objects.filter(name=payload.team).first() if payload.team else None
     if payload.team and team is None:

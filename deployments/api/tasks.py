@@ -7,7 +7,7 @@ from ninja import Router, Status
 
 from deployments import lifecycle
 from deployments.api.auth import Needs, caller_of
-from deployments.api.paging import Name
+from deployments.api.paging import Name, Place
 from deployments.api.problems import NotFound
 from deployments.api.schemas import RunTask, TaskOut
 from deployments.api.targets import MADE, find_target, made, trigger_of
@@ -18,12 +18,12 @@ router = Router(tags=["tasks"])
 
 
 @router.get(
-    "/targets/{application}/{environment}/tasks",
+    "/targets/{application}/{place:environment}/tasks",
     auth=Needs(VIEW),
     response=list[TaskOut],
     summary="The tasks of a target, and what they ask for",
 )
-def list_tasks(request: HttpRequest, application: Name, environment: Name) -> list[dict[str, Any]]:
+def list_tasks(request: HttpRequest, application: Name, environment: Place) -> list[dict[str, Any]]:
     return [
         {
             "name": task.name,
@@ -36,13 +36,13 @@ def list_tasks(request: HttpRequest, application: Name, environment: Name) -> li
 
 
 @router.post(
-    "/targets/{application}/{environment}/tasks/{task}", auth=Needs(DEPLOY), response=MADE, summary="Run a task"
+    "/targets/{application}/{place:environment}/tasks/{task}", auth=Needs(DEPLOY), response=MADE, summary="Run a task"
 )
 def run_task(
     request: HttpRequest,
     response: HttpResponse,
     application: Name,
-    environment: Name,
+    environment: Place,
     task: Name,
     payload: RunTask | None = None,
 ) -> Status[Any]:

@@ -5,6 +5,7 @@ Errors are those of `deployments.refusals`, and blockers.Blocked, access.NotAllo
 
 from deployments.lifecycle.approving import approve, refuse
 from deployments.lifecycle.ending import end, hold_all, request_cancel
+from deployments.lifecycle.endpoints import look_after_endpoints, make_endpoint, take_away
 from deployments.lifecycle.going_live import flip, flip_by_itself, rest
 from deployments.lifecycle.holding import drop, leave, let_go
 from deployments.lifecycle.passing import Passing
@@ -61,7 +62,9 @@ __all__ = [
     "hold_all",
     "leave",
     "let_go",
+    "look_after_endpoints",
     "look_after_locks",
+    "make_endpoint",
     "move_to_front",
     "next_waiting",
     "refuse",
@@ -72,5 +75,6 @@ __all__ = [
     "roll_back",
     "run_task",
     "start_waiting",
+    "take_away",
     "unlock",
 ]

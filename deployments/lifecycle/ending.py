@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import log, releases
+from deployments import log, recipes, releases
 from deployments.doorbell import ring
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
@@ -13,7 +13,7 @@ from deployments.refusals import (
     NothingToCancel,
 )
 from deployments.states import ACTIVE, DEPLOY_MOVES, RUN_OPEN, DeployStatus, RunStatus, sources
-from environments import access, locks
+from environments import access, endpoints, locks
 from environments.models import User
 
 S = DeployStatus
@@ -58,6 +58,9 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         moved = move(deploy, status, reason=reason, finished_at=timezone.now(), lines=lines, log_sha256=sha256)
         HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN).update(status=RunStatus.SKIPPED, claimed_by=None)
         releases.judge(deploy, status)
+        if status == S.SUCCEEDED and recipes.takes_away(deploy):
+            releases.forget_target(deploy.target)
+            endpoints.write_gone(deploy.target.endpoint)
         Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
         record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
         _close_to_machines(deploy, status, reason)

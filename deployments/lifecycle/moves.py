@@ -58,5 +58,6 @@ def record(deploy: Deploy, kind: str, *, by: User | None, **facts: Any) -> None:
         ref=deploy.ref,
         revision=deploy.revision,
         by=deploy.by_name,
+        **({"endpoint": target.name} if target.name else {}),
         **facts,
     )

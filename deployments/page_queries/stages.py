@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from deployments.distances import key_of
 from deployments.models import Deploy
@@ -31,11 +31,16 @@ class Stage:
 LARGE = tuple(f"standing__{which}__{field}" for which in ("live", "latest") for field in ("plan", "recipe"))
 
 
-def targets_in_order() -> QuerySet[Target]:
-    """All targets as stages need them: in the order of their environments, with what their standings point to."""
-    found = Target.objects.filter(name="").select_related("application", "environment")
+def targets_in_order(beside: str = "") -> QuerySet[Target]:
+    """All targets as stages need them: in the order of their environments, with what their standings point to.
+
+    `beside`: with the endpoints that are there in the environment of that name, each behind its target.
+    """
+    own = Q(name="")
+    wanted = own | Q(environment__name=beside, endpoint__isnull=False, endpoint__gone_at=None) if beside else own
+    found = Target.objects.filter(wanted).select_related("application", "environment__endpoint_offer")
     found = found.select_related("standing__live", "standing__latest").defer(*LARGE)
-    return found.order_by("environment__position", "environment__name")
+    return found.order_by("environment__position", "environment__name", "name")
 
 
 def read_stages(

@@ -10,13 +10,14 @@ from django.db.models.functions import Coalesce
 from deployments import release_configuration
 from deployments.blockers import Blocker, Known, blockers
 from deployments.models import Deploy, HeldRelease, HostRun, Kind, Star
+from deployments.page_queries.endpoints import Beside, offer_at, tell_endpoint
 from deployments.page_queries.hosts_now import RegionNow, build_regions, read_hosts, tell_live
 from deployments.page_queries.locks import LockCard, cards_of_target
 from deployments.page_queries.stages import Stage, mark_of, read_stages, targets_in_order
 from deployments.page_queries.words import Mark
 from deployments.states import ACTIVE, WENT_LIVE, DeployStatus, RunStatus
-from environments import locks, sight, windows
-from environments.models import Lock, Target, Task, User
+from environments import locks, sight, target_words, windows
+from environments.models import EndpointOffer, Lock, Target, Task, User
 
 PAGE = 25
 
@@ -53,6 +54,8 @@ class TargetPage:
     starred: bool
     reconfigure: bool
     older: int | None
+    endpoints: list[Beside]
+    offer: EndpointOffer | None
 
     @property
     def locked(self) -> bool:
@@ -66,26 +69,38 @@ class TargetPage:
 
 
 def find_target(*, application: str, environment: str) -> Target:
-    """The target at an address. Raises Target.DoesNotExist."""
-    related = ("application", "environment", "approvers", "standing__live__release", "standing__latest")
+    """The target at an address; `environment` is a place. Raises Target.DoesNotExist."""
+    related = (
+        *("application", "environment__endpoint_offer", "approvers", "parent__environment", "endpoint__by"),
+        *("standing__live__release", "standing__latest"),
+    )
     found = Target.objects.select_related(*related).annotate(frozen=windows.frozen())
-    return found.get(application__name=application, environment__name=environment, name="")
+    return found.get(application__name=application, **target_words.at(environment))
 
 
-def find_neighbours(*, application: str, viewer: User) -> list[Target]:
-    """The targets of an application that `viewer` may see, each `starred` or not, as read_stages takes them."""
-    found = targets_in_order().filter(sight.of_targets(viewer), application__name=application)
+def find_neighbours(*, application: str, environment: str, viewer: User) -> tuple[list[Target], list[Target]]:
+    """The targets of an application that `viewer` may see, each `starred` or not, as read_stages takes them.
+
+    And the endpoints of the one in this environment. One query.
+    """
+    found = targets_in_order(environment).filter(sight.of_targets(viewer), application__name=application)
     starred = Exists(Star.objects.filter(person=viewer, target=OuterRef("pk")))
-    found = found.select_related("standing__live__release", "approvers")
-    return list(found.annotate(starred=starred, frozen=windows.frozen()))
+    found = found.select_related("standing__live__release", "approvers", "endpoint")
+    rows = list(found.annotate(starred=starred, frozen=windows.frozen()))
+    return [row for row in rows if not row.name], [row for row in rows if row.name]
 
 
 def read_target(
-    *, target: Target, user: User, before: int | None = None, neighbours: Sequence[Target] | None = None
+    *,
+    target: Target,
+    user: User,
+    before: int | None = None,
+    neighbours: Sequence[Target] | None = None,
+    beside: Sequence[Target] = (),
 ) -> TargetPage:
     """A fixed number of queries; the history comes a page at a time, from the deploys numbered below `before`.
 
-    `neighbours`: what find_neighbours found, where somebody has asked already.
+    `neighbours` and `beside`: what find_neighbours found, where somebody has asked already.
     """
     standing = getattr(target, "standing", None)
     live, latest = (standing.live, standing.latest) if standing else (None, None)
@@ -116,6 +131,8 @@ def read_target(
         reconfigure=live is not None and release_configuration.differs(target, live.release),
         starred=_is_starred(target, user),
         older=history[PAGE - 1].deploy.number if len(history) > PAGE else None,
+        endpoints=[] if target.name else list(map(tell_endpoint, beside)),
+        offer=offer_at(target),
     )
 
 

@@ -17,6 +17,7 @@ TITLES = {
     Phase.ONCE: "Once, on one host, before the switch",
     Phase.RESTART: "Restart, right after the switch",
     Phase.AFTER: "Afterwards, on every host",
+    Phase.STOP: "When an endpoint is taken away",
 }
 _WORDS = {"yes": True, "no": False}
 

@@ -10,9 +10,11 @@ from environments import presets
 from environments.demo.fleet_file import Fleet, FleetHost
 from environments.demo.geography import PRODUCTION, STAGING
 from environments.demo.hosts import SERVICE_COMMAND, USER
+from environments.demo.ports import BLOCK
 from environments.demo.repositories import PRICING_API, STOREFRONT
 from environments.models import (
     Application,
+    EndpointOffer,
     Environment,
     GivenHost,
     Host,
@@ -61,15 +63,21 @@ class DemoApplication:
     tasks: tuple[tuple[str, str, str, list[dict[str, object]]], ...] = ()
 
 
+def _service(act: str, application: str) -> str:
+    """An endpoint runs beside its target, under a name of its own."""
+    return f"{SERVICE_COMMAND} {act} {application}${{DEPLOYER_ENDPOINT:+-$DEPLOYER_ENDPOINT}}"
+
+
 APPLICATIONS = {
     STOREFRONT: DemoApplication(
         Application.Distribution.ARCHIVE,
         (
             DemoStep("compile-assets", "asset-compile", {"command": "bin/compile-assets", "output": "static/compiled"}),
             DemoStep("migrate", "database-migration", {"command": "bin/migrate", "down_command": "bin/migrate down"}),
-            DemoStep("restart", command=f"{SERVICE_COMMAND} restart {STOREFRONT}", phase=Phase.RESTART),
+            DemoStep("restart", command=_service("restart", STOREFRONT), phase=Phase.RESTART),
             DemoStep("smoke", command="bin/smoke", phase=Phase.AFTER),
             DemoStep("warm-cache", "cache-warm", {"paths": ["/"]}),
+            DemoStep("stop", command=_service("stop", STOREFRONT), phase=Phase.STOP),
         ),
         linked_dirs=("uploads",),
         tasks=(
@@ -92,11 +100,17 @@ APPLICATIONS = {
         (
             DemoStep("check-prices", "lint", {"checks": ["bin/check-prices"]}),
             DemoStep("migrate", "database-migration", {"command": "bin/migrate"}),
-            DemoStep("restart", command=f"{SERVICE_COMMAND} restart {PRICING_API}", phase=Phase.RESTART),
+            DemoStep("restart", command=_service("restart", PRICING_API), phase=Phase.RESTART),
             DemoStep("smoke", command="bin/smoke", phase=Phase.AFTER),
+            DemoStep("stop", command=_service("stop", PRICING_API), phase=Phase.STOP),
         ),
     ),
 }
+
+
+ENDPOINT_ROLE = "endpoints"
+ENDPOINT_OFFSET = 60
+ENDPOINT_PORTS = 20  # all hosts of the demo are one machine, so one of them serves the endpoints
 
 
 def make_hosts(fleet: Fleet) -> None:
@@ -112,11 +126,33 @@ def make_hosts(fleet: Fleet) -> None:
         )
         if made:
             place = Environment.objects.get(name=row.environment)
-            Membership.objects.create(environment=place, host=host, roles=["web"], source=SOURCE)
+            roles = ["web", ENDPOINT_ROLE] if row.name == _serves_endpoints(fleet) else ["web"]
+            Membership.objects.create(environment=place, host=host, roles=roles, source=SOURCE)
         _pin(host, row)
     correct_ports(fleet)
     if made_now:
         _make_source()
+        _offer_endpoints(fleet)
+
+
+def _serves_endpoints(fleet: Fleet) -> str:
+    return min(row.name for row in fleet.hosts.values() if row.environment == STAGING)
+
+
+def _offer_endpoints(fleet: Fleet) -> None:
+    """Any branch at an address of its own, on ports of the fleet's own block behind those of its applications."""
+    known = fleet.hosts[_serves_endpoints(fleet)].application_ports.values()
+    first = min(known) - min(known) % BLOCK + ENDPOINT_OFFSET
+    EndpointOffer.objects.get_or_create(
+        environment=Environment.objects.get(name=STAGING),
+        defaults={
+            "address": "http://{application}-{endpoint}.staging.localhost:{port}",
+            "role": ENDPOINT_ROLE,
+            "first_port": first,
+            "last_port": first + ENDPOINT_PORTS - 1,
+            "most": ENDPOINT_PORTS,
+        },
+    )
 
 
 def _make_source() -> None:

@@ -1,5 +1,6 @@
 from environments.models.applications import Application, GitHostKey
 from environments.models.configuration import ConfigurationValue, Layer, ValueKind
+from environments.models.endpoints import Endpoint, EndpointOffer
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
 from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest, SpentLink
 from environments.models.people import Role, SignInLink, Team, Token, User
@@ -31,6 +32,8 @@ __all__ = [
     "Calendar",
     "ConfigurationValue",
     "DefaultRoles",
+    "Endpoint",
+    "EndpointOffer",
     "Environment",
     "Freeze",
     "GitHostKey",

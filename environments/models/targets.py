@@ -178,7 +178,17 @@ class Target(models.Model):
     @property
     def slug(self) -> str:
         """`shop/staging`, or `shop/staging/feature-x` for an endpoint."""
-        return "/".join(filter(None, [self.application.name, self.environment.name, self.name]))
+        return f"{self.application.name}/{self.place}"
+
+    @property
+    def place(self) -> str:
+        """`staging`, or `staging/feature-x`: the part of the slug behind the application, as addresses have it."""
+        return "/".join(filter(None, [self.environment.name, self.name]))
+
+    @property
+    def pattern(self) -> "Target":
+        """Whose steps and settings it deploys by: an endpoint's are those of its target."""
+        return self.parent or self
 
 
 class Step(models.Model):

@@ -23,7 +23,7 @@ from deployments.api.auth import HeartbeatToken
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import Heartbeat, HostSource, Role, Task, User
+from environments.models import EndpointOffer, Heartbeat, HostSource, Role, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
 from tests.undone import undone
@@ -72,7 +72,10 @@ PAGES: dict[tuple[str, str], str] = {
         " import-reservations book move-reservation cancel-reservation"
     ),
     (TAKE_LOCKS, LIST): "take-over",
-    (DEPLOY, TARGET): "deploy-configuration run-task converge start-deploy rehearsal new-deploy-start",
+    (DEPLOY, TARGET): (
+        "deploy-configuration run-task converge start-deploy rehearsal new-deploy-start make-endpoint extend-endpoint"
+        " take-away-endpoint"
+    ),
     (DEPLOY, ENVIRONMENT): "ask-environment",
     (DEPLOY, HOST): "ask-host set-aside take-back",
     (DEPLOY, "of_host_and_target"): "converge-host",
@@ -105,12 +108,13 @@ OPERATIONS: dict[tuple[str, str], str] = {
         "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
         " list_freezes list_waiting list_sources"
     ),
-    (VIEW, ENVIRONMENT): "read_windows list_heartbeats",
-    (ADMINISTER, ENVIRONMENT): "set_windows set_protection",
+    (VIEW, ENVIRONMENT): "read_windows list_heartbeats read_endpoint_offer",
+    (ADMINISTER, ENVIRONMENT): "set_windows set_protection set_endpoint_offer withdraw_endpoint_offer",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
     (VIEW, TARGET): (
         "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
+        " list_endpoints"
     ),
     (ADMINISTER, TARGET): "set_approvals",
     (VIEW, DEPLOYMENT): "read_deploy read_log search_log approve refuse",
@@ -119,7 +123,10 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (LOCK, LOCKED): "release extend ask answer join_line leave_line confirm move_reservation cancel_reservation",
     (TAKE_LOCKS, LOCKED): "take",
     (LOCK, LIST): "take_lock book",
-    (DEPLOY, TARGET): "deploy_configuration start_deploy rehearse roll_back converge run_task",
+    (DEPLOY, TARGET): (
+        "deploy_configuration start_deploy rehearse roll_back converge run_task make_endpoint extend_endpoint"
+        " take_endpoint_away"
+    ),
     (DEPLOY, DEPLOYMENT): "cancel retry flip let_go drop",
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
     (ADMINISTER, NOTHING): (
@@ -153,6 +160,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_approvals": {"number": 0},
     "set_windows": {"windows": []},
     "set_protection": {"protected": True},
+    "set_endpoint_offer": {"address": "http://{application}-{endpoint}.example"},
+    "make_endpoint": {"branch": "main"},
     "answer": {"question": 1, "answer": "no"},
     "approve": {"subject": "x"},
     "refuse": {"subject": "x", "word": "not now"},
@@ -201,6 +210,8 @@ class World:
         deploy = builders.make_deploy(target=target, status=DeployStatus.PARTIAL)
         builders.make_run(deploy=deploy, host=machine)
         Task.objects.create(target=target, name="restart", command="true")
+        builders.make_endpoint(parent=target, name="branch")
+        EndpointOffer.objects.create(environment=environment, address="http://{application}-{endpoint}.example")
         listed = {"lines": "deploy@127.0.0.1:9"}
         source = HostSource.objects.create(name=f"from-{env}", kind="lines", environment=environment, settings=listed)
         beat = Heartbeat.objects.create(source=source, name=host, address="10.0.0.9", digest=f"of {host}")
@@ -245,6 +256,7 @@ class World:
             "beat_id": thing["beat"],
             "host": thing["host"],
             "question_id": 1,
+            "endpoint": "branch",
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
 
@@ -430,7 +442,7 @@ def test_a_lock_that_is_not_theirs_is_not_there(world: World) -> None:
 def api_asked(ask: Asker, bearer: str, name: str, thing: dict[str, Any], world: World) -> tuple[int, str]:
     method, path, _ = API[name]
     words = world.words(thing, path)
-    address = "/api/v1" + re.sub(r"\{(\w+)\}", lambda match: str(words[match[1]]), path)
+    address = "/api/v1" + re.sub(r"\{(?:place:)?(\w+)\}", lambda match: str(words[match[1]]), path)
     address += "?q=line" if name == "search_log" else ""
     body = dict(BODIES.get(name, {}))
     if name == "add_target":
