@@ -12,7 +12,7 @@ from django.utils import timezone
 from deployments import approvals, blockers, log, recipes, releases
 from deployments.closed_times import NEVER_WAIT
 from deployments.doorbell import ring
-from deployments.lifecycle.holding import hold, replace_older
+from deployments.lifecycle.holding import hold, replace_older, started
 from deployments.lifecycle.moves import record
 from deployments.lifecycle.passing import NOTHING_SAID, Passing, goes_over, left_of, tell_over
 from deployments.models import Deploy, HostRun, Kind, Release, Standing, bulk
@@ -126,6 +126,8 @@ def begin(
         hold(deploy, next(it.lock for it in found if it.lock))
     elif found and automatic and kind == Kind.DEPLOY:
         replace_older(deploy)
+    elif not found:
+        started(deploy)
     if away:
         log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))

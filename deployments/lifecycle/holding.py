@@ -28,9 +28,22 @@ def hold(deploy: Deploy, met: Lock) -> None:
     reason = f"{locks.tell(met)}."
     record(deploy, "deploy.met_lock", by=deploy.by, reason=reason, lock=met.pk)
     log.say(deploy, f"Held: {reason} Whoever unlocks chooses: deploy it, drop it, or leave it.")
+    _replace_held(deploy, "held too")
+
+
+def started(deploy: Deploy) -> None:
+    """A newer deploy by a machine begins: letting an older one go that is held would take it back.
+
+    In a transaction that holds the target.
+    """
+    if deploy.automatic and deploy.kind == Kind.DEPLOY:
+        _replace_held(deploy, "has begun")
+
+
+def _replace_held(deploy: Deploy, why: str) -> None:
     older = Deploy.objects.filter(target=deploy.target, status=S.WAITING, met_lock__isnull=False)
     for one in older.filter(number__lt=deploy.number).select_related("target__application", "target__environment"):
-        end_waiting(one, f"Replaced by #{deploy.number}, which is newer and held too.", by=None)
+        end_waiting(one, f"Replaced by #{deploy.number}, which is newer and {why}.", by=None)
 
 
 def replace_older(deploy: Deploy) -> None:

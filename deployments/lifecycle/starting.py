@@ -11,7 +11,7 @@ from deployments import blockers, live, log
 from deployments.build_presence import WORKER_SECONDS
 from deployments.lifecycle.beginning import headline, is_dropped, is_held
 from deployments.lifecycle.ending import end, end_waiting
-from deployments.lifecycle.holding import hold
+from deployments.lifecycle.holding import hold, started
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
 from deployments.models import Deploy, Kind, Standing
@@ -54,6 +54,7 @@ def start_waiting(deploy: Deploy) -> bool:
         if not move(deploy, S.RUNNING, started_at=timezone.now()):
             return False
         record(deploy, "deploy.started", by=deploy.by)
+        started(deploy)
         log.say(deploy, headline(deploy))
     return True
 

@@ -135,6 +135,32 @@ def test_only_the_newest_automatic_deploy_is_held(target: Target, ada: User, rob
     assert [event.deploy for event in events] == [older.pk, newer.pk]
 
 
+def test_what_is_held_still_does_not_take_a_newer_one_back(target: Target, ada: User, robot: User) -> None:
+    lock = builders.make_lock(target=target, by=ada)
+    held = request(target, robot, automatic=True)
+    lifecycle.unlock(lock, by=ada, held="leave")
+    by_hand = request(target, ada)
+    finish(by_hand)
+    assert fresh(held).status == "waiting"  # a person may have tried something else
+    newer = request(target, robot, automatic=True)
+    assert newer.status == "running"
+    assert fresh(held).reason == f"Replaced by #{newer.number}, which is newer and has begun."
+    with pytest.raises(lifecycle.NotHeld):
+        lifecycle.let_go(held, by=ada)
+
+
+def test_the_same_when_the_newer_one_had_to_wait_first(target: Target, ada: User, robot: User) -> None:
+    lock = builders.make_lock(target=target, by=ada)
+    held = request(target, robot, automatic=True)
+    lifecycle.unlock(lock, by=ada, held="leave")
+    before = request(target, ada)
+    newer = request(target, robot, automatic=True, wait=True)
+    assert (fresh(held).status, newer.status) == ("waiting", "waiting")
+    finish(before)
+    assert start(target) == newer
+    assert fresh(held).status == "cancelled"
+
+
 @pytest.mark.parametrize(("held", "status"), [("deploy", "waiting"), ("drop", "cancelled"), ("leave", "waiting")])
 def test_whoever_unlocks_chooses(held: str, status: str, target: Target, ada: User, robot: User) -> None:
     lock = builders.make_lock(target=target, by=ada)
