@@ -6,13 +6,15 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import ResolverMatch
+from django.shortcuts import redirect
+from django.urls import ResolverMatch, reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from environments import access
 from environments.addresses import anywhere
 from environments.models import User
 from environments.rights import read_once
+from environments.second_factors import is_owed
 
 NEEDS_BY_NAMESPACE = {
     # Django's own views, which cannot carry a declaration of ours.
@@ -32,6 +34,10 @@ def declared_need(view: object, namespaces: list[str], route: str) -> str:
     return str(permission)
 
 
+# What whoever owes a second factor may do meanwhile: set one up, or leave.
+SETTING_UP = frozenset({"second-factors", "prove-again", "add-app", "add-passkey"})
+
+
 class PermissionMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,6 +50,8 @@ class PermissionMiddleware:
         match = request.resolver_match
         assert isinstance(match, ResolverMatch)
         permission = declared_need(match.func, match.namespaces, match.route)
+        if permission != access.ANYONE and match.url_name not in SETTING_UP and is_owed(request.user, request.session):
+            return lead_to_setting_up(request)
         if permission == access.ANYONE or access.allows(request.user, permission):
             return None
         if not isinstance(request.user, User):
@@ -64,6 +72,15 @@ def ask_to_sign_in(request: HttpRequest) -> HttpResponseBase:
         return HttpResponseClientRedirect(redirect_to_login(_page_of(request)).url)
     if request.method in {"GET", "HEAD"}:
         return to_signin
+    raise PermissionDenied
+
+
+def lead_to_setting_up(request: HttpRequest) -> HttpResponseBase:
+    """Nothing else opens for who owes a second factor; forms of before are refused."""
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponseClientRedirect(reverse("second-factors"))
+    if request.method in {"GET", "HEAD"}:
+        return redirect("second-factors")
     raise PermissionDenied
 
 

@@ -15,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 
 from environments import access, tokens
 from environments.models import User
+from environments.second_factors import is_owed
 from environments.sight import sees_all
 from notifications import events
 
@@ -52,7 +53,7 @@ class Ticket:
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session)
         # it also finds out whether the password has changed since
         user = get_user(request)
-        return user if isinstance(user, User) else None
+        return user if isinstance(user, User) and not is_owed(user, request.session) else None
 
 
 def admit(scope: dict[str, Any], permission: str) -> Ticket:

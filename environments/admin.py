@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -38,6 +40,8 @@ admin.site.has_permission = may_administer  # type: ignore[method-assign]  # by 
 # Roles say who may what; groups would say it a second time.
 admin.site.unregister(Group)
 admin.site.unregister(Event)
+# Second factors are people's own; mail addresses are not kept there.
+admin.site.unregister([Authenticator, EmailAddress])
 
 
 @admin.register(Event)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from environments import tries
 from environments.models import User
+from environments.second_factor_pages import begin_session
 from notifications.events import record
 
 
@@ -35,10 +36,9 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        with transaction.atomic():
-            answer = super().form_valid(form)
-            record("signed_in", self.request.user.get_username())
-        return answer
+        person = form.get_user()
+        assert isinstance(person, User)
+        return begin_session(self.request, person, self.get_success_url())
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         name = form.cleaned_data.get("username")

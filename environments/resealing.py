@@ -7,6 +7,7 @@ left alone, and a secret that somebody changes meanwhile is theirs.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models, transaction
@@ -19,11 +20,16 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class Column:
-    """A column of sealed texts; `only`: which rows, where others hold plain ones."""
+    """A column of sealed texts; `only`: which rows, where others hold plain ones; `key`: where in it, of JSON."""
 
     model: type[models.Model]
     name: str
     only: models.Q = field(default_factory=models.Q)
+    key: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.name}__{self.key}" if self.key else self.name
 
     def __str__(self) -> str:
         return f"{self.model._meta.db_table}.{self.name}"
@@ -37,6 +43,8 @@ COLUMNS = (
     Column(KeyPair, "private"),
     Column(HostSource, "secret"),
     Column(ConfigurationValue, "text", models.Q(kind=ValueKind.SECRET)),
+    Column(Authenticator, "data", models.Q(type="totp"), key="secret"),
+    Column(Authenticator, "data", models.Q(type="recovery_codes"), key="seed"),
 )
 
 
@@ -66,8 +74,8 @@ def _batches(column: Column) -> Iterator[list[tuple[int, str]]]:
     """In the order of their ids; a new one is sealed with the newest key anyway."""
     after = 0
     while True:
-        rows = column.model._default_manager.filter(column.only, pk__gt=after).exclude(**{column.name: ""})
-        found = list(rows.order_by("pk").values_list("pk", column.name)[:BATCH])
+        rows = column.model._default_manager.filter(column.only, pk__gt=after).exclude(**{column.path: ""})
+        found = list(rows.order_by("pk").values_list("pk", column.path)[:BATCH])
         if not found:
             return
         after = found[-1][0]
@@ -87,5 +95,15 @@ def _reseal_one(column: Column, pk: int, sealed: str, found: Resealed) -> None:
     except InvalidToken:
         found.closed.append(f"{column} of row {pk}")
         return
-    rows = column.model._default_manager.filter(pk=pk, **{column.name: sealed})
+    rows = column.model._default_manager.filter(pk=pk, **{column.path: sealed})
+    if column.key:
+        found.anew += sum(_rewrite(row, column, anew) for row in rows.select_for_update())
+        return
     found.anew += rows.update(**{column.name: anew})  # 0: changed meanwhile, and so sealed by who changed it
+
+
+def _rewrite(row: models.Model, column: Column, anew: str) -> int:
+    """One key of the JSON in a row that is held; what else stands there stays."""
+    setattr(row, column.name, getattr(row, column.name) | {column.key: anew})
+    row.save(update_fields=[column.name])
+    return 1

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.contrib import messages
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,16 +12,16 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments import keys, people, places, settings_pages, sight, tokens, tries
+from environments import keys, people, places, second_factors, settings_pages, sight, tokens, tries
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
 from environments.models import Application, Environment, Region, Role, Token, User, Zone
+from environments.second_factor_pages import begin_session
 
 REFUSALS = (
     *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, tokens.WrongScope, tokens.WrongDays),
-    *(keys.KeyNotUsable, NotAllowed),
+    *(keys.KeyNotUsable, second_factors.FactorError, NotAllowed),
 )
 Named = TypeVar("Named", Environment, Region)
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def _person(request: HttpRequest) -> User:
@@ -128,6 +128,16 @@ def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
     return _act(request, to, lambda: tries.forget(found, by=_person(request)), told)
 
 
+@require_POST
+@needs(ADMINISTER)
+def take_factors(request: HttpRequest, username: str) -> HttpResponse:
+    """Of a person who has lost app, passkeys and codes."""
+    found = _user(username)
+    told = f"{found.full_name} has no second factor any more, and is signed out everywhere."
+    to = reverse("settings-person", args=[username])
+    return _act(request, to, lambda: second_factors.take_away(found, by=_person(request)), told)
+
+
 @sensitive_post_parameters("password", "again")
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(ANYONE)
@@ -141,8 +151,7 @@ def join(request: HttpRequest, key: str, token: str) -> HttpResponse:
             password = request.POST.get("password", "")
             if password != request.POST.get("again", ""):
                 raise people.WeakPassword(["The two are not the same. Type the password twice."])
-            login(request, people.join(key, token, password), backend=BACKEND)
-            return redirect("home")
+            return begin_session(request, people.join(key, token, password), reverse("home"))
     except people.WeakPassword as weak:
         problems, status = weak.reasons, 422
     except people.LinkSpent as spent:

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import preset_docs, sight, tries
+from environments import preset_docs, second_factors, sight, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
@@ -41,7 +41,8 @@ def show(request: HttpRequest, name: str, context: dict[str, Any], *, status: in
 @needs(SIGNED_IN)
 def mine(request: HttpRequest) -> HttpResponse:
     """What one sets for oneself."""
-    return show(request, "mine", {})
+    assert isinstance(request.user, User)
+    return show(request, "mine", {"factors": second_factors.factors_of(request.user)})
 
 
 @require_safe
@@ -93,7 +94,8 @@ def people_context(request: HttpRequest) -> dict[str, Any]:
 def person(request: HttpRequest, username: str) -> HttpResponse:
     """One person: what they are, and how they come in."""
     found = get_object_or_404(User, username=username)
-    return show(request, "person", {"person": found, "barred": tries.barred_from(found), "roles": Role.choices})
+    context = {"person": found, "barred": tries.barred_from(found), "factors": second_factors.factors_of(found)}
+    return show(request, "person", context)
 
 
 @require_safe

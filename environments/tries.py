@@ -26,6 +26,9 @@ OF_A_NAME = 10
 OF_AN_ADDRESS = 100
 WAIT = timedelta(minutes=15)
 TOKEN = "a token"  # with a space, so that no person is called so
+ANYWHERE = "0.0.0.0"  # codes of a second factor count from wherever they come: who tries them knows the password
+_FACTOR = "second factor of "
+_MINUTES = int(WAIT.total_seconds()) // 60
 _NETWORK_BITS = 64  # who has one address of IPv6 has a network of them
 
 Try = tuple[datetime, int]  # when the last of them was, and how many
@@ -74,16 +77,16 @@ def barred_until(name: str | None, address: str | None) -> datetime | None:
     """When `name` may be tried again from `address`; None: now."""
     young = AccessAttempt.objects.filter(ip_address=address, attempt_time__gt=timezone.now() - WAIT)
     rows = list(young.values_list("username", "attempt_time", "failures_since_start"))
-    ends = (
-        until_below([(at, count) for username, at, count in rows if username == name], OF_A_NAME),
-        until_below([(at, count) for _, at, count in rows], OF_AN_ADDRESS),
-    )
+    ends = [until_below([(at, count) for username, at, count in rows if username == name], OF_A_NAME)]
+    if address != ANYWHERE:
+        ends.append(until_below([(at, count) for _, at, count in rows], OF_AN_ADDRESS))
     return max((end for end in ends if end), default=None)
 
 
 def barred_from(person: User) -> list[tuple[str, datetime]]:
     """From which addresses this person's name may not be tried now, and until when, the longest first."""
-    young = AccessAttempt.objects.filter(username=person.username, attempt_time__gt=timezone.now() - WAIT)
+    names = [person.username, of_factor(person)[0]]
+    young = AccessAttempt.objects.filter(username__in=names, attempt_time__gt=timezone.now() - WAIT)
     by_address: dict[str, list[Try]] = {}
     for address, at, count in young.values_list("ip_address", "attempt_time", "failures_since_start"):
         by_address.setdefault(address or "", []).append((at, count))
@@ -96,16 +99,38 @@ def forget(person: User, *, by: User) -> None:
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
         AxesProxyHandler.reset_attempts(username=person.username)
+        forget_codes(person)
         events.record("signin.opened", by.username, user=person.username)
+
+
+def of_factor(person: User) -> tuple[str, str]:
+    """Under which name, and from which address, wrong codes of a person's second factor are counted."""
+    return _FACTOR + person.username, ANYWHERE
+
+
+def count_wrong_code(request: HttpRequest, person: User) -> datetime | None:
+    """Until when no more of them are looked at; None: the next one is."""
+    name, address = of_factor(person)
+    _count(request, name, address)
+    return barred_until(name, address)
+
+
+def forget_codes(person: User) -> None:
+    """A right one was shown."""
+    AccessAttempt.objects.filter(username=of_factor(person)[0]).delete()
+
+
+def _count(request: HttpRequest, name: str, address: str | None) -> None:
+    bare = HttpRequest()  # the body may be anything, and says nothing about who asks
+    bare.META = {**request.META, "REMOTE_ADDR": address or ""}
+    AxesProxyHandler.user_login_failed(sender=__name__, credentials={"username": name}, request=bare)
 
 
 def count_wrong_token(request: HttpRequest) -> None:
     """Raises TooManyTries with the tenth from an address, and for each that follows."""
     address = address_of(request)
     if not barred_until(TOKEN, address):
-        bare = HttpRequest()  # the body may be anything, and says nothing about who asks
-        bare.META = request.META
-        AxesProxyHandler.user_login_failed(sender=__name__, credentials={"username": TOKEN}, request=bare)
+        _count(request, TOKEN, address)
     if until := barred_until(TOKEN, address):
         raise TooManyTries(until)
 
@@ -134,9 +159,18 @@ class Tries(AxesDatabaseHandler):  # type: ignore[misc]  # it carries no types
 def _tell(name: str) -> None:
     """A name that nobody has is not written down: people type passwords there."""
     known = User.objects.filter(username=name).exists()
-    what = "wrong tokens" if name == TOKEN else f"wrong passwords for {name}" if known else "wrong passwords"
+    if name.startswith(_FACTOR):
+        events.record("signin.barred", tries=f"wrong codes for {name[len(_FACTOR) :]}", minutes=_MINUTES)
+        return
+    what = (
+        "wrong tokens from one address"
+        if name == TOKEN
+        else f"wrong passwords for {name} from one address"
+        if known
+        else "wrong passwords from one address"
+    )
     user: dict[str, Any] = {"user": name} if known else {}
-    events.record("signin.barred", tries=what, minutes=int(WAIT.total_seconds()) // 60, **user)
+    events.record("signin.barred", tries=what, minutes=_MINUTES, **user)
 
 
 def keep_answer(request: HttpRequest, answer: HttpResponse | None, credentials: object) -> HttpResponse:

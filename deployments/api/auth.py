@@ -6,9 +6,10 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from deployments.api.problems import CsrfRefused, Unauthenticated
+from deployments.api.problems import CsrfRefused, FactorOwed, Unauthenticated
 from environments import access, tokens, tries
 from environments.models import Heartbeat, User
+from environments.second_factors import is_owed
 from environments.sources import heartbeats
 
 
@@ -71,12 +72,14 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def identify(request: HttpRequest) -> Caller:
-    """Raises Unauthenticated, TooManyTries, CsrfRefused."""
+    """Raises Unauthenticated, TooManyTries, FactorOwed, CsrfRefused."""
     credentials = request.headers.get("Authorization")
     if credentials is not None:
         return _by_token(request, credentials)
     if not isinstance(request.user, User) or not request.user.is_active:
         raise Unauthenticated("Send `Authorization: Bearer TOKEN`. `manage.py token USERNAME` makes a token.")
+    if is_owed(request.user, request.session):
+        raise FactorOwed("This installation requires a second factor. Set one up in Settings, Yours.")
     if check_csrf(request) is not None:
         raise CsrfRefused("A session may change something only from our own pages, with their CSRF token.")
     return Caller(request.user)

@@ -5,6 +5,7 @@ Errors of the API itself; those of the verbs are in the table below:
     Problem
     ├── Unauthenticated    401  no credentials, or such that open nothing
     ├── CsrfRefused        403  a session without its CSRF token, or from another site
+    ├── FactorOwed         403  a session whose person must set up a second factor first
     ├── NotFound           404
     ├── Unacceptable       400  a body or parameter that cannot be understood
     ├── WrongMediaType     415
@@ -111,6 +112,11 @@ class CsrfRefused(Problem):
     kind = "csrf"
 
 
+class FactorOwed(Problem):
+    status = 403
+    kind = "second-factor"
+
+
 class NotFound(Problem):
     status = 404
     kind = "not-found"
@@ -135,6 +141,7 @@ TITLES = {
     "too-many-tries": "Too many wrong tries",
     "not-allowed": "Not allowed",
     "csrf": "Not from our own page",
+    "second-factor": "A second factor is required",
     "not-found": "Not found",
     "method-not-allowed": "This method does nothing here",
     "unacceptable": "The request cannot be understood",

@@ -34,6 +34,7 @@ PAGES = {
     "edit-target": f"{TARGET}/edit",
     "edit-tasks": f"{TARGET}/tasks",
     "settings": "/settings",
+    "second-factors": "/settings/second-factor",
     "settings-people": "/settings/people",
     "settings-person": "/settings/people/of/ada",
     "settings-teams": "/settings/teams",

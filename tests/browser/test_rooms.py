@@ -166,6 +166,34 @@ def test_someone_is_invited_comes_in_and_is_shown_the_door(site: Site, open_page
     expect(page.locator(".dp-notice")).to_contain_text("ada is the last administrator")
 
 
+def test_a_passkey_is_added_and_opens_the_second_half_of_the_door(site: Site, open_page: OpenPage) -> None:
+    site.run(f"from tests import builders; builders.make_user(username='dora', password={PASSWORD!r}, role='viewer')")
+    page = open_page()
+    device = page.context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "isUserVerified": True}})
+
+    def type_password() -> None:
+        page.goto(f"{site.base}/signin?next=/settings/second-factor")
+        page.get_by_label("User name").fill("dora")
+        page.get_by_label("Password").fill(PASSWORD)
+        press(page, "Sign in")
+
+    type_password()
+    page.get_by_label("What you call it").fill("Laptop")
+    press(page, "Add a passkey")
+    expect(page.locator(".dp-codes li")).to_have_count(10)
+    expect(page.locator(".dp-factors")).to_contain_text("Laptop")
+    page.context.clear_cookies()
+    type_password()
+    press(page, "Use a passkey")
+    page.wait_for_url(f"{site.base}/settings/second-factor")
+    expect(page.locator(".dp-factors")).to_contain_text("used now")
+    page.get_by_role("button", name="Remove Laptop").click()
+    expect(page.get_by_role("status").first).to_contain_text("It is removed")
+
+
 def test_a_token_is_shown_once_and_revoked(site: Site, open_page: OpenPage) -> None:
     page = open_page()
     site.sign_in(page, to="/settings/tokens")

@@ -80,6 +80,7 @@ class World:
             "team": "painters",
             "source": "inventory",
             "grant_id": self.grant.pk,
+            "factor_id": 1,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
             "lock_id": self.lock.pk,
@@ -164,6 +165,7 @@ def test_only_administrators_open_these() -> None:
         "settings-regions",
         "settings-person",
         "forget-tries",
+        "take-factors",
         "invite",
         "make-link",
     )

@@ -35,7 +35,15 @@ def test_only_these_are_open_to_anyone() -> None:
     """A new door without a lock is a decision: it is written down here."""
     found = {route for route, view, namespaces in ROUTES if declared_need(view, namespaces, route) == ANYONE}
     assert {route for route in found if not route.startswith("api/")} == {
-        *("healthz", "readyz", "signin", "signout", "join/<str:key>/<str:token>", "welcome/<str:secret>"),
+        *(
+            "healthz",
+            "readyz",
+            "signin",
+            "signin/second",
+            "signout",
+            "join/<str:key>/<str:token>",
+            "welcome/<str:secret>",
+        ),
         *("locks/links/<str:token>", "locks/calendar/<str:secret>.ics"),
     }
 

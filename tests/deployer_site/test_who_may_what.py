@@ -49,9 +49,10 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 )  # fmt: skip
 
 PAGES: dict[tuple[str, str], str] = {
-    (ANYONE, NOTHING): "healthz readyz signin signout join welcome lock-link calendar-feed",
+    (ANYONE, NOTHING): "healthz readyz signin second-factor signout join welcome lock-link calendar-feed",
     (SIGNED_IN, NOTHING): (
-        "home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
+        "second-factors prove-again add-app add-passkey renew-codes remove-factor"
+        " home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
         " settings-teams calendar-address"
     ),
     (VIEW, LIST): (
@@ -90,7 +91,7 @@ PAGES: dict[tuple[str, str], str] = {
     (ADMINISTER, ENVIRONMENT): "protect-environment add-window remove-window set-outside",
     (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
-        "settings-people settings-person forget-tries invite make-link set-role"
+        "settings-people settings-person forget-tries take-factors invite make-link set-role"
         " disable-person enable-person settings-keys upload-key"
         " settings-environments add-environment move-environment remove-environment settings-regions add-region"
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"
@@ -237,6 +238,7 @@ class World:
             "grant_id": thing["grant"],
             "username": "all-viewer",
             "token_id": token.pk,
+            "factor_id": 1,
             "key": "MQ",
             "token": "spent",
             "secret": "spent",

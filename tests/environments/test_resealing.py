@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
 from django.apps import apps
 from django.core.management import CommandError, call_command
@@ -36,6 +37,9 @@ def sealed_with_old(settings: Settings) -> Application:
     changing.set_value(Scope(application), "A", "first", secret=True, by=None)
     changing.set_value(Scope(application), "A", "second", by=None)
     changing.set_value(Scope(application), "PLAIN", "text", by=None)
+    person = builders.make_user(username="grace")
+    Authenticator.objects.create(user=person, type="totp", data={"secret": seal("an app"), "last": 7})
+    Authenticator.objects.create(user=person, type="recovery_codes", data={"seed": seal("codes"), "used_mask": 3})
     return application
 
 
@@ -46,6 +50,8 @@ def all_sealed() -> list[str]:
         names = [field.attname for field in model._meta.concrete_fields if isinstance(field, CharField | TextField)]
         for row in model._default_manager.values_list(*names) if names else ():
             found += [text for text in row if isinstance(text, str) and text.startswith("gAAAA")]
+    for data in Authenticator.objects.values_list("data", flat=True):
+        found += [text for text in data.values() if isinstance(text, str) and text.startswith("gAAAA")]
     return found
 
 
@@ -54,13 +60,20 @@ def test_everything_is_sealed_anew_and_opens_with_the_new_key_alone(
 ) -> None:
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     found = reseal(by="ada")
-    assert (found.anew, found.already, found.closed) == (6, 0, [])
+    assert (found.anew, found.already, found.closed) == (8, 0, [])
     settings.ENCRYPTION_KEYS = [NEW]
-    assert len(all_sealed()) == 6
-    assert sorted(map(unseal, all_sealed())) == ["a key", "a token", "another", "first", "private", "second"]
+    assert len(all_sealed()) == 8
+    assert sorted(map(unseal, all_sealed())) == [
+        "a key",
+        "a token",
+        "an app",
+        "another",
+        *("codes", "first", "private", "second"),
+    ]
+    assert Authenticator.objects.filter(data__last=7).exists(), "what else stands there stays"
     assert ConfigurationValue.objects.get(name="PLAIN").text == "text"
     event = Event.objects.get(kind="secrets.resealed")
-    assert (event.actor, event.facts["anew"]) == ("ada", 6)
+    assert (event.actor, event.facts["anew"]) == ("ada", 8)
 
 
 def test_once_more_changes_nothing(sealed_with_old: Application, settings: Settings) -> None:
@@ -68,7 +81,7 @@ def test_once_more_changes_nothing(sealed_with_old: Application, settings: Setti
     reseal(by="ada")
     before = all_sealed()
     again = reseal(by="ada")
-    assert (again.anew, again.already) == (0, 6)
+    assert (again.anew, again.already) == (0, 8)
     assert all_sealed() == before
 
 
@@ -91,7 +104,7 @@ def test_what_was_broken_off_is_gone_on_with(
     assert len([text for text in all_sealed() if opens(text, NEW)]) == 3
     monkeypatch.setattr(resealing, "_reseal_one", real)
     found = reseal(by="ada")
-    assert (found.anew, found.already) == (3, 3)
+    assert (found.anew, found.already) == (5, 3)
     assert all(opens(text, NEW) for text in all_sealed())
 
 
@@ -124,7 +137,7 @@ def test_what_does_not_open_is_told_and_left(sealed_with_old: Application, setti
     out = StringIO()
     with pytest.raises(CommandError, match=r"1 do not open .* environments_application\.https_token of row"):
         call_command("rotate-keys", stdout=out)
-    assert out.getvalue().startswith("5 secrets were sealed with the first key; 0 were so already.")
+    assert out.getvalue().startswith("7 secrets were sealed with the first key; 0 were so already.")
     sealed_with_old.refresh_from_db()
     assert sealed_with_old.https_token == lost
     with pytest.raises(CannotOpen):
@@ -163,6 +176,8 @@ def test_every_file_that_seals_is_known() -> None:
         "environments/admin.py",
         "environments/configuration/changing.py",
         "environments/deploy_keys.py",
+        "environments/second_factor_pages.py",
+        "environments/second_factors.py",
         "environments/editing_applications.py",
         "environments/sources/keeping.py",
         "environments/keys.py",
