@@ -114,7 +114,7 @@ urlpatterns = [
         name="undo-change",
     ),
     path(
-        "<slug:application>/<place:environment>/configuration/delivery",
+        "<slug:application>/<slug:environment>/configuration/delivery",
         configuration_pages.set_delivery,
         name="set-delivery",
     ),

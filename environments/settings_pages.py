@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -111,9 +111,14 @@ def keys(request: HttpRequest) -> HttpResponse:
 @needs(ADMINISTER)
 def environments(request: HttpRequest) -> HttpResponse:
     """Environments in their order."""
-    rows = Environment.objects.annotate(
-        hosts=Count("memberships", distinct=True), number=Count("targets", distinct=True)
-    ).order_by("position", "name")
+    rows = (
+        Environment.objects.annotate(
+            hosts=Count("memberships", distinct=True),
+            number=Count("targets", filter=Q(targets__name=""), distinct=True),
+        )
+        .select_related("endpoint_offer")
+        .order_by("position", "name")
+    )
     return show(request, "environments", {"environments": rows})
 
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from environments import (
+    endpoint_pages,
     heartbeat_pages,
     permission_actions,
     permission_pages,
@@ -64,6 +65,12 @@ urlpatterns = [
     path("settings/environments", pages.environments, name="settings-environments"),
     path("settings/environments/add", actions.add_environment, name="add-environment"),
     path("settings/environments/<slug:name>/move", actions.move_environment, name="move-environment"),
+    path("settings/environments/<slug:name>/endpoints", endpoint_pages.endpoint_offer, name="endpoint-offer"),
+    path(
+        "settings/environments/<slug:name>/endpoints/withdraw",
+        endpoint_pages.withdraw_offer,
+        name="withdraw-endpoint-offer",
+    ),
     path(
         "settings/environments/<slug:name>/protect", permission_actions.protect_environment, name="protect-environment"
     ),

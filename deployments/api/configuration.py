@@ -58,12 +58,12 @@ def read_configuration(
 
 
 @router.put(
-    "/targets/{application}/{place:environment}/configuration/delivery",
+    "/targets/{application}/{environment}/configuration/delivery",
     auth=Needs(MAINTAIN),
     response={200: DeliveryOut, **REFUSED},
     summary="Say where in a release its configuration lies",
 )
-def set_delivery(request: HttpRequest, application: Name, environment: Place, payload: SetDelivery) -> dict[str, Any]:
+def set_delivery(request: HttpRequest, application: Name, environment: Name, payload: SetDelivery) -> dict[str, Any]:
     target = find_target(request, application, environment)
     wanted = Delivery(payload.env_file, payload.json_file, tuple(payload.files))
     delivering.set_delivery(target, wanted, by=caller_of(request).user)

@@ -125,8 +125,9 @@ def _not_live(target: Target, live: Deploy | None, now: Layers) -> list[Differen
 
 def _places(target: Target, host: Host | None) -> list[Place]:
     """From the nearest to the widest that people mean most often; hosts only where one is looked at."""
+    own = f"the endpoint {target.name}" if target.name else f"{target.application} in {target.environment}"
     found = [
-        Place(f"{Layer.TARGET}:{target.slug}", f"{target.application} in {target.environment}"),
+        Place(f"{Layer.TARGET}:{target.slug}", own),
         Place(f"{Layer.APPLICATION}:{target.application}", f"{target.application} everywhere"),
         Place(f"{Layer.ENVIRONMENT}:{target.environment}", f"everything in {target.environment}"),
     ]

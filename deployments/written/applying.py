@@ -13,6 +13,7 @@ from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError
 from environments.editing_targets import TargetError
 from environments.editing_tasks import TaskWrong
+from environments.endpoints import EndpointError
 from environments.granting import GrantError
 from environments.host_keys import HostKeyError
 from environments.known_hosts import KnownHostsWrong
@@ -25,7 +26,7 @@ from notifications import events
 
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
-    *(PlaceError, TargetError, TaskWrong, TeamError, ValidationError, WindowError, WrongApprovals),
+    *(EndpointError, PlaceError, TargetError, TaskWrong, TeamError, ValidationError, WindowError, WrongApprovals),
 )
 
 

@@ -25,7 +25,9 @@ class Delivery:
 
     @classmethod
     def of(cls, target: Target) -> Self:
-        return cls(target.configuration_env, target.configuration_json, tuple(target.configuration_files))
+        """An endpoint's lies where its target's does."""
+        said = target.pattern
+        return cls(said.configuration_env, said.configuration_json, tuple(said.configuration_files))
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class Layers:
         ids = {
             Layer.APPLICATION: self.target.application_id,
             Layer.ENVIRONMENT: self.target.environment_id,
-            Layer.TARGET: self.target.pk,
+            Layer.TARGET: self.target.parent_id or self.target.pk,
             Layer.REGION: self.regions.get(zone) if zone else None,
             Layer.ZONE: zone,
             Layer.HOST: host.pk if host else None,
@@ -97,6 +97,8 @@ class Layers:
         for layer in ORDER:
             if (found := ids[layer]) is not None:
                 yield layer.value, found
+            if layer == Layer.TARGET and self.target.parent_id:
+                yield layer.value, self.target.pk  # an endpoint's own, which win over those of its target
 
     def secrets(self) -> frozenset[str]:
         """The secret values of all hosts, for masks. Raises CannotOpen."""
@@ -120,7 +122,7 @@ def reaching(target: Target) -> QuerySet[ConfigurationValue]:
     return ConfigurationValue.objects.filter(
         Q(application=target.application_id)
         | Q(environment=target.environment_id)
-        | Q(target=target.pk)
+        | Q(target__in=[pk for pk in (target.parent_id, target.pk) if pk])
         | Q(region__in=zones.values("region"))
         | Q(zone__in=zones.values("pk"))
         | Q(host__in=hosts.values("host"))

@@ -58,7 +58,7 @@ class Scope:
         return {
             Layer.APPLICATION: Q(application=self.of.pk),
             Layer.ENVIRONMENT: Q(environment=self.of.pk),
-            Layer.TARGET: Q(pk=self.of.pk),
+            Layer.TARGET: Q(pk=self.of.pk) | Q(parent=self.of.pk),
             Layer.REGION: Q(**{f"{hosts}__zone__region": self.of.pk}),
             Layer.ZONE: Q(**{f"{hosts}__zone": self.of.pk}),
             Layer.HOST: Q(**{hosts: self.of.pk}),

@@ -88,7 +88,9 @@ PAGES: dict[tuple[str, str], str] = {
     (MAINTAIN, "within_environment"): "check-host check-all-hosts",
     (ADMINISTER, APPLICATION): "remove-application",
     (ADMINISTER, TARGET): "set-approvals",
-    (ADMINISTER, ENVIRONMENT): "protect-environment add-window remove-window set-outside",
+    (ADMINISTER, ENVIRONMENT): (
+        "protect-environment add-window remove-window set-outside endpoint-offer withdraw-endpoint-offer"
+    ),
     (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
         "settings-people settings-person forget-tries take-factors invite make-link set-role"

@@ -8,16 +8,18 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from deployments import lifecycle
+from deployments import lifecycle, recipes
 from deployments.blockers import Blocked
 from deployments.models import Deploy
 from deployments.states import DeployStatus
 from environments import endpoints, locks
 from environments.access import NotAllowed
+from environments.configuration import changing, merging
+from environments.configuration.scopes import Scope
 from environments.endpoints import EndpointGone, EndpointTaken, NoOffer, NoPortLeft, TooMany, WrongName, WrongOffer
-from environments.models import Endpoint, EndpointOffer, Target, User
+from environments.models import ConfigurationValue, Endpoint, EndpointOffer, Target, User
 from notifications.models import Event, Message
-from tests.builders import make_user
+from tests.builders import make_step, make_user
 from tests.deployments.api_client import api_of, check_problem
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
@@ -290,3 +292,51 @@ def test_home_does_not_show_it_as_a_target(offering: FleetTarget, sign_in: Calla
     client = sign_in(offering.by)
     page = client.get("/").content.decode()
     assert page.count(f'href="/{offering.target.slug}/"') >= 1
+
+
+def test_what_is_set_for_it_wins_over_what_is_set_for_its_target(offering: FleetTarget) -> None:
+    endpoint, parent = make(offering), offering.target
+    changing.set_value(Scope(parent), "GREETING", "hello", by=None)
+    changing.set_value(Scope(parent), "COLOUR", "blue", by=None)
+    changing.set_value(Scope(endpoint.target), "GREETING", "only here", by=None)
+    got = {it.name: (it.row.text, it.source) for it in merging.merged(endpoint.target)}
+    assert got == {"GREETING": ("only here", endpoint.target.slug), "COLOUR": ("blue", parent.slug)}
+    assert {it.name: it.row.text for it in merging.merged(parent)} == {"GREETING": "hello", "COLOUR": "blue"}
+    marks = Target.objects.in_bulk([parent.pk, endpoint.target.pk])
+    assert marks[endpoint.target.pk].configuration_at > marks[parent.pk].configuration_at > 0
+    over(endpoint)
+    assert {row.target for row in ConfigurationValue.objects.all()} == {parent}
+
+
+def test_it_deploys_as_its_target_does_now(offering: FleetTarget) -> None:
+    endpoint = make(offering)
+    make_step(target=offering.target, name="restart", command="systemctl restart", phase="restart")
+    Target.objects.filter(pk=offering.target.pk).update(linked_dirs=["uploads"], umask="027")
+    Deploy.objects.update(status=DeployStatus.SUCCEEDED)
+    target = Target.objects.get(pk=endpoint.target.pk)
+    deploy = lifecycle.request_deploy(target=target, ref="main", by=offering.by)
+    assert [step["name"] for step in deploy.recipe["steps"]] == ["restart"]
+    assert (deploy.recipe["linked_dirs"], deploy.recipe["umask"]) == (["uploads"], "027")
+    assert (deploy.recipe["root"], deploy.recipe["keep"]) == (target.root, 2)
+    facts = recipes.facts(deploy)
+    assert (facts["DEPLOYER_ENDPOINT"], facts["DEPLOYER_ADDRESS"]) == ("main", endpoint.address)
+    ports = recipes.ports(deploy, list(deploy.runs.all()))
+    assert set(ports.values()) == {8000}
+
+
+def test_the_settings_say_what_is_offered(make_place: MakeFleetTarget, sign_in: Callable[[User], Client]) -> None:
+    place = make_place().target.environment
+    client, address = sign_in(make_user(role="administrator")), f"/settings/environments/{place.name}/endpoints"
+    assert "Offer endpoints" in client.get(address).content.decode()
+    terms = {"address": ADDRESS, "role": "", "first_port": "8000", "last_port": "8010"}
+    terms |= {"most": "9", "most_each": "0", "hours": "24"}
+    wrong = client.post(address, terms | {"last_port": "7000"})
+    assert (wrong.status_code, "not below it" in wrong.content.decode()) == (422, True)
+    assert 'value="7000"' in wrong.content.decode(), "what was typed stays"
+    assert client.post(address, terms | {"hours": "x"}).status_code == 422
+    assert client.post(address, terms)["Location"] == address
+    offer = EndpointOffer.objects.get(environment=place)
+    assert (offer.first_port, offer.most, offer.hours) == (8000, 9, 24)
+    assert "at most 9" in client.get("/settings/environments").content.decode()
+    client.post(f"{address}/withdraw")
+    assert not EndpointOffer.objects.exists()

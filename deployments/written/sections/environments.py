@@ -8,8 +8,8 @@ from deployments.marked_yaml import Node
 from deployments.written import fields
 from deployments.written.fields import Field
 from deployments.written.section import Entry, Section
-from environments import adding_hosts, places, windows
-from environments.models import Environment, Host, Membership, Outside, User
+from environments import adding_hosts, endpoints, places, windows
+from environments.models import EndpointOffer, Environment, Host, Membership, Outside, User
 
 BY_HAND = "static"  # what another source gave is that source's to say
 
@@ -35,6 +35,28 @@ def _read_days(node: Node) -> list[int]:
     return [marked_values.number(item, 1, 7, 1) for item in items(node)]
 
 
+_OFFER = {
+    "address": fields.text(required=True),
+    "role": fields.text(),
+    "first_port": fields.number(1024, 65_535, 0),
+    "last_port": fields.number(1024, 65_535, 0),
+    "most": fields.number(1, 500, 20),
+    "most_each": fields.number(0, 500, 5),
+    "hours": fields.number(1, 24 * 90, 72),
+}
+
+
+def _read_offer(node: Node) -> Entry:
+    """With what is not said as it usually is, so that it compares with what there is."""
+    said = fields.read_entry(node, _OFFER)
+    if not said:
+        return {}
+    if not said.get("address"):
+        raise node.problem("An offer of endpoints needs an address.")
+    usual = {name: _OFFER[name].usual for name in ("most", "most_each", "hours")}
+    return usual | said
+
+
 _WINDOW = {"days": Field(_read_days), "from": fields.text(), "to": fields.text(), "zone": fields.text()}
 
 
@@ -45,13 +67,20 @@ class Environments(Section):
         "windows": Field(_read_windows, []),
         "outside": fields.text(Outside.WAIT.value),
         "hosts": Field(_read_hosts, {}),
+        "endpoints": Field(_read_offer, {}),
     }
     ordered = True
 
     def now(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {
-            row.name: {"protected": row.protected, "windows": row.windows, "outside": row.outside, "hosts": {}}
-            for row in Environment.objects.order_by("position", "name")
+            row.name: {
+                "protected": row.protected,
+                "windows": row.windows,
+                "outside": row.outside,
+                "hosts": {},
+                "endpoints": _offer_of(row),
+            }
+            for row in Environment.objects.select_related("endpoint_offer").order_by("position", "name")
         }
         rows = Membership.objects.filter(source=BY_HAND).select_related("host", "environment").order_by("host__name")
         for row in rows:
@@ -64,6 +93,8 @@ class Environments(Section):
             places.protect_environment(row, by=by, protected=entry["protected"])
         given = list(map(windows.read_window, entry["windows"]))
         windows.set_windows(row, given, outside=entry["outside"], by=by)
+        if entry["endpoints"] != (before["endpoints"] if before else {}):
+            _write_offer(row, entry["endpoints"], by)
         hosts: dict[str, Any] = before["hosts"] if before else {}
         for name, roles in entry["hosts"].items():
             if hosts.get(name) != roles:
@@ -86,6 +117,23 @@ class Environments(Section):
             if key in new:
                 ordered.insert(ordered.index(keys[number - 1]) + 1 if number else 0, key)
         places.order_environments(ordered, by=by)
+
+
+def _offer_of(row: Environment) -> Entry:
+    """What it offers; those that were made live for a time only, and are written nowhere."""
+    offer = getattr(row, "endpoint_offer", None)
+    if offer is None:
+        return {}
+    facts = endpoints.facts_of(offer)
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _write_offer(row: Environment, wanted: Entry, by: User | None) -> None:
+    if not wanted:
+        endpoints.withdraw_offer(row, by=by)
+        return
+    usual = endpoints.facts_of(EndpointOffer())
+    endpoints.set_offer(row, by=by, **(usual | wanted))
 
 
 def _find_host(name: str) -> Host:

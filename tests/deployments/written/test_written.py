@@ -53,6 +53,11 @@ environments:
     protected: true
     windows: [{{days: [2, 1], from: "09:00", to: "16:30", zone: Europe/London}}]
     outside: drop
+    endpoints:
+      address: "http://{{application}}-{{endpoint}}.example.com:{{port}}"
+      first_port: 8000
+      last_port: 8010
+      most_each: 0
     hosts: {{web-1: [web, cron], web-2: []}}
 applications:
   shop:
@@ -242,7 +247,7 @@ def test_one_refusal_takes_everything_back() -> None:
     with pytest.raises(NotApplied) as refused:
         apply(wrong)
     assert str(refused.value).startswith(
-        "line 44, teams payments: Nobody who may come in is called 'nobody'. Everything"
+        "line 49, teams payments: Nobody who may come in is called 'nobody'. Everything"
     )
     assert not any(model.objects.exists() for model in (Application, Target, Host, Environment, Region, Event))
 
