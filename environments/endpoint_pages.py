@@ -34,7 +34,7 @@ def endpoint_offer(request: HttpRequest, name: str) -> HttpResponse:
         else:
             messages.success(request, f"Any branch may have an address of its own in {environment.name}.")
             return redirect("endpoint-offer", name)
-    context = {"environment": environment, "offer": offer, "typed": typed, "problem": problem}
+    context: dict[str, Any] = {"environment": environment, "offer": offer, "typed": typed, "problem": problem}
     context |= {"number": endpoints.existing().filter(environment=environment).count()}
     return show(request, "endpoints", context, status=422 if problem else 200)
 

@@ -42,6 +42,7 @@ PAGES = {
     "settings-tokens": "/settings/tokens",
     "settings-keys": "/settings/keys",
     "settings-environments": "/settings/environments",
+    "endpoint-offer": "/settings/environments/staging/endpoints",
     "settings-regions": "/settings/regions",
     "windows": "/settings/windows",
     "settings-sources": "/settings/sources",

@@ -176,6 +176,7 @@ def test_only_administrators_open_these() -> None:
     names = [*kinds, *acts, *(f"{act}-environment" for act in places), "add-region", "change-region", "remove-region"]
     needed_there = {getattr(ROUTES[name].callback, "needs", "") for name in setting_up}
     assert needed_there == {ADMINISTER, MAINTAIN}  # whoever maintains a place sets up what is in it
+    names += ["endpoint-offer", "withdraw-endpoint-offer"]
     names += ["place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
     names += ["settings-sources", "settings-source", "add-source", "change-source", "refresh-source"]
     names += ["accept-removal", "remove-source", "make-heartbeat", "revoke-heartbeat"]

@@ -23,8 +23,8 @@ from deployments.program_texts import prepare_program
 NONCE = "n0nce5eed"
 DEADLINE = 90.0
 _POSIX = """
-awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm rmdir sed sleep sort tail tar
-test touch tr true uname wc
+awk cat chmod cut date df dirname env find grep gzip head id kill ln ls mkdir mv printf ps rm rmdir sed sleep sort tail
+tar test touch tr true uname wc
 """
 # FreeBSD's and older macOS's: a link to a folder is followed, and -T is unknown.
 _MV = """#!/bin/sh
