@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.db import connection, transaction
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, Expression, FloatField, Func, Q, QuerySet, Value
 
 from deployments.models import Deploy, HostRun, Worker, bulk
 from deployments.models.bulk import ids_of
@@ -37,6 +37,13 @@ def now() -> float:
             cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
             return float(cursor.fetchone()[0])
     return time.monotonic()
+
+
+def now_in_query() -> Expression:
+    """The same within a query, which so needs none before it."""
+    if connection.vendor == "postgresql":
+        return Func(template="extract(epoch FROM clock_timestamp())::double precision", output_field=FloatField())
+    return Value(now(), output_field=FloatField())
 
 
 def boot() -> str:
@@ -73,14 +80,13 @@ def retire(worker: Worker) -> None:
     Worker.objects.filter(pk=worker.pk).delete()
 
 
-def live_workers(at: float | None = None) -> QuerySet[Worker]:
-    return Worker.objects.filter(boot=boot(), renewed_at__gt=(now() if at is None else at) - LAPSE_SECONDS)
+def live_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(boot=boot(), renewed_at__gt=now_in_query() - LAPSE_SECONDS)
 
 
-def deaf_workers(at: float | None = None) -> QuerySet[Worker]:
+def deaf_workers() -> QuerySet[Worker]:
     """Alive, and without a word from the broker for too long."""
-    at = now() if at is None else at
-    return live_workers(at).filter(heard_at__gt=0, heard_at__lte=at - DEAF_SECONDS)
+    return live_workers().filter(heard_at__gt=0, heard_at__lte=now_in_query() - DEAF_SECONDS)
 
 
 def lapsed_workers() -> QuerySet[Worker]:

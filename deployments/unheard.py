@@ -20,12 +20,13 @@ class Unheard:
 
 
 def unheard() -> list[Unheard]:
-    """Empty: all is well, as far as this process and the workers' rows tell. One query; no word to Redis."""
+    """Empty: all is well, as far as this process and the workers' rows tell. One query then; no word to Redis."""
     silent = words.silent_since()
     if silent is not None:
         return [_redis(silent)]
-    now = claims.now()
-    return [_deaf(worker.inbox or worker.name, now - worker.heard_at) for worker in claims.deaf_workers(now)]
+    deaf = list(claims.deaf_workers())
+    now = claims.now() if deaf else 0.0
+    return [_deaf(worker.inbox or worker.name, now - worker.heard_at) for worker in deaf]
 
 
 def _redis(seconds: float) -> Unheard:

@@ -218,11 +218,11 @@ def _read_unclear(user: User | None) -> list[Stuck]:
 
 def _read_barred(user: User | None) -> list[Stuck]:
     """Targets that were left to another tool, or whose environment has no host that takes part."""
-    here = Membership.objects.filter(environment=OuterRef("environment"), host__transport=Transport.SSH)
-    found = Target.objects.filter(sight.of_targets(user)).annotate(
-        hosts=Exists(here), able=Exists(here.filter(host__aside=""))
-    )
-    barred = found.filter(Q(left_at__isnull=False) | Q(able=False)).select_related("application", "environment")
+    here = Membership.objects.filter(host__transport=Transport.SSH).order_by()
+    able = here.filter(host__aside="").values("environment")  # asked once, not for each target
+    found = Target.objects.filter(sight.of_targets(user)).filter(Q(left_at__isnull=False) | ~Q(environment__in=able))
+    barred = found.annotate(hosts=Exists(here.filter(environment=OuterRef("environment"))))
+    barred = barred.select_related("application", "environment")
     return [Stuck(row, Mark("d-attention", "warn", "Blocked"), _tell_barred(row)) for row in barred[: MOST_STUCK + 1]]
 
 

@@ -130,10 +130,12 @@ def reaching(target: Target) -> QuerySet[ConfigurationValue]:
 
 
 def with_places(rows: QuerySet[ConfigurationValue]) -> QuerySet[ConfigurationValue]:
-    """With what they belong to, so that no row asks for it by itself."""
-    return rows.select_related(
-        "application", "environment", "target__application", "target__environment", "region", "zone__region", "host"
-    )
+    """With the names of what they belong to, so that no row asks for them by itself."""
+    places = ("application", "environment", "target__application", "target__environment", "region", "zone__region")
+    own = (field.name for field in ConfigurationValue._meta.concrete_fields)
+    names = ("target__name", "zone__name", *(f"{place}__name" for place in (*places, "host") if "target" not in place))
+    of_targets = ("target__application__name", "target__environment__name")
+    return rows.select_related(*places, "host").only(*own, *names, *of_targets)
 
 
 def merged(target: Target, host: Host | None = None) -> list[Merged]:

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.db import connection
+from django.db.models import Value
 from django.test import override_settings
 from django.utils import timezone
 
@@ -106,6 +107,7 @@ class Stage:
         return [
             (timezone, "now", lambda: real_now() + self.offset),
             (claims, "now", lambda: self.claims_at),
+            (claims, "now_in_query", lambda: Value(self.claims_at)),
             (claims, "let_go", self._unless_dying(claims.let_go)),
             (claims, "take", self._then_point("taken", self._guards.take(claims.take))),
             (engine, "_decide", self._at_point("decide", engine._decide)),

@@ -1,6 +1,7 @@
 """A worker that lives and hears nothing: told within a minute, and ended where a new start helps."""
 
 import pytest
+from django.db.models import Value
 
 from deployer_site import readiness
 from deployments import claims, doorbell, tasks
@@ -42,6 +43,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setattr(claims, "now", lambda: 1000.0)
     made = Scene(Runtime(name="worker-1@here"))
     monkeypatch.setattr(claims, "now", lambda: made.at)
+    monkeypatch.setattr(claims, "now_in_query", lambda: Value(made.at))
     monkeypatch.setattr(doorbell, "publish", made.ring)
     return made
 
