@@ -1,6 +1,7 @@
 """The pages of what waits, of environments, hosts and activity: what they say, and at what price."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from django.utils import timezone
 from deployments.activity_pages import harmless
 from deployments.models import Drift, Standing
 from deployments.page_queries import activity
+from deployments.page_queries import environments as environments_query
 from deployments.page_queries.activity import Wanted, WrongFilter, read_activity, read_wanted
 from deployments.page_queries.environments import read_environment, read_environments
 from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import PAGE, Filter, read_hosts
 from deployments.page_queries.waiting import count_waiting, read_waiting
 from deployments.states import DeployStatus, RunStatus
-from environments import setting_aside
+from environments import locks, setting_aside
 from environments.models import Aside, Host, Role, Target, User
 from notifications.events import record
 from notifications.models import Event
@@ -78,9 +80,28 @@ def test_pages_cost_a_fixed_number_of_queries(target: Target, ada: User) -> None
             with CaptureQueriesContext(connection) as caught:
                 assert client.get(reverse("host", args=[host.name]) if path == "HOST" else path).status_code == 200
             # PostgreSQL is asked for its clock too, which reads nothing
-            counts[-1][path] = len([query for query in caught if "clock_timestamp" not in query["sql"]])
+            asked = [query["sql"] for query in caught]
+            counts[-1][path] = len([sql for sql in asked if "clock_timestamp" not in sql or ' FROM "' in sql])
     assert counts[0] == counts[1]
     assert {path: count for path, count in counts[0].items() if count > 15} == {}
+
+
+def test_an_environment_that_is_locked_and_full_costs_no_more(
+    target: Target, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("alpha", "beta", "zeta"):
+        builders.make_target(application=builders.make_application(name=name), environment=target.environment)
+    lock = builders.make_lock(target=target, by=builders.make_user())
+    locks.ask(lock, by=ada, text="Are you done?")
+    monkeypatch.setattr(environments_query, "PAGE", 2)
+    client, address = sign_in(ada), reverse("environment", args=[target.environment.name])
+    for more in ("", "?after=beta", "?q=a"):
+        with CaptureQueriesContext(connection) as caught:
+            assert client.get(address + more).status_code == 200
+        assert len(caught) <= 15
+    read = partial(read_environment, target.environment)
+    totals = [read(after=after, q=q).total for after in ("", "beta", "zeta") for q in ("", "eta", "nothing")]
+    assert totals == [4, 2, 0] * 3
 
 
 class TestWaiting:
