@@ -193,6 +193,7 @@ def test_a_seed_brings_a_demo_to_life_and_says_when(demo: RunningFleet, driver: 
         "restart": "command",
         "smoke": "command",
         "warm-cache": "cache-warm",
+        "stop": "command",
     }
     assert "200 /" in [line.text for line in log.read_all(newer.pk)]
     assert [migration.down for migration in migrations_since(deploys_of("storefront")[0])] == ["bin/migrate down"]
