@@ -50,11 +50,19 @@ def members(target: Target, *, aside: bool = False) -> QuerySet[Membership]:
         found = found.filter(host__aside="")
     if target.runner_id:
         return found.filter(host=target.runner_id)
-    if target.role:
+    if target.role or target.labels:
         # a JSON list has no portable "contains" on SQLite, and the lists are short
-        wanted = [member.pk for member in found if target.role in member.roles]
+        wanted = [member.pk for member in found if _is_chosen(target, member)]
         found = found.filter(pk__in=wanted)
     return found
+
+
+def _is_chosen(target: Target, member: Membership) -> bool:
+    """By its role and its labels in the environment."""
+    if target.role and target.role not in member.roles:
+        return False
+    pairs = (label.partition("=") for label in target.labels)
+    return all(member.labels.get(name) == value for name, _, value in pairs)
 
 
 def left_out(target: Target) -> list[Host]:
@@ -98,6 +106,10 @@ def blockers(
     found: list[Blocker] = []
     if not (known.hosts if known else members(target).exists()):
         text = f"{target.environment} has no hosts yet for {target.application}."
+        if target.role or target.labels:
+            chosen = [f"the role {target.role}"] if target.role else []
+            wanted = " and ".join([*chosen, *target.labels])
+            text = f"No host of {target.environment} has {wanted}, which {target.application} wants there."
         if target.runner:
             text = f"The runner {target.runner} is no host of {target.environment}."
         if away := left_out(target):

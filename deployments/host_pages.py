@@ -17,7 +17,7 @@ from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
 from deployments.page_queries.locks import read_card, read_standing, read_told_locks, tell_lock
 from deployments.pages import target_or_404
-from environments import host_keys, locks, on_hosts, places, setting_aside, ssh
+from environments import adding_hosts, host_keys, host_notes, locks, on_hosts, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_environment, of_host, of_host_and_target
 from environments.models import Aside, Environment, Host, HostKey, HostSource, Zone
@@ -25,7 +25,15 @@ from environments.settings_pages import LIFETIMES
 from environments.sources.kinds import heartbeat
 from environments.validation import NAME
 
-HOST_REFUSALS = (*REFUSALS, setting_aside.AsideError, host_keys.HostKeyError, ssh.SSHError, NotAllowed)
+HOST_REFUSALS = (
+    *REFUSALS,
+    adding_hosts.HostsError,
+    host_notes.NoteTooLong,
+    setting_aside.AsideError,
+    host_keys.HostKeyError,
+    ssh.SSHError,
+    NotAllowed,
+)
 LONGEST_QUERY = 100
 
 
@@ -153,6 +161,34 @@ def set_aside(request: HttpRequest, name: str) -> HttpResponse:
     def verb() -> str:
         setting_aside.set_aside(found, how=how, why=request.POST.get("why", ""), by=person(request))
         return f"{found.name} is {how}. Deploys leave it out from now on."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(DEPLOY, of_host)
+def note_host(request: HttpRequest, name: str) -> HttpResponse:
+    """Write what people should know of a host."""
+    found = host_or_404(name)
+
+    def verb() -> str:
+        host_notes.write(found, request.POST.get("note", ""), by=person(request))
+        return f"The note on {found.name} is kept."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(ADMINISTER)
+def label_host(request: HttpRequest, name: str) -> HttpResponse:
+    """Say by which labels targets choose a host in one of its environments."""
+    found, place = host_or_404(name), environment_or_404(request.POST.get("environment", ""))
+
+    def verb() -> str:
+        said = (pair.partition("=") for pair in request.POST.get("labels", "").split(",") if pair.strip())
+        labels = {label.strip(): value.strip() for label, _, value in said}
+        adding_hosts.label(found, place, labels, by=person(request))
+        return f"The labels of {found.name} in {place.name} are kept."
 
     return _act(request, verb, to="host", name=name)
 

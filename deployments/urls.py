@@ -80,6 +80,8 @@ urlpatterns = [
     path("hosts/<slug:name>/ask", host_pages.ask_host, name="ask-host"),
     path("hosts/<slug:name>/place", host_pages.place_host, name="place-host"),
     path("hosts/<slug:name>/aside", host_pages.set_aside, name="set-aside"),
+    path("hosts/<slug:name>/note", host_pages.note_host, name="note-host"),
+    path("hosts/<slug:name>/labels", host_pages.label_host, name="label-host"),
     path("hosts/<slug:name>/back", host_pages.take_back, name="take-back"),
     path(
         "hosts/<slug:name>/converge/<slug:application>/<place:environment>",

@@ -2,11 +2,12 @@
 
 HostsError
 ├── HostTaken         a name or an address is another host's already
+├── LabelsWrong       labels that cannot be, or that a source says
 ├── HostElsewhere     a host is reached by another way than the line says
 └── HostInUse         a target runs its command there, or others are reached through it
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.db.models import ProtectedError
 from environments import access, host_keys, host_lines, known_hosts, places, ssh
 from environments.host_lines import HostLine, Place
 from environments.models import Environment, Host, HostKey, Membership, Region, User, Zone
+from environments.sources import inventories
 from environments.ssh import ScannedKey
 from notifications import events
 
@@ -27,6 +29,10 @@ class HostsError(Exception):
 
 
 class HostTaken(HostsError):
+    pass
+
+
+class LabelsWrong(HostsError):
     pass
 
 
@@ -95,6 +101,28 @@ def join(host: Host, environment: Environment, *, roles: Sequence[str], by: User
             _record("host.roles_changed", by, host, environment=environment.name, roles=list(roles))
         else:
             return False
+    return True
+
+
+def label(host: Host, environment: Environment, labels: Mapping[str, str], *, by: User | None) -> bool:
+    """By which targets choose it there; whether something changed. Raises LabelsWrong, NotAllowed."""
+    access.require(by, access.ADMINISTER)
+    try:
+        wanted = dict(inventories.read_labels(dict(labels)))
+    except ValueError as error:
+        raise LabelsWrong(f"{error} Nothing was changed.") from None
+    with transaction.atomic():
+        member = Membership.objects.select_for_update().filter(environment=environment, host=host).first()
+        if member is None:
+            raise LabelsWrong(f"{host.name} is not in {environment.name}. Nothing was changed.")
+        if member.labels == wanted:
+            return False
+        if member.source != "static":
+            raise LabelsWrong(f"{member.source} says which labels {host.name} has. Change them there.")
+        member.labels = wanted
+        member.save(update_fields=["labels"])
+        told = ", ".join(f"{name}={value}" for name, value in wanted.items()) or "none"
+        _record("host.labelled", by, host, environment=environment.name, labels=told)
     return True
 
 

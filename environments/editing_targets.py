@@ -80,6 +80,7 @@ class TargetPlan:
     path_prepend: tuple[str, ...] = ()
     shell: str = "sh -c"
     role: str = ""
+    labels: tuple[str, ...] = ()  # `name=value`; hosts have all of them
     umask: str = "022"
     needed: int = 50  # percent of all hosts that must be prepared before any switches
     needed_per_region: int = 0

@@ -23,6 +23,8 @@ validate_name = RegexValidator(
 validate_user = RegexValidator(
     r"\A[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z", "This is no user name of a host: letters, digits, dot, hyphen, underscore."
 )
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+MOST_CHOSEN = 20
 validate_umask = RegexValidator(r"\A[0-7]{3,4}\Z", "A umask has three or four octal digits, as 022.")
 validate_shell = RegexValidator(
     r"\A[A-Za-z0-9_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./=-]+)*\Z",
@@ -50,6 +52,20 @@ PAGES = frozenset(
         *("start", "static", "targets", "traffic", "waiting", "welcome", "where", "ws"),
     }
 )
+
+
+def validate_labels(value: object) -> None:
+    """A list of `name=value`, each name once: hosts have all of them."""
+    if not isinstance(value, list) or len(value) > MOST_CHOSEN:
+        raise ValidationError(f"This must be a list of at most {MOST_CHOSEN} labels.")
+    names = []
+    for one in value:
+        name, equals, text = one.partition("=") if isinstance(one, str) else ("", "", "")
+        if not equals or not re.fullmatch(LABEL, name) or len(text) > 200 or not text.isprintable() or "," in text:
+            raise ValidationError(f"{str(one)[:80]!r} is no label. Write it as `tier=front`.")
+        names.append(name)
+    if len(set(names)) < len(names):
+        raise ValidationError("A host has one value for each label, so each is named once.")
 
 
 def validate_no_page(value: str) -> None:

@@ -83,6 +83,8 @@ _SENTENCES = {
     "host.key_accepted": "{who} trusts {host}{git_host} by its {algorithm} key {fingerprint}.",
     "host.key_distrusted": "{who} no longer trusts {host} by its {algorithm} key {fingerprint}.",
     "host.key_refused": "{host} showed a key that nobody has accepted. {error}",
+    "host.labelled": "{who} changed the labels of {host} in {environment}: {labels}.",
+    "host.noted": "{who} noted of {host}: {note}",
     "host.moved": "{who} changed where {host} stands: {place}.",
     "host.quarantined": "{who} quarantined {host}: {reason}",
     "host.removed": "{who} took {host} out of {environment}.",

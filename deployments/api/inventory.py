@@ -8,6 +8,7 @@ from ninja import Router
 
 from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import Cursor, Name, page
+from deployments.api.representation import represent_time
 from deployments.api.schemas import ApplicationOut, EnvironmentOut, HostOut, Page
 from environments import sight
 from environments.access import VIEW
@@ -83,5 +84,10 @@ def _host(row: Host) -> dict[str, Any]:
         "transport": row.transport,
         "region": row.zone.region.name if row.zone else "",
         "zone": row.zone.name if row.zone else "",
-        "environments": [{"name": row.environment.name, "roles": row.roles} for row in row.memberships.all()],
+        "note": row.note,
+        "note_by": row.note_by,
+        "note_at": represent_time(row.note_at),
+        "environments": [
+            {"name": row.environment.name, "roles": row.roles, "labels": row.labels} for row in row.memberships.all()
+        ],
     }

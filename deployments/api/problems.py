@@ -44,7 +44,7 @@ from deployments.refusals import (
 from deployments.release_configuration import ConfigurationUnusable
 from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError, ApplicationTaken
-from environments.adding_hosts import HostElsewhere, HostTaken
+from environments.adding_hosts import HostElsewhere, HostTaken, LabelsWrong
 from environments.approval_rules import WrongApprovals
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
@@ -60,6 +60,7 @@ from environments.endpoints import (
 )
 from environments.granting import GrantError, WrongRole
 from environments.host_lines import LinesWrong
+from environments.host_notes import NoteTooLong
 from environments.locks import (
     Locked,
     LockError,
@@ -232,6 +233,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (TargetTaken, 409, "taken"),
     (HostTaken, 409, "taken"),
     (HostElsewhere, 409, "taken"),
+    (LabelsWrong, 400, "wrong-values"),
+    (NoteTooLong, 400, "wrong-values"),
     (ApplicationError, 400, "wrong-values"),
     (TargetWrong, 400, "wrong-values"),
     (NoSuchScope, 404, "not-found"),

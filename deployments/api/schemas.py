@@ -32,6 +32,7 @@ class EnvironmentOut(Schema):
 class HostPlace(Schema):
     name: str
     roles: list[str]
+    labels: dict[str, str]
 
 
 class HostOut(Schema):
@@ -41,6 +42,9 @@ class HostOut(Schema):
     transport: str
     region: str
     zone: str
+    note: Annotated[str, Field(description="What people should know of it; or empty.")]
+    note_by: str
+    note_at: str | None
     environments: list[HostPlace]
 
 

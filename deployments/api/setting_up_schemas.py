@@ -70,6 +70,10 @@ class AddTarget(Strict):
     path_prepend: Paths = []
     shell: Annotated[str, Field(max_length=200)] = "sh -c"
     role: Annotated[str, Field(max_length=63)] = ""
+    labels: Annotated[
+        list[Annotated[str, Field(max_length=265)]],
+        Field(max_length=20, description="`tier=front`: hosts have all of them."),
+    ] = []
     umask: Annotated[str, Field(max_length=4)] = "022"
     needed: Annotated[int, Field(ge=0, le=100, description="Percent of hosts prepared before any switches.")] = 50
     needed_per_region: Annotated[int, Field(ge=0, le=100)] = 0

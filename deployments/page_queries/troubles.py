@@ -33,8 +33,7 @@ _TO_DO = {
     "key-refused": "Add the Deployer's public key to the host's authorized_keys, then retry.",
     "no-key-pair": "Make a key pair for the Deployer by `manage.py key create`, then retry.",
     "unreachable": "Check the machine, its network and its SSH server, then retry the failed hosts.",
-    "vanished": "Find out whether the machine still runs. If it is gone for good there is nothing to do; if not, see "
-    "why its source names it no more, then deploy again.",
+    "vanished": "If the machine is gone for good, nothing is to be done; if not, mend its source, then deploy again.",
     "host-gone": "If the machine still runs, add it again, then deploy again.",
     "unknown": "Look on the host what is running, then deploy again; that is safe whatever happened there.",
 }

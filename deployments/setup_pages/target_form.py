@@ -122,6 +122,7 @@ def read(typed: QueryDict) -> TargetPlan:
         path_prepend=_lines(typed.get("path_prepend", "")),
         shell=typed.get("shell", "").strip() or "sh -c",
         role=typed.get("role", "").strip(),
+        labels=tuple(filter(None, map(str.strip, typed.get("labels", "").split(",")))),
         **_more(typed),
         steps=tuple(_step(typed, number) for number in typed.getlist("step") if _is_taken(typed, number)),
     )

@@ -128,6 +128,10 @@ class Host(models.Model):
     aside_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
     aside_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    note = models.CharField(max_length=1000, blank=True, default="", db_default="", editable=False)
+    note_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
+    note_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     asked_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When it was last asked what it runs."
     )

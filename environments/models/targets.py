@@ -12,6 +12,7 @@ from environments.phases import Phase
 from environments.preset import UnknownPreset, WrongParameters, WrongPhase
 from environments.validation import (
     validate_absolutes,
+    validate_labels,
     validate_line,
     validate_name,
     validate_names,
@@ -65,6 +66,13 @@ class Target(models.Model):
         default="",
         validators=[validate_name],
         help_text="Only hosts with this role; empty: all.",
+    )
+    labels = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[validate_labels],
+        help_text='Only hosts with all of these labels, as ["tier=front"]; empty: all.',
     )
     needed = models.PositiveSmallIntegerField(
         default=50,

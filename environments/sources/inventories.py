@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError
 from environments import known_hosts
 from environments.sources.listing import MOST_HOSTS, Found, Listing, NotReadable, Wrong, refuse_twice
 from environments.ssh import ScannedKey
-from environments.validation import validate_address, validate_name, validate_user
+from environments.validation import LABEL, validate_address, validate_name, validate_user
 
 _OVER_SSH = {"", "ssh", "smart", "paramiko", "paramiko_ssh"}
 _IMPLIED = {"all", "ungrouped"}
@@ -252,7 +252,7 @@ def read_labels(value: object) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"Its labels must be an object with at most {MOST_LABELS} texts.")
     found = []
     for name, text in sorted(value.items(), key=lambda pair: str(pair[0])):
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?", name):
+        if not isinstance(name, str) or not re.fullmatch(LABEL, name):
             raise ValueError(f"{str(name)[:80]!r} can be no name of a label.")
         if isinstance(text, bool) or not isinstance(text, str | int):
             raise ValueError(f"Its label {name} is no text.")

@@ -78,7 +78,7 @@ PAGES: dict[tuple[str, str], str] = {
         " take-away-endpoint"
     ),
     (DEPLOY, ENVIRONMENT): "ask-environment",
-    (DEPLOY, HOST): "ask-host set-aside take-back",
+    (DEPLOY, HOST): "note-host ask-host set-aside take-back",
     (DEPLOY, "of_host_and_target"): "converge-host",
     (MAINTAIN, LIST): "add-target new-step new-task check-folder make-freeze lift-freeze",
     (MAINTAIN, TARGET): "edit-target edit-tasks set-value remove-value undo-change set-delivery",
@@ -100,7 +100,7 @@ PAGES: dict[tuple[str, str], str] = {
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
         " make-team rename-team remove-team add-member remove-member set-everyones"
         " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
-        " make-heartbeat revoke-heartbeat"
+        " make-heartbeat revoke-heartbeat label-host"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -115,6 +115,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (ADMINISTER, ENVIRONMENT): "set_windows set_protection set_endpoint_offer withdraw_endpoint_offer",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
+    (DEPLOY, HOST): "note_host",
     (VIEW, TARGET): (
         "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
         " list_endpoints"
@@ -135,7 +136,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (ADMINISTER, NOTHING): (
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
-        " delete_member change_everyone make_heartbeat revoke_heartbeat"
+        " delete_member change_everyone make_heartbeat revoke_heartbeat label_host"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",
     (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
@@ -155,6 +156,7 @@ def operations() -> Iterator[tuple[str, str, str, Any]]:
 # What they ask for besides their place is not there.
 LACKING = {"remove_value", "undo_change", "answer", "delete_grant"}
 BODIES: dict[str, dict[str, Any]] = {
+    "note_host": {"text": "x"},
     "set_value": {"value": "x"},
     "take": {"reason": "urgent"},
     "ask": {"text": "may I?"},
@@ -453,7 +455,7 @@ def api_asked(ask: Asker, bearer: str, name: str, thing: dict[str, Any], world: 
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}
     more = {"data": body, "content_type": "application/json"} if method in ("POST", "PUT") else {}
     status, text = ask(None, method.lower(), address, headers={"Authorization": bearer}, **more)
-    for word in {str(thing[key]) for key in ("app", "env", "deploy", "lock", "reservation", "freeze")}:
+    for word in {str(thing[key]) for key in ("app", "env", "host", "deploy", "lock", "reservation", "freeze")}:
         text = text.replace(word, "…")
     return status, text
 

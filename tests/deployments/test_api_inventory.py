@@ -71,7 +71,7 @@ def test_hosts_tell_where_they_stand_and_what_they_are_for(caller: API) -> None:
     make_host(name="lonely")
     web, lonely = sorted(caller.get("hosts").json()["items"], key=lambda item: str(item["name"]), reverse=True)
     assert (web["name"], web["region"], web["zone"]) == ("web1", "asia", "b")
-    assert web["environments"] == [{"name": "staging", "roles": ["web", "cron"]}]
+    assert web["environments"] == [{"name": "staging", "roles": ["web", "cron"], "labels": {}}]
     assert (lonely["region"], lonely["environments"]) == ("", [])
 
 

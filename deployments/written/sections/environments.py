@@ -14,9 +14,28 @@ from environments.models import EndpointOffer, Environment, Host, Membership, Ou
 BY_HAND = "static"  # what another source gave is that source's to say
 
 
-def _read_hosts(node: Node) -> dict[str, list[str]]:
-    """`web-1: [web, worker]`; a host without roles has an empty list."""
-    return {name: list(marked_values.names(roles)) for name, roles in fields.mapping(node).items()}
+def _read_hosts(node: Node) -> dict[str, Any]:
+    """`web-1: [web, worker]`, or with labels `web-1: {roles: [web], labels: {tier: front}}`."""
+    return {name: _read_member(said) for name, said in fields.mapping(node).items()}
+
+
+def _read_member(node: Node) -> Any:
+    if not isinstance(node.value, dict):
+        return list(marked_values.names(node))
+    said = fields.read_entry(node, _MEMBER)
+    return _member(said.get("roles", []), said.get("labels", {}))
+
+
+def _member(roles: list[str], labels: dict[str, str]) -> Any:
+    """A host's place as it is written: its roles alone where it has no labels."""
+    return {"roles": roles, "labels": labels} if labels else roles
+
+
+def _read_labels(node: Node) -> dict[str, str]:
+    return {name: marked_values.text(value, "") for name, value in fields.mapping(node).items()}
+
+
+_MEMBER = {"roles": Field(lambda node: list(marked_values.names(node)), []), "labels": Field(_read_labels, {})}
 
 
 def _read_windows(node: Node) -> list[dict[str, Any]]:
@@ -84,7 +103,8 @@ class Environments(Section):
         }
         rows = Membership.objects.filter(source=BY_HAND).select_related("host", "environment").order_by("host__name")
         for row in rows:
-            found[row.environment.name]["hosts"][row.host.name] = list(row.roles)
+            member = _member(list(row.roles), dict(sorted(row.labels.items())))
+            found[row.environment.name]["hosts"][row.host.name] = member
         return found
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
@@ -96,9 +116,11 @@ class Environments(Section):
         if entry["endpoints"] != (before["endpoints"] if before else {}):
             _write_offer(row, entry["endpoints"], by)
         hosts: dict[str, Any] = before["hosts"] if before else {}
-        for name, roles in entry["hosts"].items():
-            if hosts.get(name) != roles:
-                adding_hosts.join(_find_host(name), row, roles=roles, by=by)
+        for name, member in entry["hosts"].items():
+            if hosts.get(name) != member:
+                host, (roles, labels) = _find_host(name), _parts(member)
+                adding_hosts.join(host, row, roles=roles, by=by)
+                adding_hosts.label(host, row, labels, by=by)
         for name in hosts:
             if name not in entry["hosts"]:
                 adding_hosts.take_out(_find_host(name), row, by=by)
@@ -134,6 +156,10 @@ def _write_offer(row: Environment, wanted: Entry, by: User | None) -> None:
         return
     usual = endpoints.facts_of(EndpointOffer())
     endpoints.set_offer(row, by=by, **(usual | wanted))
+
+
+def _parts(member: Any) -> tuple[list[str], dict[str, str]]:
+    return (member["roles"], member["labels"]) if isinstance(member, dict) else (member, {})
 
 
 def _find_host(name: str) -> Host:

@@ -4,7 +4,7 @@ from typing import Any
 
 from deployments.written import fields
 from deployments.written.section import Entry, Section
-from environments import adding_hosts, host_keys, known_hosts, places
+from environments import adding_hosts, host_keys, host_notes, known_hosts, places
 from environments.host_lines import Place
 from environments.models import Host, HostKey, Region, User, Zone
 from environments.operator import operator
@@ -52,6 +52,7 @@ class Hosts(Section):
         "user": fields.text(),
         "zone": fields.text(),
         "keys": fields.texts(),
+        "note": fields.text(),
     }
 
     def now(self) -> dict[str, Entry]:
@@ -61,13 +62,20 @@ class Hosts(Section):
     def _entry(self, row: Host) -> Entry:
         zone = f"{row.zone.region.name}/{row.zone.name}" if row.zone else ""
         keys = sorted(f"{key.algorithm} {key.key}" for key in row.keys.all())
-        return {"address": row.address, "port": row.port, "user": row.user, "zone": zone, "keys": keys}
+        return {
+            "address": row.address,
+            "port": row.port,
+            "user": row.user,
+            "zone": zone,
+            "keys": keys,
+            "note": row.note,
+        }
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
         place = Place(entry["user"], entry["address"], entry["port"])
         if before is None:
             host = adding_hosts.add_host(key, place, by=by)
-            before = {"zone": "", "keys": []} | {name: entry[name] for name in ("address", "port", "user")}
+            before = {"zone": "", "keys": [], "note": ""} | {name: entry[name] for name in ("address", "port", "user")}
         else:
             host = Host.objects.get(name=key)
         if any(entry[name] != before[name] for name in ("address", "port", "user")):
@@ -76,6 +84,8 @@ class Hosts(Section):
             places.place_host(host, _find_zone(entry["zone"]), by=by)
         if entry["keys"] != before["keys"]:
             self._trust(host, entry["keys"], by)
+        if entry["note"] != before["note"]:
+            host_notes.write(host, entry["note"], by=by)
 
     def _trust(self, host: Host, wanted: list[str], by: User | None) -> None:
         for row in HostKey.objects.filter(host=host):

@@ -106,6 +106,7 @@ class Targets(Section):
         "path_prepend": fields.texts(),
         "shell": fields.text(_USUAL.shell),
         "role": fields.text(),
+        "labels": fields.texts(),
         "umask": fields.text(_USUAL.umask),
         "needed": fields.number(0, 100, _USUAL.needed),
         "needed_per_region": fields.number(0, 100, _USUAL.needed_per_region),

@@ -43,7 +43,7 @@ regions:
   us-east: {{}}
 hosts:
   web-1: {{address: 192.0.2.1, user: deploy, zone: eu-west/a, keys: [ssh-ed25519 {builders.PUBLIC_KEY} web-1]}}
-  web-2: {{address: 192.0.2.2, port: 2222, user: deploy}}
+  web-2: {{address: 192.0.2.2, port: 2222, user: deploy, note: Its disk is slow}}
   door: {{address: 192.0.2.9}}
 gateways:
   eu-west: {{host: door, user: jump}}
@@ -58,7 +58,7 @@ environments:
       first_port: 8000
       last_port: 8010
       most_each: 0
-    hosts: {{web-1: [web, cron], web-2: []}}
+    hosts: {{web-1: [web, cron], web-2: {{labels: {{tier: back}}}}}}
 applications:
   shop:
     repository: https://git.example/shop.git
@@ -78,7 +78,7 @@ targets:
       - {{name: restart, preset: restart-systemd, parameters: {{units: [shop.service]}}}}
     tasks:
       - {{name: clear-cache, command: rm -rf tmp/cache, parameters: [{{name: key, label: Which}}]}}
-  shop/production: {{root: /srv/shop, umask: "027", drift_minutes: 0}}
+  shop/production: {{root: /srv/shop, labels: [tier=back], umask: "027", drift_minutes: 0}}
 configuration:
   application shop: {{COLOUR: "#fff", EMPTY: ""}}
   target shop/staging: {{DATABASE_URL: {{secret: env:SHOP_DATABASE}}, WORKERS: "4"}}
@@ -330,6 +330,8 @@ def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
             "asked_at",
             "heard_at",
             "found_by",
+            "note_by",
+            "note_at",
         },
     }
     fields = {section.name: set(section.fields) for section in SECTIONS}

@@ -1,0 +1,56 @@
+"""What people say of hosts: a note, and labels by which targets choose them."""
+
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Router, Status
+from pydantic import Field
+
+from deployments.api.auth import Needs, caller_of
+from deployments.api.paging import Name
+from deployments.api.problems import NotFound
+from deployments.api.schemas import ProblemOut, Strict
+from environments import adding_hosts, host_notes, sight
+from environments.access import ADMINISTER, DEPLOY
+from environments.models import Environment, Host, User
+
+router = Router(tags=["inventory"])
+
+
+class Note(Strict):
+    text: Annotated[str, Field(max_length=host_notes.LONGEST, description="Empty: none any more.")]
+
+
+class Labels(Strict):
+    labels: Annotated[dict[str, Annotated[str, Field(max_length=200)]], Field(max_length=50)]
+
+
+@router.put(
+    "/hosts/{host}/note", auth=Needs(DEPLOY), response={204: None, 400: ProblemOut}, summary="Note something of a host"
+)
+def note_host(request: HttpRequest, host: Name, payload: Note) -> Status[None]:
+    user = caller_of(request).user
+    host_notes.write(_find(host, user), payload.text, by=user)
+    return Status(204, None)
+
+
+@router.put(
+    "/environments/{environment}/hosts/{host}/labels",
+    auth=Needs(ADMINISTER, everywhere=True),
+    response={204: None, 400: ProblemOut},
+    summary="Say by which labels targets choose a host",
+)
+def label_host(request: HttpRequest, environment: Name, host: Name, payload: Labels) -> Status[None]:
+    user = caller_of(request).user
+    place = Environment.objects.filter(name=environment).first()
+    if place is None:
+        raise NotFound(f"There is no environment {environment}.")
+    adding_hosts.label(_find(host, user), place, payload.labels, by=user)
+    return Status(204, None)
+
+
+def _find(name: str, user: User) -> Host:
+    found = Host.objects.filter(sight.of_hosts(user), name=name).prefetch_related("memberships").first()
+    if found is None:
+        raise NotFound(f"There is no host {name}.")
+    return found
