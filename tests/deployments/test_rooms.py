@@ -110,6 +110,19 @@ class TestWaiting:
         assert (page.empty, page.headline) == (True, "Nothing waits.")
         assert "Every deploy can go at once" in text_of(sign_in(ada).get("/waiting").content)
 
+    def test_targets_without_a_host_that_takes_part_are_stuck(self, target: Target, ada: User) -> None:
+        places = {name: builders.make_environment(name=name) for name in ("empty", "half", "tired")}
+        for name, place in places.items():
+            builders.make_target(application=target.application, environment=place)
+            hosts = [builders.make_host(environment=place) for _ in range(2 if name != "empty" else 0)]
+            aside = hosts if name == "tired" else hosts[:1]
+            Host.objects.filter(pk__in=[host.pk for host in aside]).update(aside=Aside.QUARANTINED)
+        Target.objects.filter(pk=target.pk).update(left_at=timezone.now())
+        told = {stuck.target.environment.name: stuck.why for stuck in read_waiting().stuck}
+        assert set(told) == {"empty", "tired", target.environment.name}
+        assert told["empty"] == "empty has no hosts yet. Add one."
+        assert told["tired"] == "Every host of tired is set aside. Take one back."
+
     def test_each_says_whose_end_it_waits_for(self, target: Target, ada: User) -> None:
         running = builders.make_deploy(target=target, status=S.RUNNING, by=ada)
         second = builders.make_deploy(target=target, status=S.WAITING, by=ada)
