@@ -3,7 +3,8 @@
 import ipaddress
 import secrets
 import socket
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from deployer_site.environ import read_list, read_text, refuse
 
@@ -48,6 +49,39 @@ def read_redis_url(name: str, url: str) -> str:
     if not valid or (database and not database.isdigit()):
         refuse(name, what="it is not an address like redis://:password@host:6379/0 or rediss://….")
     return url
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """How mail is sent; without a host it is not."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    starttls: bool = False
+    tls: bool = False
+
+
+_MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+def read_mail_server(name: str, url: str) -> MailServer:
+    """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`; empty: no mail is sent."""
+    if not url:
+        return MailServer()
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in _MAIL_PORTS and bool(parts.hostname) and parts.port != 0
+        port = parts.port or _MAIL_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        valid, port = False, 0
+    if not valid or parts.path.strip("/") or parts.query or parts.fragment:
+        refuse(name, what="it is not an address like smtp+starttls://user:password@mail.example.com:587.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return MailServer(
+        parts.hostname or "", port, user, password, parts.scheme == "smtp+starttls", parts.scheme == "smtps"
+    )
 
 
 def valkey_url() -> str:

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 
 from deployer_site import environ
 from deployer_site.database_url import read_database
-from deployer_site.network import read_base_url, read_networks, read_redis_url, valkey_url
+from deployer_site.network import read_base_url, read_mail_server, read_networks, read_redis_url, valkey_url
 
 # Lets classes name their model at run time as they do for the type checker: ModelAdmin[Deploy].
 django_stubs_ext.monkeypatch()
@@ -204,6 +204,15 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# Mail
+_MAIL = read_mail_server("EMAIL", environ.read_secret("EMAIL"))
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = _MAIL.starttls, _MAIL.tls, 10
+DEFAULT_FROM_EMAIL = environ.read_text(
+    "EMAIL_FROM", default=f"Deployer <deployer@{urlsplit(BASE_URL).hostname or 'localhost'}>"
+)
 
 # Cookies and headers. Browsers share cookies between ports, so two copies on one machine need two names.
 _COOKIE = "__Host-deployer" if SECURE else f"deployer-{PORT}"

@@ -6,8 +6,11 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
 
-from environments import tries
+from environments import mail, tries
+from environments.access import ANYONE, needs
 from environments.models import User
 from environments.second_factor_pages import begin_session
 from notifications.events import record
@@ -48,6 +51,21 @@ class SignIn(LoginView):
         if until:
             answer["Retry-After"] = str(tries.TooManyTries(until).seconds)
         return answer
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(ANYONE)
+def forgotten(request: HttpRequest) -> HttpResponse:
+    """Ask for a link by mail. The answer is the same whoever is meant."""
+    context: dict[str, Any] = {"mails": mail.is_on()}
+    status = 200
+    if request.method == "POST" and context["mails"]:
+        try:
+            mail.ask_for_link(request, request.POST.get("username", "").strip().lower()[:150])
+            context["asked"] = True
+        except tries.TooManyTries as refused:
+            context["barred_until"], status = refused.until, 429
+    return render(request, "environments/forgotten.html", context, status=status)
 
 
 class SignOut(LogoutView):

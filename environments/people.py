@@ -8,6 +8,7 @@ Errors:
     ├── LastAdministrator   without this person nobody could administer any more
     ├── AlreadySo           nothing would change
     ├── LinkSpent           the link was used, is too old, or its person is disabled
+    ├── WrongAddress        this can be no mail address
     ├── NoTime              this is no time of the day
     └── WeakPassword        the password would be guessed
 """
@@ -19,6 +20,7 @@ from datetime import time
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
@@ -27,6 +29,7 @@ from environments import access
 from environments.models import Role, User
 from notifications import events
 
+_LONGEST_EMAIL = 254
 _USER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -54,6 +57,10 @@ class LinkSpent(PeopleError):
     pass
 
 
+class WrongAddress(PeopleError):
+    pass
+
+
 class NoTime(PeopleError):
     pass
 
@@ -75,9 +82,13 @@ class _Links(PasswordResetTokenGenerator):
 _links = _Links()
 
 
-def invite(*, username: str, full_name: str = "", role: str = Role.VIEWER, by: User | None) -> User:
-    """A new person without a password; `link_of` opens the door once. Raises NotAllowed, WrongName, NameTaken."""
+def invite(*, username: str, full_name: str = "", role: str = Role.VIEWER, email: str = "", by: User | None) -> User:
+    """A new person without a password; `link_of` opens the door once. `email`: where links may go, or "".
+
+    Raises NotAllowed, WrongName, WrongAddress, NameTaken.
+    """
     access.require(by, access.ADMINISTER)
+    address = _read_email(email)
     name = username.strip().lower()
     if not _USER_NAME.fullmatch(name):
         raise WrongName(
@@ -87,7 +98,7 @@ def invite(*, username: str, full_name: str = "", role: str = Role.VIEWER, by: U
     first, _, last = " ".join(full_name.split()).partition(" ")
     try:
         with transaction.atomic():
-            person = User(username=name, first_name=first[:150], last_name=last[:150], role=Role(role))
+            person = User(username=name, first_name=first[:150], last_name=last[:150], role=Role(role), email=address)
             person.set_unusable_password()
             person.save()
             events.record("person.invited", _by(by), user=name, role=person.role)
@@ -102,7 +113,35 @@ def link_of(person: User, *, by: User | None) -> tuple[str, str]:
     if not person.is_active:
         raise LinkSpent(f"{person.username} is disabled, so a link would open nothing. Enable the person first.")
     events.record("person.link_made", _by(by), user=person.username)
+    return words_of(person)
+
+
+def words_of(person: User) -> tuple[str, str]:
+    """As link_of, for who asks for themselves: the link goes to their mail address alone."""
     return urlsafe_base64_encode(str(person.pk).encode()), _links.make_token(person)
+
+
+def set_email(person: User, email: str, *, by: User) -> None:
+    """Where links are mailed to; "": nowhere. Administrators' alone, for it opens the account. Raises NotAllowed."""
+    access.require(by, access.ADMINISTER)
+    address = _read_email(email)
+    with transaction.atomic():
+        User.objects.filter(pk=person.pk).update(email=address)
+        events.record("person.email_changed", _by(by), user=person.username)
+
+
+def _read_email(text: str) -> str:
+    """Raises WrongAddress."""
+    address = text.strip()
+    if not address:
+        return ""
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise WrongAddress(f"{address[:80]!r} is no mail address. Nothing was changed.") from None
+    if len(address) > _LONGEST_EMAIL:
+        raise WrongAddress(f"A mail address has at most {_LONGEST_EMAIL} characters. Nothing was changed.")
+    return address
 
 
 def find_invited(key: str, token: str) -> User:

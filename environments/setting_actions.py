@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments import keys, people, places, second_factors, settings_pages, sight, tokens, tries
+from environments import keys, mail, people, places, second_factors, settings_pages, sight, tokens, tries
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
 from environments.models import Application, Environment, Region, Role, Token, User, Zone
 from environments.second_factor_pages import begin_session
 
 REFUSALS = (
     *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, tokens.WrongScope, tokens.WrongDays),
-    *(keys.KeyNotUsable, second_factors.FactorError, NotAllowed),
+    *(keys.KeyNotUsable, second_factors.FactorError, mail.NotSent, NotAllowed),
 )
 Named = TypeVar("Named", Environment, Region)
 
@@ -57,12 +57,16 @@ def invite(request: HttpRequest) -> HttpResponse:
             username=request.POST.get("username", ""),
             full_name=request.POST.get("full_name", ""),
             role=role,
+            email=request.POST.get("email", ""),
             by=_person(request),
         )
     except REFUSALS as refusal:
         messages.error(request, str(refusal))
         return redirect("settings-people")
-    return _with_link(request, made)
+    if not (mail.is_on() and made.email):
+        return _with_link(request, made)
+    told = f"A link to choose a password is mailed to {made.email}. It opens once, within three days."
+    return _act(request, "settings-people", lambda: mail.mail_link(made, by=_person(request)), told)
 
 
 @require_POST
@@ -126,6 +130,26 @@ def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
     told = f"{found.full_name} may try again at once. Wrong tries count from the beginning."
     to = reverse("settings-person", args=[username])
     return _act(request, to, lambda: tries.forget(found, by=_person(request)), told)
+
+
+@require_POST
+@needs(ADMINISTER)
+def set_email(request: HttpRequest, username: str) -> HttpResponse:
+    """Where links for a person are mailed to."""
+    found, address = _user(username), request.POST.get("email", "")
+    told = "The mail address is kept." if address.strip() else "The mail address is taken away."
+    to = reverse("settings-person", args=[username])
+    return _act(request, to, lambda: people.set_email(found, address, by=_person(request)), told)
+
+
+@require_POST
+@needs(ADMINISTER)
+def mail_link(request: HttpRequest, username: str) -> HttpResponse:
+    """A link to a new password, by mail."""
+    found = _user(username)
+    told = f"A link to choose a password is mailed to {found.email}. It opens once, within three days."
+    to = reverse("settings-person", args=[username])
+    return _act(request, to, lambda: mail.mail_link(found, by=_person(request)), told)
 
 
 @require_POST

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import preset_docs, second_factors, sight, tries
+from environments import mail, preset_docs, second_factors, sight, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
@@ -86,7 +86,7 @@ def people_context(request: HttpRequest) -> dict[str, Any]:
     if q:
         rows = rows.filter(username__icontains=q.lower())
     found = list(rows[: PAGE + 1])
-    return {"people": found[:PAGE], "more": len(found) > PAGE, "q": q, "roles": Role.choices}
+    return {"people": found[:PAGE], "more": len(found) > PAGE, "q": q, "roles": Role.choices, "mails": mail.is_on()}
 
 
 @require_safe
@@ -95,6 +95,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     """One person: what they are, and how they come in."""
     found = get_object_or_404(User, username=username)
     context = {"person": found, "barred": tries.barred_from(found), "factors": second_factors.factors_of(found)}
+    context["mails"] = mail.is_on()
     return show(request, "person", context)
 
 

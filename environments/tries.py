@@ -28,6 +28,7 @@ WAIT = timedelta(minutes=15)
 TOKEN = "a token"  # with a space, so that no person is called so
 ANYWHERE = "0.0.0.0"  # codes of a second factor count from wherever they come: who tries them knows the password
 _FACTOR = "second factor of "
+_ASKING = "link for "
 _MINUTES = int(WAIT.total_seconds()) // 60
 _NETWORK_BITS = 64  # who has one address of IPv6 has a network of them
 
@@ -126,6 +127,14 @@ def _count(request: HttpRequest, name: str, address: str | None) -> None:
     AxesProxyHandler.user_login_failed(sender=__name__, credentials={"username": name}, request=bare)
 
 
+def count_asking(request: HttpRequest, name: str) -> None:
+    """Each time that somebody asks for a link by mail. Raises TooManyTries after ten."""
+    asked, address = _ASKING + name, address_of(request)
+    if until := barred_until(asked, address):
+        raise TooManyTries(until)
+    _count(request, asked, address)
+
+
 def count_wrong_token(request: HttpRequest) -> None:
     """Raises TooManyTries with the tenth from an address, and for each that follows."""
     address = address_of(request)
@@ -158,6 +167,9 @@ class Tries(AxesDatabaseHandler):  # type: ignore[misc]  # it carries no types
 
 def _tell(name: str) -> None:
     """A name that nobody has is not written down: people type passwords there."""
+    if name.startswith(_ASKING):
+        events.record("signin.barred", tries="questions for a link by mail from one address", minutes=_MINUTES)
+        return
     known = User.objects.filter(username=name).exists()
     if name.startswith(_FACTOR):
         events.record("signin.barred", tries=f"wrong codes for {name[len(_FACTOR) :]}", minutes=_MINUTES)

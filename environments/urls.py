@@ -16,12 +16,13 @@ from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
 from environments.horn import horn
-from environments.pages import SignIn, SignOut
+from environments.pages import SignIn, SignOut, forgotten
 from environments.welcome_pages import welcome
 
 urlpatterns = [
     path("signin", needs(ANYONE)(SignIn.as_view()), name="signin"),
     path("signin/second", second_factor_pages.second_factor, name="second-factor"),
+    path("signin/forgotten", forgotten, name="forgotten"),
     path("signout", needs(ANYONE)(SignOut.as_view()), name="signout"),
     path("join/<str:key>/<str:token>", actions.join, name="join"),
     path("settings", pages.mine, name="settings"),
@@ -39,6 +40,8 @@ urlpatterns = [
     path("settings/people/of/<str:username>", pages.person, name="settings-person"),
     path("settings/people/<str:username>/tries/forget", actions.forget_tries, name="forget-tries"),
     path("settings/people/<str:username>/factors/take", actions.take_factors, name="take-factors"),
+    path("settings/people/<str:username>/email", actions.set_email, name="set-email"),
+    path("settings/people/<str:username>/mail", actions.mail_link, name="mail-link"),
     path("settings/people/<str:username>/link", actions.make_link, name="make-link"),
     path("settings/people/<str:username>/role", actions.set_role, name="set-role"),
     path("settings/people/<str:username>/disable", actions.disable, name="disable-person"),

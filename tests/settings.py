@@ -13,7 +13,18 @@ if "TEST_VAR" not in os.environ:
 os.environ["VAR"] = os.environ["TEST_VAR"]
 # Tests of roles mean the roles alone; what everyone may has tests of its own.
 os.environ["EVERYONE"] = "viewer"
-for name in ("PORT", "BIND", "BASE_URL", "PROXY", "SECURE", "SECRET_KEY", "ENCRYPTION_KEYS", "REPOSITORY_ROOTS"):
+for name in (
+    "PORT",
+    "BIND",
+    "BASE_URL",
+    "PROXY",
+    "SECURE",
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "REPOSITORY_ROOTS",
+    "EMAIL",
+    "EMAIL_FROM",
+):
     os.environ.pop(name, None)
 os.environ["DEMO"] = "0"
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

@@ -34,6 +34,7 @@ class Invite(Strict):
     username: Annotated[Username, Field(description="Lower-case letters, digits, dot, hyphen and underscore.")]
     full_name: Annotated[str, Field(max_length=300)] = ""
     role: AnyRole = "viewer"
+    email: Annotated[str, Field(max_length=254, description="Where links may be mailed to.")] = ""
 
 
 class ChangePerson(Strict):

@@ -52,5 +52,5 @@ PAGES = {
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in
-DOORS = {"signin": "/signin", "join": "/join/MQ/spent"}
+DOORS = {"signin": "/signin", "forgotten": "/signin/forgotten", "join": "/join/MQ/spent"}
 ERRORS = {"missing": "/hosts/nowhere", "wrong-filter": "/activity?what=nonsense"}

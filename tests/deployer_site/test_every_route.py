@@ -166,6 +166,8 @@ def test_only_administrators_open_these() -> None:
         "settings-person",
         "forget-tries",
         "take-factors",
+        "set-email",
+        "mail-link",
         "invite",
         "make-link",
     )

@@ -40,6 +40,7 @@ def test_only_these_are_open_to_anyone() -> None:
             "readyz",
             "signin",
             "signin/second",
+            "signin/forgotten",
             "signout",
             "join/<str:key>/<str:token>",
             "welcome/<str:secret>",

@@ -49,7 +49,7 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 )  # fmt: skip
 
 PAGES: dict[tuple[str, str], str] = {
-    (ANYONE, NOTHING): "healthz readyz signin second-factor signout join welcome lock-link calendar-feed",
+    (ANYONE, NOTHING): "healthz readyz signin second-factor forgotten signout join welcome lock-link calendar-feed",
     (SIGNED_IN, NOTHING): (
         "second-factors prove-again add-app add-passkey renew-codes remove-factor"
         " home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
@@ -93,7 +93,7 @@ PAGES: dict[tuple[str, str], str] = {
     ),
     (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
     (ADMINISTER, NOTHING): (
-        "settings-people settings-person forget-tries take-factors invite make-link set-role"
+        "settings-people settings-person forget-tries take-factors set-email mail-link invite make-link set-role"
         " disable-person enable-person settings-keys upload-key"
         " settings-environments add-environment move-environment remove-environment settings-regions add-region"
         " change-region remove-region add-zone remove-zone start add-application trust-git-host add-hosts check-hosts"

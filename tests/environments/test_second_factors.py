@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from deployments.admission import Ticket
 from environments import access, people, second_factor_pages, second_factors, tries
 from environments.models import Role, User
 from notifications.models import Event
@@ -358,3 +359,12 @@ def test_sessions_of_before_there_was_a_mark_hold(ada: User) -> None:
     assert is_in(client)
     User.objects.update(session_mark="another")
     assert not is_in(client)
+
+
+def test_a_socket_holds_no_longer_than_a_page_would(ada: User, settings: Settings) -> None:
+    client = Client()
+    client.force_login(ada)
+    ticket = Ticket(session=client.session.session_key or "")
+    assert ticket.user() == ada
+    settings.SECOND_FACTOR = "everyone"
+    assert ticket.user() is None
