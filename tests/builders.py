@@ -1,8 +1,12 @@
 """Builders for tests: each makes one thing with sensible values, and what it needs when that is not given."""
 
+import atexit
+import functools
 import itertools
 import secrets
+import shutil
 import subprocess
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,8 +196,18 @@ def make_repository(folder: Path, *, files: dict[str, str] | None = None, branch
 
     The test must allow the folder: `settings.REPOSITORY_ROOTS = [tmp_path]`.
     """
-    _git(folder.parent, "init", "--quiet", "--initial-branch=main", str(folder))
-    for name, text in (files or {"README": "A test.\n"}).items():
+    made, revision = _made_repository(tuple((files or {"README": "A test.\n"}).items()), branches)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return revision
+
+
+@functools.cache
+def _made_repository(files: tuple[tuple[str, str], ...], branches: tuple[str, ...]) -> tuple[Path, str]:
+    """To be copied, for git starts a process for each of these steps."""
+    folder = Path(tempfile.mkdtemp(prefix="deployer-test-repository-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _git(folder, "init", "--quiet", "--initial-branch=main", "--template=", str(folder))
+    for name, text in files:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -201,7 +215,7 @@ def make_repository(folder: Path, *, files: dict[str, str] | None = None, branch
     _git(folder, "commit", "--quiet", "--message=First")
     for branch in branches:
         _git(folder, "branch", branch)
-    return _git(folder, "rev-parse", "HEAD").strip()
+    return folder, _git(folder, "rev-parse", "HEAD").strip()
 
 
 def commit(folder: Path, files: dict[str, str]) -> str:
