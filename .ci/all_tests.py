@@ -115,6 +115,19 @@ def run(title: str, arguments: tuple[str, ...], number: int) -> Ran:
     return Ran(title, process.returncode, said, seconds, used.ru_utime + used.ru_stime)
 
 
+def used_and_idle() -> tuple[float, float]:
+    """Seconds of all processors of this machine since it began; of some systems nothing is known.
+
+    What a group used is less: nobody waits for the processes of a browser, nor for those of its database.
+    """
+    file = Path("/proc/stat")
+    if not file.exists():
+        return 0.0, 0.0
+    user, nice, system, idle, waiting, *_ = (int(word) for word in file.read_text().splitlines()[0].split()[1:])
+    hertz = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system) / hertz, (idle + waiting) / hertz
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 
@@ -123,6 +136,7 @@ def main() -> int:
     chosen = tuple(sys.argv[1:])
     groups = GROUPS
     compile_once()
+    used, idle = used_and_idle()
     if chosen:
         names = {
             "Browser": (BROWSER,),
@@ -140,6 +154,8 @@ def main() -> int:
     say("\n== All of it")
     for group in ended:
         say(f"{group.seconds:5.0f} s, {group.processor:5.0f} s of a processor: {group.title}: {group.last}")
+    now_used, now_idle = used_and_idle()
+    say(f"This machine's processors, by all that ran: {now_used - used:.0f} s used, {now_idle - idle:.0f} s idle")
     for group in ended:
         if group.code not in well:
             say(f"\n== {group.title} failed ({group.code})\n{group.summary}")
