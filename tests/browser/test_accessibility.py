@@ -18,8 +18,14 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 # Where all is well is not described: that takes longer than to find what is not.
 RUN = "wanted => axe.run(document, { runOnly: wanted, resultTypes: ['violations'] })"
-RULES: dict[Literal["light", "dark"], list[str]] = {"light": TAGS, "dark": OF_COLOURS}
-DESK, PHONE = 1440, 390
+DESK, PHONE, HEIGHT = 1440, 390, 900
+# A page is loaded once for all of them. Colours are looked at in each, everything else at both widths.
+LOOKS: tuple[tuple[int, Literal["light", "dark"], list[str]], ...] = (
+    (DESK, "light", TAGS),
+    (DESK, "dark", OF_COLOURS),
+    (PHONE, "dark", TAGS),
+    (PHONE, "light", OF_COLOURS),
+)
 
 # A colour that is on its way has no contrast of its own.
 SETTLED = """() => Promise.allSettled(
@@ -36,10 +42,11 @@ def findings(page: Page, wanted: list[str]) -> list[str]:
     ]
 
 
-def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]], width: int) -> list[str]:
-    """What is wrong with them, each loaded once and looked at in both themes."""
+def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]]) -> list[str]:
+    """What is wrong with them, each loaded once and looked at at both widths and in both themes."""
     wrong = []
     for name, path in pages:
+        page.set_viewport_size({"width": DESK, "height": HEIGHT})
         answered = page.goto(site.base + path)
         assert answered
         if (answered.status < 400) != (name in PAGES or name == "signin"):
@@ -47,15 +54,17 @@ def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]], width: int
         page.wait_for_load_state("networkidle" if "deploy" in path or "check" in path else "load")
         page.evaluate("document.fonts.ready")
         page.evaluate(AXE)  # not as a script of the page, which its policy forbids
-        for theme, wanted in RULES.items():
-            page.emulate_media(color_scheme=theme)
-            page.evaluate(SETTLED)
-            wrong += [f"{name}, {theme}: {finding}" for finding in findings(page, wanted)]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            wrong.append(f"{name}: wider than {width} px")
         if page.locator("h1").count() != 1:
             wrong.append(f"{name}: {page.locator('h1').count()} h1")
-        if width == DESK and name in PAGES:
+        for width, theme, wanted in LOOKS:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            page.emulate_media(color_scheme=theme)
+            page.evaluate(SETTLED)
+            wrong += [f"{name}, {width}, {theme}: {finding}" for finding in findings(page, wanted)]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong.append(f"{name}: wider than {width} px")
+        if name in PAGES:
+            page.set_viewport_size({"width": DESK, "height": HEIGHT})
             wrong += [f"{name}: {problem}" for problem in out_of_reach(page)]
     return wrong
 
@@ -77,12 +86,11 @@ def out_of_reach(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("width", [DESK, PHONE])
-def test_no_page_has_a_finding_and_every_action_is_reached(width: int, site: Site, open_page: OpenPage) -> None:
-    page = open_page(width=width, outage=True)  # the console tells of an answer of 410
-    wrong = look_at(page, site, DOORS.items(), width)
+def test_no_page_has_a_finding_and_every_action_is_reached(site: Site, open_page: OpenPage) -> None:
+    page = open_page(outage=True)  # the console tells of an answer of 410
+    wrong = look_at(page, site, DOORS.items())
     site.sign_in(page, "administrator")
-    wrong += look_at(page, site, PAGES.items(), width)
+    wrong += look_at(page, site, PAGES.items())
     assert not wrong, "\n".join(wrong)
 
 
@@ -100,7 +108,7 @@ def test_axe_would_find_something(site: Site, open_page: OpenPage) -> None:
 def test_pages_of_errors_have_none_either(site: Site, open_page: OpenPage) -> None:
     page = open_page(outage=True)
     site.sign_in(page, "administrator")
-    assert not look_at(page, site, ERRORS.items(), DESK)
+    assert not look_at(page, site, ERRORS.items())
 
 
 def test_nothing_moves_for_those_who_asked_for_that(site: Site, open_page: OpenPage) -> None:
