@@ -304,7 +304,14 @@ def address_of(world: World) -> Callable[[str], str]:
     make_token(user=world.grace)
     granting.give(world.payments, Role.VIEWER, application=world.shop, by=None)
     values = {"username": "grace", "team": "payments", "grant_id": Grant.objects.get().pk, "name": "staging"}
-    values |= {"token_id": world.grace.tokens.get().pk, "zone": "a", "key": "MQ", "token": "spent", "secret": "spent"}
+    values |= {
+        "token_id": world.grace.tokens.get().pk,
+        "zone": "a",
+        "factor_id": 1,
+        "key": "MQ",
+        "token": "spent",
+        "secret": "spent",
+    }
     source = HostSource.objects.create(name="list", kind="lines", environment=world.staging, settings={"lines": ""})
     beat = Heartbeat.objects.create(source=source, name="web-9", address="10.0.0.9", digest="spent")
     soon = {"starts": timezone.now(), "ends": timezone.now() + timedelta(days=1)}
