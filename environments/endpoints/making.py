@@ -91,7 +91,9 @@ def _target(parent: Target, name: str, offer: EndpointOffer) -> Target:
     fields = {field: getattr(parent, field) for field in _AS_PARENT}
     root = f"{parent.root}/{FOLDER}/{name}"
     validate_root(root)
-    fields |= {"root": root, "role": offer.role or parent.role, "keep": KEEP, "parent": parent, "left_at": None}
+    # a role of the offer names hosts of its own; otherwise those that the parent has chosen
+    fields |= {"role": offer.role or parent.role, "labels": [] if offer.role else parent.labels}
+    fields |= {"root": root, "keep": KEEP, "parent": parent, "left_at": None}
     place: dict[str, Any] = {"application": parent.application, "environment": parent.environment, "name": name}
     target, _ = Target.objects.update_or_create(**place, defaults=fields)
     return target

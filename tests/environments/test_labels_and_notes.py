@@ -1,11 +1,12 @@
 """Labels by which targets choose hosts, and the note on a host."""
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from deployments.blockers import blockers, members
-from environments import access, adding_hosts, editing_targets, host_notes
+from environments import access, adding_hosts, editing_targets, endpoints, host_notes
 from environments.adding_hosts import LabelsWrong
 from environments.editing_targets import TargetPlan, TargetWrong
 from environments.models import Host, Membership, Role, Target
@@ -45,6 +46,17 @@ def test_a_target_chooses_by_role_and_all_its_labels(target: Target) -> None:
     assert chosen(target, "web", "tier=front", "disk=ssd") == ["web-1"]
     assert chosen(target, "", "tier=") == []
     assert chosen(target, "", "absent=None") == []
+
+
+@pytest.mark.parametrize(("role", "hosts"), [("", ["web-1"]), ("db", ["db-1"])])
+def test_an_endpoint_is_on_no_host_that_its_target_does_not_choose(role: str, hosts: list[str], target: Target) -> None:
+    """Unless the offer names hosts of their own for endpoints."""
+    Target.objects.update(role="web", labels=["tier=front", "disk=ssd"])
+    address = "http://{application}-{endpoint}.staging.example.com"
+    endpoints.set_offer(target.environment, by=None, address=address, role=role)
+    with transaction.atomic():
+        made = endpoints.make(Target.objects.get(), "main", by=None, name="try")
+    assert [member.host.name for member in members(made.target)] == hosts
 
 
 def test_a_target_that_chooses_nobody_says_by_what(target: Target) -> None:
