@@ -150,6 +150,12 @@ def validate_line(value: str) -> None:
         raise ValidationError("This is one line of text, without control characters.")
 
 
+def validate_endpoint_address(value: str) -> None:
+    """What the address of an endpoint is made of; what its words may be is asked where an offer is set."""
+    if not re.fullmatch(r"https?://[a-z0-9.{}-]+(?::(?:[0-9]{1,5}|\{port\}))?(?:/[\w.~/-]*)?", value, re.ASCII):
+        raise ValidationError(f"{value!r} is no web address as https://{{application}}-{{endpoint}}.example.com.")
+
+
 def validate_login(value: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}", value):
         raise ValidationError(f"{value!r} is no user name in plain characters.")

@@ -5,7 +5,7 @@ from django.db.models import F, Q
 from environments.models.people import User
 from environments.models.places import Environment
 from environments.models.targets import Target
-from environments.validation import validate_line, validate_name
+from environments.validation import validate_endpoint_address, validate_name
 
 USUAL_ADDRESS = "http://{application}-{endpoint}.staging.example.com"
 
@@ -16,7 +16,7 @@ class EndpointOffer(models.Model):
     environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="endpoint_offer")
     address = models.CharField(
         max_length=200,
-        validators=[validate_line],
+        validators=[validate_endpoint_address],
         help_text="{application} and {endpoint} stand for their names, {port} for the port.",
     )
     role = models.CharField(

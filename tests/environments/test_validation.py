@@ -51,6 +51,11 @@ GOOD: dict[str, list[str]] = {
     "validate_umask": ["022", "0077"],
     "validate_shell": ["sh -c", "bash -lc", "/usr/bin/env zsh -c"],
     "validate_address": ["web-01", "web-01.example.org", "10.0.0.1", "2001:db8::1", "::1"],
+    "validate_endpoint_address": [
+        "https://{application}-{endpoint}.staging.example.org",
+        "http://{endpoint}.{application}.localhost:{port}/shop/",
+        "http://{application}-{endpoint}.example.org:8080",
+    ],
     "validate_artifact": ["https://ci.example.org/builds/shop-{sha}.tar.gz", "http://10.0.0.5:8081/{sha}/shop.tgz"],
     "validate_login": ["ci", "robot@example.org"],
     "validate_root": ["/srv/shop", "/home/deploy/apps/shop", "~/shop", "~/apps/shop-1.2"],
@@ -162,6 +167,8 @@ def text_fields() -> list[tuple[type[models.Model], str]]:
         "Reservation",
         "SpentLink",
         "Freeze",
+        "Endpoint",
+        "Heartbeat",
     }
     return [
         (model, field.name)
