@@ -49,7 +49,7 @@ def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]]) -> list[st
         page.set_viewport_size({"width": DESK, "height": HEIGHT})
         answered = page.goto(site.base + path)
         assert answered
-        if (answered.status < 400) != (name in PAGES or name == "signin"):
+        if (answered.status < 400) != (name in PAGES or name in ("signin", "forgotten")):
             wrong.append(f"{name}: answered {answered.status}")
         page.wait_for_load_state("networkidle" if "deploy" in path or "check" in path else "load")
         page.evaluate("document.fonts.ready")

@@ -72,7 +72,7 @@ def test_deploys_that_are_held_are_told_to_who_may_view_them(scene: Scene) -> No
     assert "of-the-hidden" not in page
 
 
-@pytest.mark.parametrize("place", ["", "shop", "../..", "shop/staging/x", "Shop/%2e"])
+@pytest.mark.parametrize("place", ["", "shop", "../..", "shop/staging/x/y", "Shop/%2e"])
 def test_a_page_to_come_back_to_that_is_none_changes_nothing(place: str, scene: Scene) -> None:
     ada = User.objects.get(username="ada")
     words = {"back": "target", "target": place, "held": "drop"}
