@@ -56,7 +56,7 @@ def ensure_archive(application: Application, revision: str, watch: builds.Watch 
     folder = folder_of(application)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = folder / f"{revision}.json"
-    with _alone(folder / f"{revision}.lock", watch):
+    with alone(folder / f"{revision}.lock", watch):
         if known.exists():
             os.utime(known)  # archive_retention goes by when it was wanted last
         else:
@@ -75,7 +75,7 @@ def with_changes(archive: Archive, base: str) -> Archive:
     known = archive.folder / f"{base}.json"
     if base == archive.revision or not known.exists():
         return archive
-    with _alone(archive.folder / "lock", NOBODY):
+    with alone(archive.folder / "lock", NOBODY):
         try:
             old = packing.Facts.read(known)
             new = packing.Facts.read(archive.folder / f"{archive.revision}.json")
@@ -175,7 +175,7 @@ def _digest(*words: str) -> str:
 
 
 @contextmanager
-def _alone(path: Path, watch: builds.Watch) -> Iterator[None]:
+def alone(path: Path, watch: builds.Watch) -> Iterator[None]:
     """Hold a lock; who waits for another one's build can still be interrupted."""
     while True:
         with alone_at_once(path) as alone:

@@ -13,13 +13,16 @@ from deployments import lifecycle
 from deployments.page_actions import do, person, said
 from deployments.page_queries.configuration import read_configuration
 from deployments.pages import target_or_404
-from environments.access import DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, needs
+from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, needs
 from environments.addresses import of_target
-from environments.configuration import changing, delivering, merging, scopes
+from environments.configuration import changing, delivering, merging, referring, scopes
 from environments.configuration.delivering import Delivery
 from environments.configuration.errors import ConfigurationError
 from environments.configuration.scopes import Scope
-from environments.models import Environment, Host, Target
+from environments.models import Environment, Host, SecretStore, Target
+from environments.sealed import CannotOpen
+from environments.secret_stores.errors import StoreError
+from environments.secret_stores.references import Reference
 
 
 @require_safe
@@ -42,12 +45,15 @@ def _show(request: HttpRequest, target: Target, *, form: dict[str, Any] | None =
         )
     except (Host.DoesNotExist, Environment.DoesNotExist):
         raise Http404("There is no such host or environment.") from None
+    administers = allows(request.user, ADMINISTER)
     context = {
         "page": page,
         "target": target,
         "form": form or {},
         "error": error,
         "may_maintain": allows(request.user, MAINTAIN, target),
+        "may_administer": administers,
+        "stores": list(SecretStore.objects.values_list("name", flat=True)) if administers else [],
         "may_deploy": allows(request.user, DEPLOY, target),
     }
     answer = render(request, "deployments/configuration.html", context, status=422 if error else 200)
@@ -62,17 +68,27 @@ def set_value(request: HttpRequest, application: str, environment: str) -> HttpR
     target = target_or_404(application=application, environment=environment)
     name, secret = request.POST.get("name", "").strip(), request.POST.get("secret") == "yes"
     value = request.POST.get("value", "").replace("\r\n", "\n")  # browsers send lines of a form so
-    place = request.POST.get("place", "")
+    place, lies = request.POST.get("place", ""), _reference(request)
     try:
-        changed = changing.set_value(_scope(target, place), name, value, secret=secret, by=person(request))
-    except (ConfigurationError, NotAllowed) as error:
-        form = {"name": name, "place": place, "secret": secret, "value": "" if secret else value}
+        scope = _scope(target, place)
+        if lies:
+            changed = referring.set_reference(scope, name, lies, by=person(request))
+        else:
+            changed = changing.set_value(scope, name, value, secret=secret, by=person(request))
+    except (ConfigurationError, StoreError, CannotOpen, NotAllowed) as error:
+        form = {"name": name, "place": place, "secret": secret, "value": "" if secret else value, "lies": lies}
         return _show(request, target, form=form, error=str(error))
     if changed:
         messages.success(request, f"{name} is set. Hosts get it with the next deploy.")
     else:
         messages.success(request, f"{name} is that already.")
     return redirect(_back(request, target))
+
+
+def _reference(request: HttpRequest) -> Reference | None:
+    """Where it lies, if a secret store was chosen."""
+    store, path, key = (request.POST.get(word, "").strip() for word in ("store", "path", "key"))
+    return Reference(store, path, key) if store else None
 
 
 @require_POST

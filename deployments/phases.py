@@ -11,6 +11,7 @@ from deployments import (
     builds,
     follow,
     log,
+    outside_secrets,
     recipes,
     redaction,
     release_configuration,
@@ -55,6 +56,9 @@ def carry_out(work: str, deploy: Deploy, taken: list[HostRun], recorder: Recorde
 def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: Runtime) -> None:
     held = _holders(deploy, taken)
     try:
+        if len(held) < len(taken):
+            # first of all, so that masks know them
+            outside_secrets.ensure(deploy, _interrupted(deploy, runtime))
         offered = {} if len(held) == len(taken) else _archives(deploy, taken, _watch(deploy, runtime))
     except builds.BuildInterrupted as error:
         if runtime.leaving.is_set():
@@ -78,11 +82,15 @@ def _prepare(deploy: Deploy, taken: list[HostRun], recorder: Recorder, runtime: 
     _each(jobs, one, runtime.pool)
 
 
-def _watch(deploy: Deploy, runtime: Runtime) -> builds.Watch:
+def _interrupted(deploy: Deploy, runtime: Runtime) -> Callable[[], bool]:
     stop = runtime.stop_event(deploy.pk)
+    return lambda: stop.is_set() or runtime.leaving.is_set()
+
+
+def _watch(deploy: Deploy, runtime: Runtime) -> builds.Watch:
     return builds.Watch(
         say=lambda texts: log.say(deploy, "\n".join(texts)),
-        interrupted=lambda: stop.is_set() or runtime.leaving.is_set(),
+        interrupted=_interrupted(deploy, runtime),
         known_secrets=secrecy.secrets_of_deploy(deploy),
     )
 

@@ -3,7 +3,9 @@
 A release keeps a point in time and where its files lie; values are read for it when they are sent, as they were then.
 So every host of a release gets the same, also with a retry weeks later, and no deploy holds a value.
 
-ConfigurationUnusable    a file with places for values cannot be filled
+Secrets that lie elsewhere are another matter: outside_secrets asks for them when the first host is prepared.
+
+ConfigurationUnusable    a file with places for values cannot be filled, or a secret store does not say a value
 """
 
 import hashlib
@@ -17,7 +19,9 @@ from environments.configuration import merging, writing
 from environments.configuration.delivering import Delivery
 from environments.configuration.merging import Layers, Merged
 from environments.configuration.substituting import PlaceUnknown, substitute
-from environments.models import Host, Target
+from environments.models import ConfigurationValue, Host, Target
+from environments.secret_stores import remembering
+from environments.secret_stores.references import Reference
 
 BYTES_MOST = 256 * 1024
 MASKED = "***"
@@ -46,7 +50,15 @@ def differs(target: Target, live: Release | None, now: Layers | None = None) -> 
     """
     if live is None:
         return False
-    return live.configuration_digest != _digest(now or Layers.read(target, sources=False), Delivery.of(target))
+    layers = now or Layers.read(target, sources=False)
+    return live.configuration_digest != _digest(layers, Delivery.of(target)) or bool(newer(live, layers))
+
+
+def newer(live: Release, now: Layers) -> list[ConfigurationValue]:
+    """The values whose store is known to hold a newer version than the live release was given."""
+    given: dict[str, int] = (live.configuration or {}).get("versions", {})
+    rows = now.references() if given else []
+    return [row for row in rows if row.seen_version and given.get(row.text, row.seen_version) != row.seen_version]
 
 
 def _digest(layers: Layers, delivery: Delivery) -> str:
@@ -63,7 +75,11 @@ def secrets_of(deploy: Deploy) -> frozenset[str]:
     points = {merging.newest_change()}
     if release is not None and release.configuration:
         points.add(release.configuration["upto"])
-    known = frozenset[str]().union(*(_layers(deploy, upto).secrets() for upto in points))
+    layers = [_layers(deploy, upto) for upto in points]
+    known = frozenset[str]().union(*(one.secrets() for one in layers))
+    if release is not None and any(one.references() for one in layers):
+        live = _live_release(target)
+        known |= remembering.values_of(target, {one.name for one in (release, live) if one})
     return known.union(*map(writing.forms_of, known))
 
 
@@ -95,6 +111,22 @@ def check(target: Target, revision: str, hosts: Callable[[], Iterable[Host]]) ->
             _fill(texts, dict.fromkeys(names, ""), host.name)
 
 
+def wanted_from_outside(deploy: Deploy) -> dict[Reference, list[str]]:
+    """The secrets that lie elsewhere and that some host of this deploy gets, each with the names that it has there."""
+    release = deploy.release
+    if release is None or not release.configuration:
+        return {}
+    layers = _layers(deploy, release.configuration["upto"])
+    if not layers.references():
+        return {}
+    found: dict[Reference, set[str]] = {}
+    for host in Host.objects.filter(runs__deploy=deploy).distinct():
+        for it in layers.merged(host):
+            if it.reference:
+                found.setdefault(it.reference, set()).add(it.name)
+    return {reference: sorted(names) for reference, names in found.items()}
+
+
 @dataclass
 class Configured:
     """What the hosts of one deploy get. Hosts that are alike share it."""
@@ -104,6 +136,7 @@ class Configured:
     templates: Mapping[str, str]
     hosts: Mapping[int, Host]
     masked: bool = False
+    fetched: Mapping[Reference, str] = field(default_factory=dict, repr=False)
     _made: dict[tuple[int, ...], HostConfiguration] = field(default_factory=dict)
     _opened: dict[int, str] = field(default_factory=dict)
 
@@ -127,6 +160,9 @@ class Configured:
         return HostConfiguration(writing.export_text(values), tuple(files))
 
     def _value(self, it: Merged) -> str:
+        if it.reference:
+            # a worker that only ends what another has begun may find what nobody has been told
+            return self.fetched.get(it.reference, f"{MASKED} from {it.reference}")
         if self.masked and it.secret:
             return MASKED
         if it.row.pk not in self._opened:
@@ -142,14 +178,15 @@ def read(deploy: Deploy, runs: Sequence[HostRun], *, masked: bool = False) -> Co
     release, target = deploy.release, deploy.target
     if release is None or not release.configuration:
         return None
-    told = release.configuration
-    layers = _layers(deploy, told["upto"])
-    delivery = Delivery(told["env"], told["json"], tuple(told["files"]))
+    made = release.configuration
+    layers = _layers(deploy, made["upto"])
+    delivery = Delivery(made["env"], made["json"], tuple(made["files"]))
     if not layers.rows and not delivery.paths:
         return None
     hosts = Host.objects.filter(pk__among={run.host_id for run in runs if run.host_id})
     templates = _templates(target, deploy.revision, delivery)
-    return Configured(layers, delivery, templates, {host.pk: host for host in hosts}, masked)
+    told = remembering.remembered(target, release.name) if layers.references() and not masked else {}
+    return Configured(layers, delivery, templates, {host.pk: host for host in hosts}, masked, told)
 
 
 def _templates(target: Target, revision: str, delivery: Delivery) -> dict[str, str]:

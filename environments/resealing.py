@@ -12,7 +12,15 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models, transaction
 
-from environments.models import Application, ConfigurationValue, HostSource, KeyPair, ValueKind
+from environments.models import (
+    Application,
+    ConfigurationValue,
+    FetchedSecrets,
+    HostSource,
+    KeyPair,
+    SecretStore,
+    ValueKind,
+)
 from notifications import events
 
 BATCH = 500
@@ -42,6 +50,8 @@ COLUMNS = (
     Column(Application, "artifact_token"),
     Column(KeyPair, "private"),
     Column(HostSource, "secret"),
+    Column(SecretStore, "secret"),
+    Column(FetchedSecrets, "sealed"),
     Column(ConfigurationValue, "text", models.Q(kind=ValueKind.SECRET)),
     Column(Authenticator, "data", models.Q(type="totp"), key="secret"),
     Column(Authenticator, "data", models.Q(type="recovery_codes"), key="seed"),

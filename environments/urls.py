@@ -10,6 +10,7 @@ from environments import (
     second_factor_pages,
     source_actions,
     source_pages,
+    store_pages,
     window_pages,
 )
 from environments import setting_actions as actions
@@ -99,6 +100,11 @@ urlpatterns = [
     path("settings/sources/of/<slug:source>/refresh", source_actions.refresh, name="refresh-source"),
     path("settings/sources/of/<slug:source>/accept", source_actions.accept, name="accept-removal"),
     path("settings/sources/of/<slug:source>/remove", source_actions.remove, name="remove-source"),
+    path("settings/secret-stores", store_pages.stores, name="settings-stores"),
+    path("settings/secret-stores/add", store_pages.add, name="add-store"),
+    path("settings/secret-stores/of/<slug:store>", store_pages.change, name="change-store"),
+    path("settings/secret-stores/of/<slug:store>/test", store_pages.try_out, name="try-store"),
+    path("settings/secret-stores/of/<slug:store>/remove", store_pages.remove, name="remove-store"),
     path("settings/steps", pages.steps, name="settings-steps"),
     path("welcome/<str:secret>", welcome, name="welcome"),
 ]

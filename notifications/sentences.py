@@ -144,6 +144,9 @@ _SENTENCES = {
     "signin.opened": "{who} let {user} try to sign in again at once.",
     "signin_link.created": "{who} made a link for a new administrator.",
     "target.approvals_changed": "{who} changed the approvals of {target}: {told}.",
+    "secret_store.added": "{who} set up the secret store {name}.",
+    "secret_store.changed": "{who} changed how the secret store {name} is asked.",
+    "secret_store.removed": "{who} removed the secret store {name}.",
     "source.accepted": "{who} let {removed} hosts leave {environment} that {name} no longer names.",
     "source.added": "{who} added {name}, from which hosts of {environment} come.",
     "source.changed": "{who} changed {name}, from which hosts of {environment} come.",
@@ -223,7 +226,7 @@ def tell(event: Event, names: Mapping[str, str] | None = None) -> Told:
         "application": event.application,
         "environment": event.environment,
         "changed_words": ", ".join(facts["changed"]) if isinstance(facts["changed"], list) else "",
-        "was_secret": ", a secret" if facts["secret"] is True else "",
+        "was_secret": f"{', a secret' if facts['secret'] is True else ''}{_lies_in(facts)}",
         "weekly_times": f" and weekly, {facts['times']} times" if facts["times"] not in ("", 1) else "",
         "named": f" named {facts['name']}" if facts["name"] else "",
         "user": known.get(str(facts["user"]), facts["user"]),
@@ -236,6 +239,10 @@ def tone_of(kind: str) -> str:
     """How loud an event of this kind is."""
     word = kind.rsplit(".", 1)[-1]
     return "bad" if word in _BAD else "warn" if word in _WARN else "idle"
+
+
+def _lies_in(facts: Mapping[str, Any]) -> str:
+    return f" that lies in {facts['lies_in']}" if facts["lies_in"] else ""
 
 
 def _pattern(kind: str, facts: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from deployments.api import (  # setting_up adds to two routers
     messages,
     people,
     reservations,
+    secret_stores,
     setting_up,  # noqa: F401
     sources,
     targets,
@@ -132,6 +133,7 @@ for router in (
     messages.router,
     people.router,
     reservations.router,
+    secret_stores.router,
     sources.router,
     tokens.router,
     windows.router,

@@ -24,10 +24,11 @@ from deployments.api.schemas import Again, Page, ProblemOut
 from deployments.api.targets import MADE, find_target, made, trigger_of
 from deployments.models import Standing
 from environments.access import DEPLOY, MAINTAIN, VIEW
-from environments.configuration import changing, comparing, delivering, merging, scopes
+from environments.configuration import changing, comparing, delivering, merging, referring, scopes
 from environments.configuration.delivering import Delivery
 from environments.configuration.merging import Layers, Merged
 from environments.models import ConfigurationValue, Host, Target
+from environments.secret_stores.references import Reference
 
 router = Router(tags=["configuration"])
 Variable = Annotated[str, Path(max_length=200)]
@@ -80,7 +81,15 @@ def set_value(
     request: HttpRequest, application: Name, environment: Place, layer: LayerName, name: Variable, payload: SetValue
 ) -> dict[str, Any]:
     scope = scopes.find_scope(find_target(request, application, environment), layer, payload.of)
-    changing.set_value(scope, name, payload.value, secret=payload.secret, by=caller_of(request).user)
+    by, lies = caller_of(request).user, payload.lies_in
+    if lies is None and "value" not in payload.model_fields_set:
+        raise Unacceptable("Say either `value`, or `lies_in`: where it lies. Nothing was changed.")
+    if lies is not None and (payload.value or payload.secret is False):
+        raise Unacceptable("What lies elsewhere is a secret and has no value here. Nothing was changed.")
+    if lies is not None:
+        referring.set_reference(scope, name, Reference(lies.store, lies.path, lies.key), by=by)
+    else:
+        changing.set_value(scope, name, payload.value, secret=payload.secret, by=by)
     return _value(Merged(ConfigurationValue.objects.get(name=name, latest=True, **scope.column)))
 
 
@@ -197,7 +206,14 @@ def _value(it: Merged) -> dict[str, Any]:
 def _side(it: Merged | None) -> Any:
     if it is None:
         return None
-    return {"value": None if it.secret else it.row.text, "secret": it.secret, "layer": it.layer, "of": it.source}
+    lies = it.reference
+    return {
+        "value": None if it.secret else it.row.text,
+        "secret": it.secret,
+        "lies_in": {"store": lies.store, "path": lies.path, "key": lies.key} if lies else None,
+        "layer": it.layer,
+        "of": it.source,
+    }
 
 
 def _change(row: ConfigurationValue) -> dict[str, Any]:

@@ -79,6 +79,7 @@ from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
+from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreError, StoreInUse, StoreTaken
 from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
 from environments.sources.listing import NameTaken as SourceNameTaken
 from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
@@ -181,6 +182,7 @@ TITLES = {
     "repository": "The repository could not be read",
     "source": "The source of hosts could not be read",
     "too-often": "Asked too often",
+    "secret-store": "The secret store did not say it",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
     "broken": "The Deployer made a mistake",
@@ -251,6 +253,11 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (SourceError, 400, "wrong-values"),
     (RefNotFound, 400, "ref-not-found"),
     (RepositoryError, 502, "repository"),
+    (NotFetched, 502, "secret-store"),
+    (StoreTaken, 409, "taken"),
+    (StoreInUse, 409, "not-possible"),
+    (NoSuchStore, 404, "not-found"),
+    (StoreError, 400, "wrong-values"),
     (NoName, 400, "wrong-values"),
     (WrongScope, 400, "wrong-values"),
     (WrongDays, 400, "wrong-values"),

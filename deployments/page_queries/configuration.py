@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from deployments.models import Deploy
-from deployments.release_configuration import differs
+from deployments.release_configuration import differs, newer
 from environments.configuration import comparing, merging, writing
 from environments.configuration.comparing import Difference
 from environments.configuration.delivering import Delivery
@@ -55,6 +55,7 @@ class ConfigurationPage:
     live: Deploy | None
     pending: bool
     not_live: list[Difference]
+    newer: list[str]
 
 
 def read_configuration(
@@ -86,6 +87,7 @@ def read_configuration(
         live=live,
         pending=pending,
         not_live=_not_live(target, live, layers) if pending else [],
+        newer=sorted({row.name for row in newer(live.release, layers)}) if pending and live and live.release else [],
     )
 
 

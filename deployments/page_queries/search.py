@@ -41,6 +41,7 @@ PAGES = (
     ("settings-regions", "Regions and zones", "gateway queue settings", ADMINISTER, ""),
     ("windows", "Windows and freezes", "deploy hours freeze calendar settings", VIEW, ""),
     ("settings-sources", "Host sources", "inventory ansible cmdb heartbeat hosts settings", ADMINISTER, ""),
+    ("settings-stores", "Secret stores", "vault openbao secrets command settings", ADMINISTER, ""),
     ("settings-steps", "Step presets", "presets steps settings", ADMINISTER, ""),
 )
 # Done by the page itself: static/js/palette.js knows these names.

@@ -20,13 +20,15 @@ from environments.known_hosts import KnownHostsWrong
 from environments.models import User
 from environments.operator import operator
 from environments.places import PlaceError
+from environments.secret_stores.errors import StoreError
 from environments.teams import TeamError
 from environments.windows import WindowError
 from notifications import events
 
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
-    *(EndpointError, PlaceError, TargetError, TaskWrong, TeamError, ValidationError, WindowError, WrongApprovals),
+    *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
+    WrongApprovals,
 )
 
 

@@ -1,6 +1,7 @@
 """The installation as the text of a file. Equal set-ups give equal texts."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 import yaml
@@ -8,6 +9,7 @@ import yaml
 from deployments.written.planning import VERSION
 from deployments.written.secrets import Secret
 from deployments.written.sections import SECTIONS
+from environments.secret_stores.references import Reference
 
 _HEAD = """\
 # What is set up in this Deployer. `manage.py plan FILE` says what applying it would change, `manage.py apply FILE`
@@ -37,9 +39,15 @@ def _secret(dumper: yaml.SafeDumper, secret: Secret) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", secret.written(), flow_style=True)
 
 
+def _reference(dumper: yaml.SafeDumper, reference: Reference) -> yaml.Node:
+    said = {name: word for name, word in asdict(reference).items() if word}
+    return dumper.represent_mapping("tag:yaml.org,2002:map", said, flow_style=True)
+
+
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(list, _list)
 _Dumper.add_representer(Secret, _secret)
+_Dumper.add_representer(Reference, _reference)
 
 
 def export(sections: Collection[str] = ()) -> str:

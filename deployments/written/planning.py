@@ -11,6 +11,7 @@ from deployments.written.fields import mapping
 from deployments.written.secrets import Secret
 from deployments.written.section import Entry, Given, Section
 from deployments.written.sections import SECTIONS
+from environments.secret_stores.references import Reference
 
 VERSION = 1
 NODES_MOST = 500_000
@@ -135,4 +136,4 @@ def _same(after: Any, before: Any) -> bool:
 
 
 def _told(value: Any) -> Any:
-    return str(value) if isinstance(value, Secret) else value
+    return str(value) if isinstance(value, Secret | Reference) else value

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from environments import access
 from environments.configuration.errors import NoSuchValue, NothingToUndo, ValueRefused
 from environments.configuration.names import check_name
 from environments.configuration.scopes import Scope
@@ -30,11 +31,22 @@ def set_value(
     with transaction.atomic():
         now = _lock_and_read(scope, name)
         sealed = secret if secret is not None else bool(now and now.is_secret)
-        kind = ValueKind.SECRET if sealed else ValueKind.TEXT
-        if now and now.kind == kind and plain_text(now) == value:
-            return None
-        made = _append(scope, name, kind, value, now, by)
-        _record("configuration.set", made, now, scope, by)
+        return _put(scope, name, ValueKind.SECRET if sealed else ValueKind.TEXT, value, now, by)
+
+
+def put(scope: Scope, name: str, kind: ValueKind, text: str, *, by: User | None) -> ConfigurationValue | None:
+    """A value that has been checked, within a transaction; None when that is what it is already. Raises NotAllowed."""
+    scope.require_maintainer(by)
+    return _put(scope, name, kind, text, _lock_and_read(scope, name), by)
+
+
+def _put(
+    scope: Scope, name: str, kind: ValueKind, text: str, now: ConfigurationValue | None, by: User | None
+) -> ConfigurationValue | None:
+    if now and now.kind == kind and plain_text(now) == text:
+        return None
+    made = _append(scope, name, kind, text, now, by)
+    _record("configuration.set", made, now, scope, by)
     return made
 
 
@@ -62,6 +74,8 @@ def undo(change: ConfigurationValue, *, by: User | None) -> ConfigurationValue:
                 "Undo the newest change, or set the value. Nothing was changed."
             )
         before = before_of(change)
+        if before and before.reference:
+            access.require(by, access.ADMINISTER)
         kind = ValueKind(before.kind) if before else ValueKind.REMOVED
         made = _append(scope, change.name, kind, plain_text(before) if before else "", now, by, undoes=change)
         _record("configuration.undone", made, now, scope, by)
@@ -75,8 +89,8 @@ def before_of(change: ConfigurationValue) -> ConfigurationValue | None:
 
 
 def plain_text(row: ConfigurationValue) -> str:
-    """The value itself, of a secret too. Raises CannotOpen."""
-    return unseal(row.text) if row.is_secret else row.text
+    """The value itself, of a secret too; of one that lies elsewhere, where. Raises CannotOpen."""
+    return unseal(row.text) if row.kind == ValueKind.SECRET else row.text
 
 
 def check_value(name: str, value: str) -> None:
@@ -146,6 +160,8 @@ def _record(
         "change": made.pk,
         **scope.facts,
     }
+    if made.reference:
+        facts["lies_in"] = str(made.reference)
     if not facts["secret"]:
         facts |= {"before": _short(before), "now": _short(made)}
     events.record(kind, by.username if by else "", **facts)

@@ -50,4 +50,4 @@ def _by_name(found: list[Merged]) -> Mapping[str, Merged]:
 def _same(one: Merged | None, other: Merged | None) -> bool:
     if one is None or other is None:
         return one is other
-    return one.secret == other.secret and plain_text(one.row) == plain_text(other.row)
+    return one.row.kind == other.row.kind and plain_text(one.row) == plain_text(other.row)

@@ -10,7 +10,8 @@ from django.db.models import Max, Q, QuerySet
 
 from environments.configuration.changing import plain_text
 from environments.configuration.scopes import ORDER
-from environments.models import ConfigurationValue, Host, Layer, Membership, Target, Zone
+from environments.models import ConfigurationValue, Host, Layer, Membership, Target, ValueKind, Zone
+from environments.secret_stores.references import Reference
 
 Rows = dict[tuple[str, int], dict[str, ConfigurationValue]]
 
@@ -44,8 +45,13 @@ class Merged:
         """The value for people: empty for a secret."""
         return "" if self.secret else self.row.text
 
+    @property
+    def reference(self) -> Reference | None:
+        """Where the secret lies, if not here."""
+        return self.row.reference
+
     def plain(self) -> str:
-        """The value for hosts. Raises CannotOpen."""
+        """The value for hosts; of a secret that lies elsewhere, where. Raises CannotOpen."""
         return plain_text(self.row)
 
 
@@ -101,8 +107,12 @@ class Layers:
                 yield layer.value, self.target.pk  # an endpoint's own, which win over those of its target
 
     def secrets(self) -> frozenset[str]:
-        """The secret values of all hosts, for masks. Raises CannotOpen."""
-        return frozenset(plain_text(row) for row in self._all() if row.is_secret)
+        """The secret values of all hosts that are kept here, for masks. Raises CannotOpen."""
+        return frozenset(plain_text(row) for row in self._all() if row.kind == ValueKind.SECRET)
+
+    def references(self) -> list[ConfigurationValue]:
+        """The rows whose secrets lie elsewhere, of all hosts."""
+        return [row for row in self._all() if row.kind == ValueKind.OUTSIDE]
 
     def digest(self, delivered: object = ()) -> str:
         """Equal for equal configuration and `delivered`; it tells nothing of the values. "" for nothing at all."""

@@ -17,6 +17,7 @@ from environments.models.places import (
     Zone,
 )
 from environments.models.reservations import BookingEnd, Calendar, Reservation
+from environments.models.secret_stores import FetchedSecrets, SecretStore
 from environments.models.sources import GivenHost, Heartbeat, HostSource
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.models.windows import Freeze
@@ -35,6 +36,7 @@ __all__ = [
     "Endpoint",
     "EndpointOffer",
     "Environment",
+    "FetchedSecrets",
     "Freeze",
     "GitHostKey",
     "GivenHost",
@@ -58,6 +60,7 @@ __all__ = [
     "Region",
     "Reservation",
     "Role",
+    "SecretStore",
     "SignInLink",
     "SpentLink",
     "Step",

@@ -4,6 +4,7 @@ from environments.models.applications import Application
 from environments.models.people import User
 from environments.models.places import Environment, Host, Region, Zone
 from environments.models.targets import Target
+from environments.secret_stores.references import Reference
 
 
 class Layer(models.TextChoices):
@@ -20,6 +21,7 @@ class Layer(models.TextChoices):
 class ValueKind(models.TextChoices):
     TEXT = "text"
     SECRET = "secret"
+    OUTSIDE = "outside", "outside (a secret that lies elsewhere)"
     REMOVED = "removed"
 
 
@@ -52,10 +54,13 @@ class ConfigurationValue(models.Model):
 
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=7, choices=ValueKind.choices)
-    text = models.TextField(blank=True, default="", help_text="As it is; of a secret, sealed.")
+    text = models.TextField(blank=True, default="", help_text="As it is; of a secret, sealed; of one elsewhere, where.")
     content = models.PositiveBigIntegerField(
         default=0,
         help_text="The id of the first row of this name here that says the same: equal numbers, equal content.",
+    )
+    seen_version = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Of a secret that lies elsewhere: the newest version that was heard of."
     )
     latest = models.BooleanField(default=True)
     undoes = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
@@ -93,7 +98,12 @@ class ConfigurationValue(models.Model):
 
     @property
     def is_secret(self) -> bool:
-        return self.kind == ValueKind.SECRET
+        return self.kind in (ValueKind.SECRET, ValueKind.OUTSIDE)
+
+    @property
+    def reference(self) -> Reference | None:
+        """Where the secret lies, if not here."""
+        return Reference.read(self.text) if self.kind == ValueKind.OUTSIDE else None
 
     @property
     def is_removed(self) -> bool:

@@ -49,6 +49,9 @@ PAGES = {
     "settings-source": "/settings/sources/of/inventory",
     "add-source": "/settings/sources/add?kind=web",
     "change-source": "/settings/sources/of/inventory/change",
+    "settings-stores": "/settings/secret-stores",
+    "add-store": "/settings/secret-stores/add?kind=vault",
+    "change-store": "/settings/secret-stores/of/vault",
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in

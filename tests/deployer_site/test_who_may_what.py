@@ -23,7 +23,7 @@ from deployments.api.auth import HeartbeatToken
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import EndpointOffer, Heartbeat, HostSource, Role, Task, User
+from environments.models import EndpointOffer, Heartbeat, HostSource, Role, SecretStore, Task, User
 from tests import builders
 from tests.deployer_site.test_every_route import routes
 from tests.undone import undone
@@ -101,6 +101,7 @@ PAGES: dict[tuple[str, str], str] = {
         " make-team rename-team remove-team add-member remove-member set-everyones"
         " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
         " make-heartbeat revoke-heartbeat label-host"
+        " settings-stores add-store change-store try-store remove-store"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -137,6 +138,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
         " delete_member change_everyone make_heartbeat revoke_heartbeat label_host"
+        " list_stores add_store change_store try_store remove_store"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",
     (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
@@ -190,6 +192,7 @@ class World:
                 granting.give(person, role, **place, by=None)
                 self.people["there", role] = person
         builders.make_token(user=self.people["everywhere", Role.VIEWER])
+        SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         for name, thing in (("painters", self.own), ("plumbers", self.foreign)):  # who gives roles sees all teams
             team, target, thing["team"] = teams.make(name, by=None), thing["target"], name
             place = {"application": target.application, "environment": target.environment}
@@ -239,6 +242,7 @@ class World:
         people = {
             "team": thing["team"],
             "source": thing["source"],
+            "store": "vault",
             "grant_id": thing["grant"],
             "username": "all-viewer",
             "token_id": token.pk,

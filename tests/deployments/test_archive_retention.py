@@ -179,7 +179,7 @@ def test_a_lock_whose_file_was_removed_holds_nothing(tmp_path: Path) -> None:
     path, begun, over = tmp_path / "lock", threading.Event(), threading.Event()
 
     def hold() -> None:
-        with archives._alone(path, archives.NOBODY):
+        with archives.alone(path, archives.NOBODY):
             begun.set()
             over.wait(60)
 

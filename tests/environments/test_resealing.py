@@ -179,6 +179,8 @@ def test_every_file_that_seals_is_known() -> None:
         "environments/second_factor_pages.py",
         "environments/second_factors.py",
         "environments/editing_applications.py",
+        "environments/secret_stores/keeping.py",
+        "environments/secret_stores/remembering.py",
         "environments/sources/keeping.py",
         "environments/keys.py",
     }

@@ -163,6 +163,7 @@ def text_fields() -> list[tuple[type[models.Model], str]]:
         "LockRequest",
         "LockQuestion",
         "ConfigurationValue",
+        "FetchedSecrets",
         "Grant",
         "Reservation",
         "SpentLink",

@@ -6,20 +6,29 @@ from typing import Any
 from deployments import marked_values
 from deployments.marked_yaml import Node
 from deployments.written import secrets
-from deployments.written.fields import mapping
+from deployments.written.fields import mapping, read_entry, text
 from deployments.written.secrets import Secret
 from deployments.written.section import Entry, Given, Section
-from environments.configuration import changing, merging
+from environments.configuration import changing, merging, referring
 from environments.configuration.errors import NoSuchScope
 from environments.configuration.scopes import Of, Scope
 from environments.models import Application, ConfigurationValue, Environment, Host, Layer, Region, Target, User, Zone
+from environments.secret_stores.references import Reference
 
 
-def _read_value(node: Node) -> str | Secret | None:
-    """A text, a secret by reference, or null for a name that shall not be set here."""
+def _read_value(node: Node) -> str | Secret | Reference | None:
+    """A text, a secret by reference or where it lies, or null for a name that shall not be set here."""
     if node.value is None:
         return None
-    return secrets.read(node) if isinstance(node.value, dict) else marked_values.text(node, "")
+    if isinstance(node.value, dict):
+        return _read_reference(node) if "store" in node.value else secrets.read(node)
+    return marked_values.text(node, "")
+
+
+def _read_reference(node: Node) -> Reference:
+    """`{store: vault, path: shop/database, key: password}`."""
+    said = read_entry(node, {"store": text(), "path": text(), "key": text()})
+    return Reference(said["store"], said.get("path", ""), said.get("key", ""))
 
 
 class Configuration(Section):
@@ -31,7 +40,7 @@ class Configuration(Section):
         for row in sorted(rows, key=lambda row: (list(Layer.values).index(row.layer), str(row.of), row.name)):
             if row.is_removed or (row.layer == Layer.TARGET and row.of.name):  # type: ignore[attr-defined]
                 continue
-            value = Secret(sealed=row.text) if row.is_secret else row.text
+            value = row.reference or (Secret(sealed=row.text) if row.is_secret else row.text)
             found.setdefault(f"{row.layer} {Scope(row.of).name}", {})[row.name] = value  # type: ignore[arg-type]
         return found
 
@@ -50,7 +59,11 @@ class Configuration(Section):
             if isinstance(value, Secret):
                 if value.plain is not None:
                     changing.set_value(scope, name, value.plain, secret=True, by=by)
-            elif there.get(name) != value:
+            elif there.get(name) == value:
+                continue
+            elif isinstance(value, Reference):
+                referring.set_reference(scope, name, value, by=by)
+            else:
                 changing.set_value(scope, name, value, secret=False, by=by)
         for name in there:
             if name not in entry:

@@ -5,25 +5,18 @@ as the Deployer itself, it must lie in a folder that the machine's own configura
 involved, and of our environment it sees PATH, HOME and LANG alone.
 """
 
-import contextlib
-import os
-import selectors
 import shlex
-import signal
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
 
+from environments import bounded_program
 from environments.sources import json_reading
 from environments.sources.listing import Asked, Field, Listing, NotReadable, Told
 
 WAITS = True
 MOST_BYTES = 8 << 20
-MOST_ERRORS = 2000
-_KEPT = ("PATH", "HOME", "LANG")
 TOLD = Told(
     "script",
     "Script",
@@ -75,53 +68,12 @@ def read(asked: Asked) -> Listing:
 
 def _run(words: list[str], seconds: float) -> bytes:
     """What it prints. Whatever it has started ends with it."""
-    environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environ,
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise NotReadable(f"{words[0]} cannot be run: {error.strerror}.") from None
-    with process:
-        try:
-            said, errors = _collect(process, words[0], seconds)
-            code = process.wait(1)
-        except subprocess.TimeoutExpired:
-            raise NotReadable(f"{words[0]} has closed its output and does not end.") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    if code:
-        told = errors.decode(errors="replace").strip().splitlines()
+        ended = bounded_program.run(words, seconds=seconds, most_bytes=MOST_BYTES)
+    except bounded_program.ProgramTrouble as trouble:
+        raise NotReadable(str(trouble)) from None
+    if ended.code:
+        told = ended.errors.decode(errors="replace").strip().splitlines()
         why = f": {told[-1][:300]}" if told else ""
-        raise NotReadable(f"{words[0]} ended with {code}{why}. A list is taken from a program that ends with 0.")
-    return said
-
-
-def _collect(process: "subprocess.Popen[bytes]", name: str, seconds: float) -> tuple[bytes, bytes]:
-    give_up = time.monotonic() + seconds
-    said, errors = bytearray(), bytearray()
-    assert process.stdout
-    assert process.stderr
-    with selectors.DefaultSelector() as open_ones:
-        open_ones.register(process.stdout, selectors.EVENT_READ, said)
-        open_ones.register(process.stderr, selectors.EVENT_READ, errors)
-        while open_ones.get_map():
-            left = give_up - time.monotonic()
-            if left <= 0:
-                raise NotReadable(f"{name} did not end within {seconds:.0f} s, and was ended.")
-            for key, _ in open_ones.select(left):
-                block = os.read(key.fd, 1 << 16)
-                if not block:
-                    open_ones.unregister(key.fileobj)
-                key.data.extend(block)
-                if len(said) > MOST_BYTES:
-                    raise NotReadable(f"{name} prints more than {MOST_BYTES >> 20} MB, which no list of hosts is.")
-                del errors[:-MOST_ERRORS]
-    return bytes(said), bytes(errors)
+        raise NotReadable(f"{words[0]} ended with {ended.code}{why}. A list is taken from a program that ends with 0.")
+    return ended.output

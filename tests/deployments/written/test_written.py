@@ -13,7 +13,9 @@ from deployments.written import applying, planning
 from deployments.written.errors import NotApplied, WrittenWrong
 from deployments.written.export import export
 from deployments.written.sections import SECTIONS
-from environments.configuration import changing
+from environments.configuration import changing, referring
+from environments.configuration.merging import Layers
+from environments.configuration.scopes import Scope
 from environments.editing_targets import StepPlan
 from environments.editing_tasks import TaskPlan
 from environments.models import (
@@ -31,6 +33,9 @@ from environments.models import (
     User,
 )
 from environments.sealed import unseal
+from environments.secret_stores import keeping
+from environments.secret_stores.keeping import Plan
+from environments.secret_stores.references import Reference
 from notifications.models import Event
 from tests import builders
 
@@ -387,3 +392,22 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
         "version": 1,
         "teams": {"payments": {"members": ["ada", "grace"]}},
     }
+
+
+def test_a_secret_that_lies_elsewhere_is_written_as_where_it_lies() -> None:
+    target = builders.make_target(application=builders.make_application(name="shop"))
+    keeping.add(Plan("command", "pass", {"command": "/usr/bin/pass show {}"}), by=None)
+    here, there = Reference("pass", "shop/token"), Reference("pass", "shop/other", "key")
+    referring.set_reference(Scope(target.application), "TOKEN", here, by=None)
+    text = export(["configuration"])
+    assert yaml.safe_load(text)["configuration"] == {
+        "application shop": {"TOKEN": {"store": "pass", "path": "shop/token"}}
+    }
+    assert planning.plan(planning.read(text)).changes == ()
+    other = text.replace("path: shop/token", "path: shop/other, key: key")
+    (change,) = planning.plan(planning.read(other)).changes
+    assert [(one.before, one.after) for one in change.differences] == [("pass: shop/token", "pass: shop/other#key")]
+    applying.apply(planning.read(other), by=None)
+    assert Layers.read(target).merged(None)[0].reference == there
+    with pytest.raises(NotApplied, match="no secret store 'nowhere'"):
+        applying.apply(planning.read(other.replace("store: pass", "store: nowhere")), by=None)

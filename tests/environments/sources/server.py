@@ -58,9 +58,7 @@ def serving(certificate: Path | None = None) -> Iterator[Server]:
     server.daemon_threads = True
     scheme = "http"
     if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        over_tls(server, certificate)
         scheme = "https"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -72,6 +70,12 @@ def serving(certificate: Path | None = None) -> Iterator[Server]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def over_tls(server: ThreadingHTTPServer, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 
 
 def make_certificate(folder: Path, name: str = "localhost") -> tuple[Path, str]:
