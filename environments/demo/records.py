@@ -23,6 +23,7 @@ from environments.models import (
     Membership,
     Phase,
     Region,
+    SecretStore,
     Step,
     Target,
     Task,
@@ -132,6 +133,7 @@ def make_hosts(fleet: Fleet) -> None:
     correct_ports(fleet)
     if made_now:
         _make_source()
+        _make_store()
         _offer_endpoints(fleet)
 
 
@@ -163,6 +165,12 @@ def _make_source() -> None:
     if made:
         hosts = Host.objects.filter(memberships__environment=place).order_by("name")
         GivenHost.objects.bulk_create(GivenHost(source=source, host=host, key=host.name) for host in hosts)
+
+
+def _make_store() -> None:
+    """Where secrets may lie instead; no value of the demo refers to it, so nobody needs the program."""
+    settings = {"command": "/usr/bin/pass show {}"}
+    SecretStore.objects.get_or_create(name="passwords", defaults={"kind": "command", "settings": settings})
 
 
 def _lines(place: Environment) -> str:

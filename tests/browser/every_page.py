@@ -51,7 +51,7 @@ PAGES = {
     "change-source": "/settings/sources/of/inventory/change",
     "settings-stores": "/settings/secret-stores",
     "add-store": "/settings/secret-stores/add?kind=vault",
-    "change-store": "/settings/secret-stores/of/vault",
+    "change-store": "/settings/secret-stores/of/passwords",
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in

@@ -1,7 +1,8 @@
 """A WebSocket to the application itself, without a server between."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,6 +10,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
 from deployer_site.asgi import application
+from deployments import page_words
 from tests.patience import PATIENCE
 
 ORIGIN = (b"origin", settings.BASE_URL.encode())
@@ -45,6 +47,19 @@ class Socket:
 
     async def close(self) -> None:
         await self.communicator.disconnect(timeout=PATIENCE)
+
+
+def viewers() -> Collection[page_words.Viewer]:
+    """The pages that are open on this event loop."""
+    hall, _ = page_words._halls.get(asyncio.get_running_loop(), (None, None))
+    return hall.viewers if hall else ()
+
+
+async def topics_taken() -> None:
+    """Until every page that is open has said what it shows, and was heard. Until then it is told of everything."""
+    async with asyncio.timeout(PATIENCE):
+        while not viewers() or any(viewer.topics is None for viewer in viewers()):
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

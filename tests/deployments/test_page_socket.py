@@ -1,7 +1,7 @@
 """The socket of an open page: who is let in, which words it hears, and what it does when none come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from notifications import events, live
 from tests.builders import make_deploy, make_run
 from tests.deployments.readers import close_readers
 from tests.deployments.scene import Scene
-from tests.deployments.sockets import ORIGIN, Socket
+from tests.deployments.sockets import ORIGIN, Socket, topics_taken, viewers
 from tests.deployments.web import free_port
 from tests.patience import PATIENCE
 
@@ -76,25 +76,16 @@ async def page(scene: Scene, *topics: str) -> AsyncIterator[Socket]:
         await socket.close()
 
 
-def viewers() -> Collection[page_words.Viewer]:
-    """The pages that are open on this event loop."""
-    hall, _ = page_words._halls.get(asyncio.get_running_loop(), (None, None))
-    return hall.viewers if hall else ()
-
-
 async def listening() -> None:
     """Until the ear of this process is in the group: before that only a look could tell; and all have said topics."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     try:
         async with asyncio.timeout(PATIENCE):
-            while not client.zcard(GROUP) or not _have_told_topics():
+            while not client.zcard(GROUP):
                 await asyncio.sleep(0.01)
     finally:
         client.close()
-
-
-def _have_told_topics() -> bool:
-    return bool(viewers()) and all(viewer.topics is not None for viewer in viewers())
+    await topics_taken()
 
 
 async def is_silent(socket: Socket) -> bool:

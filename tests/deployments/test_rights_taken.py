@@ -13,7 +13,7 @@ from environments import granting, people, places, tokens
 from environments.models import Grant, Role, Token, User
 from tests.builders import make_deploy, make_target, make_token, make_user
 from tests.deployments.readers import close_readers
-from tests.deployments.sockets import Socket
+from tests.deployments.sockets import Socket, topics_taken
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 
@@ -82,7 +82,7 @@ async def test_a_page_closes_when_one_thing_that_it_shows_is_taken(scene: Scene)
     page = Socket("/ws/page", scene.bearer)
     await page.open()
     await page.communicator.send_json_to({"topics": [f"target/{scene.target.slug}"]})
-    assert "look" in await page.frame(30)
+    await topics_taken()
     await sync_to_async(Grant.objects.filter(role=Role.DEPLOYER).delete)()
     assert await closed(page) == 4403
     await page.close()
