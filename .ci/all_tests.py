@@ -101,8 +101,11 @@ def postgresql() -> Iterator[str]:
 def run(title: str, arguments: tuple[str, ...], number: int) -> Ran:
     """pytest in a process of its own, to its end. `number` tells it from those that run beside it."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", *arguments]
-    with postgresql() if title == "PostgreSQL" else nullcontext("") as url, tempfile.TemporaryFile() as output:
+    # A folder of its own: in the one that all share, each at its end clears away what others have just left.
+    files = tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True)
+    database = postgresql() if title == "PostgreSQL" else nullcontext("")
+    with files as folder, database as url, tempfile.TemporaryFile() as output:
+        command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", f"--basetemp={folder}/t", *arguments]
         environment = {**os.environ, "TEST_DATABASE_URL": url, "TEST_PORTS": str(number)}
         # An import above has set it to the real settings, which tests must not have.
         environment.pop("DJANGO_SETTINGS_MODULE", None)
