@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
+from django.contrib.messages import constants
 
 from deployer_site import environ
 from deployer_site.database_url import read_database
@@ -153,6 +154,7 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = environ.read_time_zone("TIME_ZONE", default="UTC")
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+MESSAGE_TAGS = {constants.SUCCESS: "ok", constants.ERROR: "bad"}  # as the stylesheet calls them
 
 # Database
 DATABASES = {
