@@ -12,7 +12,7 @@ from environments.access import ADMINISTER, NotAllowed, needs
 from environments.models import SecretStore, User
 from environments.sealed import CannotOpen
 from environments.secret_stores import keeping, kinds
-from environments.secret_stores.errors import StoreError, StoreTaken, StoreWrong
+from environments.secret_stores.errors import NotFetched, StoreError, StoreTaken, StoreWrong
 from environments.secret_stores.keeping import Plan
 from environments.settings_pages import show
 
@@ -87,7 +87,10 @@ def try_out(request: HttpRequest, store: str) -> HttpResponse:
     found, said = _find(store), request.POST
     try:
         tried = keeping.try_out(found, path=said.get("path", ""), key=said.get("key", ""), by=_person(request))
-    except (StoreError, NotAllowed, CannotOpen) as error:
+    except NotFetched as error:
+        if error.reference:  # what is the matter with the store itself the page tells anyway
+            messages.error(request, str(error))
+    except (NotAllowed, CannotOpen) as error:
         messages.error(request, str(error))
     else:
         keys = f" It holds {', '.join(tried.keys[:20])}." if tried.keys else ""

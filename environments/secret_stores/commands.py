@@ -14,7 +14,7 @@ from typing import Any
 from environments import bounded_program
 from environments.secret_stores.errors import NotFetched
 from environments.secret_stores.references import Found, Reference
-from environments.secret_stores.telling import Asked, Tested, picked, plain_text
+from environments.secret_stores.telling import Asked, Tested, checked, picked, plain_text
 from environments.sources.listing import Field, Told
 
 MOST_BYTES = 1 << 20
@@ -79,7 +79,8 @@ def fetch(
         if reference.path not in printed:
             printed[reference.path] = _printed(asked, reference, interrupted)
         said = printed[reference.path]
-        found[reference] = Found(picked(_object(said, reference), reference) if reference.key else said)
+        value = picked(_object(said, reference), reference) if reference.key else checked(said, reference)
+        found[reference] = Found(value)
     return found
 
 

@@ -6,7 +6,6 @@ from environments.models import SecretStore
 from environments.secret_stores import keeping, kinds, remembering
 from environments.secret_stores.errors import NotFetched
 from environments.secret_stores.references import Found, Reference
-from environments.secret_stores.telling import checked
 
 
 def fetch(wanted: Iterable[Reference], *, interrupted: Callable[[], bool] = lambda: False) -> dict[Reference, Found]:
@@ -30,8 +29,6 @@ def _of_one(
         raise NotFetched(told, Reference(name))
     try:
         found = kinds.find(store.kind).fetch(keeping.asked(store), references, interrupted)
-        for reference, one in found.items():
-            checked(one.value, reference)
     except NotFetched as error:
         keeping.note(store, str(error))
         raise NotFetched(str(error), error.reference or Reference(name)) from None

@@ -90,17 +90,20 @@ def remove(store: SecretStore, *, by: User | None) -> None:
 def try_out(store: SecretStore, *, path: str = "", key: str = "", by: User | None) -> Tested:
     """Ask it now, by this process; of what lies there only names and version are told.
 
+    How the store itself is is noted; that nothing lies at a path that was typed here is no trouble of a deploy.
+
     Raises NotAllowed, NotFetched, CannotOpen.
     """
     access.require(by, access.ADMINISTER)
     kind = kinds.find(store.kind)
     reference = Reference(store.name, path.strip().strip("/"), key.strip()) if path.strip() or key.strip() else None
+    if reference and (problem := problem_of(reference)):
+        raise NotFetched(problem, reference)
     try:
-        if reference and (problem := problem_of(reference)):
-            raise NotFetched(problem)
         found = kind.try_out(asked(store), reference)
     except NotFetched as error:
-        note(store, str(error))
+        if error.reference is None:
+            note(store, str(error))
         raise
     note(store, "")
     if reference:
