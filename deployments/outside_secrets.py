@@ -30,10 +30,12 @@ def ensure(deploy: Deploy, interrupted: Callable[[], bool]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{deploy.release_id}.lock"
     with archives.alone(path, builds.Watch(say=lambda _: None, interrupted=interrupted)):
-        missing = names.keys() - remembering.remembered(deploy.target, deploy.release.name).keys()
-        if missing:
-            _fetch(deploy, deploy.release, missing, names, interrupted)
-        path.unlink(missing_ok=True)
+        try:
+            missing = names.keys() - remembering.remembered(deploy.target, deploy.release.name).keys()
+            if missing:
+                _fetch(deploy, deploy.release, missing, names, interrupted)
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _fetch(
