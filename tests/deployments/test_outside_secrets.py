@@ -1,10 +1,14 @@
 """Deploys with secrets that lie elsewhere: asked for once, given to every host, and nowhere else in the clear."""
 
 import base64
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from deployments import lifecycle, log, outside_secrets, release_configuration
@@ -39,7 +43,7 @@ def vault() -> Iterator[Vault]:
 def refer(
     target: Target, vault: Vault, name: str = "TOKEN", path: str = "shop/database", key: str = "password"
 ) -> None:
-    if not SecretStore.objects.exists():
+    if not SecretStore.objects.filter(name="vault").exists():
         keeping.add(Plan("vault", "vault", {"address": vault.address}, vault.token), by=None)
     referring.set_reference(Scope(target), name, Reference("vault", path, key), by=None)
 
@@ -53,13 +57,27 @@ def hits(data: bytes) -> list[bytes]:
     return [form for form in forms if form in data]
 
 
+def printing(folder: Path) -> str:
+    """A program that prints one more secret, and notes the words of all processes and its own environment."""
+    (folder / "secret").write_text(f"second {CANARY}")
+    path = folder / "print"
+    looks = f"cat /proc/[0-9]*/cmdline /proc/self/environ >{folder}/seen 2>&-"
+    path.write_text(f"#!/bin/sh\n{looks}\ncat {folder}/secret\n")
+    path.chmod(0o700)
+    return str(path)
+
+
 def test_every_host_gets_it_by_one_asking_and_it_is_nowhere_else(
-    make_fleet_target: MakeFleetTarget, driver: Driver, vault: Vault
+    make_fleet_target: MakeFleetTarget, driver: Driver, vault: Vault, tmp_path: Path
 ) -> None:
+    looks = "cat /proc/[0-9]*/cmdline >../../seen 2>&- || true; "
     place = make_fleet_target(
-        hosts=3, steps=[step("leak", LEAKS), step("up", LEAKS.replace("cat .env", ""), "restart")]
+        hosts=3, steps=[step("leak", looks + LEAKS), step("up", LEAKS.replace("cat .env", ""), "restart")]
     )
     refer(place.target, vault)
+    program = printing(tmp_path)
+    keeping.add(Plan("command", "zz-last", {"command": f"{program} {{}}"}), by=None)
+    referring.set_reference(Scope(place.target), "SIGNING", Reference("zz-last", "x"), by=None)
     refer(place.target, vault, "DB_USER", key="user")
     delivering.set_delivery(place.target, Delivery(env=".env", json="settings.json"), by=None)
     deploy = driver.run_to_end(request(place))
@@ -68,8 +86,14 @@ def test_every_host_gets_it_by_one_asking_and_it_is_nowhere_else(
     for host in place.homes:
         assert hits((place.root(host) / "current/.env").read_bytes())
         assert "DB_USER='shop'" in place.read(host, "current/.env")
+    for seen in (tmp_path / "seen", *(place.root(host) / "seen" for host in place.homes)):
+        words = seen.read_bytes()
+        assert b"pytest" in words, "other processes were seen"
+        assert hits(words) == [], f"as {seen} tells"
+        assert vault.token.encode() not in words, f"as {seen} tells"
+    assert b"PATH=" in (tmp_path / "seen").read_bytes(), "its own environment was seen"
     texts = "\n".join(line.text for line in log.read_all(deploy.pk))
-    assert "Took DB_USER, TOKEN from the secret store vault." in texts
+    assert "Took DB_USER, TOKEN from the secret store vault. Took SIGNING from the secret store zz-last." in texts
     assert texts.count("***") >= 9
     for where, data in everything_stored().items():
         assert hits(data) == [], f"in {where}"
@@ -94,42 +118,14 @@ def test_every_host_gets_it_by_one_asking_and_it_is_nowhere_else(
         assert hits(answer.content) == [], address
 
 
-def test_a_newer_version_is_not_live_yet_and_a_rollback_asks_nobody(
+def test_from_a_store_that_is_away_to_a_rollback_that_asks_nobody(
     make_fleet_target: MakeFleetTarget, driver: Driver, vault: Vault
 ) -> None:
-    place = make_fleet_target(hosts=1)
-    refer(place.target, vault)
-    delivering.set_delivery(place.target, Delivery(env=".env"), by=None)
-    (host,) = place.homes
-    first = driver.run_to_end(request(place))
-    target = Target.objects.get(pk=place.target.pk)
-    assert not release_configuration.differs(target, live_release(target))
-    vault.put("shop/database", password="the-second-one")
-    store = SecretStore.objects.get()
-    assert keeping.try_out(store, path="shop/database", by=None).version == 2  # as another target's deploy would find
-    assert release_configuration.differs(target, live_release(target))
-    second = driver.run_to_end(lifecycle.deploy_configuration(target, by=place.by))
-    assert second.status == "succeeded"
-    assert "TOKEN='the-second-one'" in place.read(host, "current/.env")
-    assert not release_configuration.differs(target, live_release(target))
-    asked = len(vault.asked)
-    back = driver.run_to_end(lifecycle.roll_back(place.target, to=first, by=place.by))
-    assert (back.status, len(vault.asked)) == ("succeeded", asked)
-    assert hits((place.root(host) / "current/.env").read_bytes())
-
-
-def live_release(target: Target) -> Any:
-    standing = Standing.objects.select_related("live__release").get(target=target)
-    assert standing.live
-    return standing.live.release
-
-
-def test_a_store_that_does_not_answer_ends_the_deploy_before_anything_is_sent(
-    make_fleet_target: MakeFleetTarget, driver: Driver, vault: Vault
-) -> None:
+    """What does not answer ends a deploy before anything is sent; a newer version is not live yet, until it is."""
     place = make_fleet_target(hosts=2)
     driver.run_to_end(request(place))
     refer(place.target, vault)
+    delivering.set_delivery(place.target, Delivery(env=".env"), by=None)
     vault.sealed = True
     deploy = driver.run_to_end(request(place))
     assert deploy.status == "failed"
@@ -141,8 +137,33 @@ def test_a_store_that_does_not_answer_ends_the_deploy_before_anything_is_sent(
     assert {host for host in place.homes if (place.root(host) / "releases" / release_of(deploy).name).exists()} == set()
     assert not FetchedSecrets.objects.exists()
     vault.sealed = False
-    again = driver.run_to_end(lifecycle.retry(deploy, by=place.by))
-    assert again.status == "succeeded"
+    first = driver.run_to_end(lifecycle.retry(deploy, by=place.by))
+    assert first.status == "succeeded"
+
+    target = Target.objects.get(pk=place.target.pk)
+    assert not release_configuration.differs(target, live_release(target))
+    vault.put("shop/database", password="the-second-one")
+    store = SecretStore.objects.get()
+    assert keeping.try_out(store, path="shop/database", by=None).version == 2  # as another target's deploy would find
+    assert release_configuration.differs(target, live_release(target))
+    second = driver.run_to_end(lifecycle.deploy_configuration(target, by=place.by))
+    assert second.status == "succeeded"
+    for host in place.homes:
+        assert "TOKEN='the-second-one'" in place.read(host, "current/.env")
+    assert not release_configuration.differs(target, live_release(target))
+
+    asked = len(vault.asked)
+    FetchedSecrets.objects.all().delete()  # a release that lies on its hosts needs nobody who remembers
+    back = driver.run_to_end(lifecycle.roll_back(place.target, to=first, by=place.by))
+    assert (back.status, len(vault.asked)) == ("succeeded", asked)
+    for host in place.homes:
+        assert hits((place.root(host) / "current/.env").read_bytes())
+
+
+def live_release(target: Target) -> Any:
+    standing = Standing.objects.select_related("live__release").get(target=target)
+    assert standing.live
+    return standing.live.release
 
 
 # --- without hosts
@@ -185,6 +206,58 @@ def test_masks_know_what_was_given_in_every_form(waiting: Deploy) -> None:
     assert {CANARY, CANARY.replace('"', '\\"').replace("$", "\\$")} <= known
 
 
+def test_masks_know_what_lives_and_what_a_retry_is_given(waiting: Deploy, vault: Vault) -> None:
+    """A retry has the release of the deploy before it; hosts still have files of what is live."""
+    ensure(waiting)
+    Deploy.objects.update(status="failed")
+    retry = builders.make_deploy(target=waiting.target, release=waiting.release)
+    assert CANARY in release_configuration.secrets_of(retry)
+    vault.put("shop/database", password="the-second-one")
+    release = builders.make_release(target=waiting.target)
+    release_configuration.stamp(release)
+    release.save()
+    later = builders.make_deploy(target=waiting.target, release=release, status="running")
+    builders.make_run(deploy=later, host=waiting.runs.all()[0].host, status="pending")
+    ensure(later)
+    assert {CANARY, "the-second-one"} <= release_configuration.secrets_of(later)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_away", [False, True], ids=["answers", "is away"])
+def test_of_two_batches_at_once_one_asks(waiting: Deploy, vault: Vault, driver: Driver, is_away: bool) -> None:
+    """The other one waits for it, and gets the same values, or the same trouble."""
+    vault.answers = (500, b"{}") if is_away else None
+    begun, other_is_there = threading.Event(), threading.Event()
+
+    def first_is_asked() -> None:
+        begun.set()
+        assert other_is_there.wait(30)
+
+    def there() -> bool:
+        """Asked by who finds the lock taken."""
+        other_is_there.set()
+        return False
+
+    def trouble(interrupted: Callable[[], bool] = lambda: False) -> str:
+        try:
+            ensure(waiting, interrupted)
+        except ConfigurationUnusable as error:
+            return str(error)
+        return ""
+
+    told: list[str] = []
+    vault.on_asked = first_is_asked
+    with driver.working(lambda: told.append(trouble())):
+        assert begun.wait(30)
+        vault.on_asked = other_is_there.set  # where no lock is
+        told.append(trouble(there))
+    assert vault.count("secret/") == 1
+    assert told[0] == told[1]
+    assert list((Path(settings.VAR) / "secrets").glob("*.lock")) == []
+    assert ("TOKEN cannot be had" in told[0]) is is_away
+    assert FetchedSecrets.objects.exists() is not is_away
+
+
 def test_of_many_batches_one_asks_when_the_store_is_away_too(waiting: Deploy, vault: Vault) -> None:
     vault.answers = (500, b"{}")
     for _ in range(3):
@@ -193,6 +266,17 @@ def test_of_many_batches_one_asks_when_the_store_is_away_too(waiting: Deploy, va
         ):
             ensure(waiting)
     assert vault.count("secret/") == 1
+
+
+def test_only_so_many_failures_are_kept_in_mind(waiting: Deploy, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside_secrets, "REMEMBERED", 2)
+    monkeypatch.setattr(outside_secrets, "_failed", failed := OrderedDict[str, str]())
+    vault.sealed = True
+    for key in ("a", "b", "c"):
+        Deploy.objects.update(key=key)
+        with pytest.raises(ConfigurationUnusable):
+            ensure(waiting)
+    assert list(failed) == ["b", "c"]
 
 
 def test_a_value_that_no_host_gets_is_not_asked_for(waiting: Deploy, vault: Vault) -> None:

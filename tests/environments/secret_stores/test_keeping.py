@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from environments.access import NotAllowed
@@ -128,6 +130,8 @@ def test_a_reference_is_told_and_is_no_secret_itself(vault: SecretStore, ada: Us
     )
     with pytest.raises(ValueRefused, match="Say which key"):
         referring.set_reference(Scope(target), "TOKEN", Reference("vault", "shop"), by=ada)
+    with pytest.raises(ValueRefused, match="characters that cannot be seen"):
+        referring.set_reference(Scope(target), "TOKEN", Reference("vault", "shop", "x\n"), by=ada)
     with pytest.raises(NoSuchStore):
         referring.set_reference(Scope(target), "TOKEN", Reference("other", "shop", "x"), by=ada)
 
@@ -146,6 +150,14 @@ def test_a_test_is_noted(ada: User) -> None:
         server.put("shop/database", password="canary-value")
         store = keeping.add(Plan("vault", "vault", {"address": server.address}, server.token), by=ada)
         assert keeping.try_out(store, path="shop/database", by=ada).keys == ("password",)
+        asked = len(server.asked)
+        with pytest.raises(NotFetched, match="characters that cannot be seen"):
+            keeping.try_out(store, path="shop/\x07database", by=ada)
+        assert len(server.asked) == asked
+        with pytest.raises(NotFetched, match="Nothing lies at shop/typo"):
+            keeping.try_out(store, path="shop/typo", by=ada)
+        store.refresh_from_db()
+        assert store.trouble == "", "the store itself is well"
         server.sealed = True
         with pytest.raises(NotFetched):
             keeping.try_out(store, by=ada)
@@ -182,6 +194,7 @@ def test_the_api_sets_up_tests_and_never_gives_the_credential_out(ada: User, tar
         assert api(client, "DELETE", "secret-stores/vault").status_code == 409
         changed = api(client, "PUT", "secret-stores/vault", {"settings": {"address": server.address, "mount": "kv"}})
         assert changed.json()["settings"]["mount"] == "kv"
+        assert "secret" not in str(sorted(made.json())) + str(sorted(made.json()["settings"]))
         everything = b"".join(
             [made.content, tried.content, missing.content, said.content, client.get("/api/v1/secret-stores").content]
         )
@@ -209,8 +222,15 @@ def test_the_pages_set_up_test_and_refer(ada: User, target: Target) -> None:
         page = reverse("change-store", args=["vault"])
         said = client.post(reverse("try-store", args=["vault"]), {"path": "shop/database"}, follow=True)
         assert "It holds password. Version 1" in said.content.decode()
-        client.post(page, {"address": server.address, "secret": "", "mount": "secret"})
-    assert unseal(SecretStore.objects.get().secret) == server.token
+        typo = client.post(reverse("try-store", args=["vault"]), {"path": "shop/typo"}, follow=True).content.decode()
+        assert typo.count("Nothing lies at shop/typo") == 1
+        assert "dp-notice dp-bad dp-message" in typo, "no refusal has a check mark"
+        server.sealed = True
+        closed = client.post(reverse("try-store", args=["vault"]), {"path": "shop/typo"}, follow=True).content.decode()
+        assert closed.count("is sealed or in maintenance") == 1
+        client.post(page, {"address": server.address, "secret": "", "mount": "kv"})
+        store = SecretStore.objects.get()
+        assert (unseal(store.secret), store.settings["mount"]) == (server.token, "kv")
     here = reverse("configuration", args=["shop", "staging"])
     value = {"name": "TOKEN", "place": "target:shop/staging", "store": "vault", "path": "shop/database", "key": ""}
     assert "Say which key" in client.post(reverse("set-value", args=["shop", "staging"]), value).content.decode()
@@ -230,3 +250,33 @@ def test_who_only_maintains_sees_where_it_lies_and_no_way_to_change_that(
     shown = client_of(mia).get(reverse("configuration", args=["shop", "staging"])).content.decode()
     assert "shop/database#x" in shown
     assert 'name="store"' not in shown
+
+
+def test_ten_times_the_stores_and_values_take_as_many_queries(ada: User, target: Target) -> None:
+    client = client_of(ada)
+    zone = builders.make_zone()
+    places = (target, target.application, target.environment, zone, zone.region, builders.make_host(zone=zone))
+
+    def make(numbers: range) -> None:
+        for n in numbers:
+            keeping.add(Plan("command", f"s-{n}", {"command": "/bin/cat {}"}), by=ada)
+            for place in places:
+                referring.set_reference(Scope(place), f"TOKEN_{n}", Reference("s-0", f"shop/{n}"), by=ada)
+
+    def queries(address: str) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(address).status_code == 200
+        return len(asked)
+
+    addresses = [
+        reverse("settings-stores"),
+        reverse("add-store") + "?kind=command",
+        reverse("change-store", args=["s-0"]),
+        reverse("configuration", args=["shop", "staging"]),
+        "/api/v1/secret-stores",
+    ]
+    make(range(2))
+    few = {address: queries(address) for address in addresses}
+    make(range(2, 20))
+    assert {address: queries(address) for address in addresses} == few
+    assert max(few.values()) <= 15, few

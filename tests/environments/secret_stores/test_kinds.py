@@ -13,6 +13,7 @@ from environments.secret_stores.references import Found, Reference
 from environments.secret_stores.telling import Asked
 from tests.environments.secret_stores.vault import ROLE, SECRET_ID, Token, Vault, serving
 from tests.environments.sources.server import make_certificate
+from tests.patience import eventually
 
 CANARY = "canary-5Tr9-outside"
 DATABASE = Reference("vault", "shop/database", "password")
@@ -29,7 +30,7 @@ def vault(shared: Vault) -> Vault:
     """As new: the same server, with nothing in it."""
     shared.secrets, shared.tokens, shared.asked = {}, {shared.token: Token()}, []
     shared.sealed, shared.answers, shared.drips, shared.role_ttl = False, None, False, 3600
-    shared.namespaces, shared.given = set(), []
+    shared.namespaces, shared.given, shared.raw = set(), [], b""
     shared.put("shop/database", password=CANARY, port=5432)
     return shared
 
@@ -47,8 +48,8 @@ def refused(vault: Vault, reference: Reference = DATABASE, *, secret: str = "", 
 
 def test_a_secret_is_read_with_its_version_and_each_path_once(vault: Vault) -> None:
     vault.put("shop/database", password=CANARY + "2", port=5433)
-    port, other = Reference("vault", "shop/database", "port"), Reference("vault", "a b/ü", "x")
-    vault.put("a b/ü", x=True)
+    port, other = Reference("vault", "shop/database", "port"), Reference("vault", "a b/ü?c#d", "x")
+    vault.put("a b/ü?c#d", x=True)
     found = vaults.fetch(asked(vault), [DATABASE, port, other])
     assert found == {DATABASE: Found(CANARY + "2", 2), port: Found("5433", 2), other: Found("true", 1)}
     assert vault.count("secret/data/shop/database") == 1
@@ -131,9 +132,17 @@ def test_a_version_that_is_none_counts_as_unknown(vault: Vault, version: bytes) 
 
 
 def test_one_that_drips_is_waited_for_only_so_long(vault: Vault) -> None:
-    vault.drips = True
-    with pytest.raises(NotFetched, match=r"did not answer within 1 s|did not answer within 0 s"):
+    vault.drips, vault.answers = True, (200, b" " * 600)  # half a minute of it
+    with pytest.raises(NotFetched, match="did not answer within 0 s"):
         vault_http.ask(vault_http.Server(vault.address), "GET", "secret/data/shop/database", seconds=0.4)
+    assert not vault.dripped, "who asked has not waited for all of it"
+
+
+def test_a_proxy_of_the_environment_is_not_told_the_token(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert vaults.fetch(asked(vault), [DATABASE])[DATABASE].value == CANARY
 
 
 def test_a_certificate_is_checked_and_an_authority_of_ones_own_counts(tmp_path: Path) -> None:
@@ -142,6 +151,11 @@ def test_a_certificate_is_checked_and_an_authority_of_ones_own_counts(tmp_path: 
         vault.put("shop/database", password=CANARY)
         assert "cannot be reached" in refused(vault)
         assert vaults.fetch(asked(vault, authorities=pem), [DATABASE])[DATABASE].value == CANARY
+
+
+def test_what_does_not_speak_http_is_not_quoted(vault: Vault) -> None:
+    vault.raw = f"{CANARY} is no status line\r\n\r\n".encode()
+    assert "does not speak HTTP" in refused(vault)
 
 
 def test_nobody_there_and_addresses_that_are_never_asked(vault: Vault) -> None:
@@ -214,6 +228,14 @@ def test_a_program_that_fails_is_named_and_nothing_that_it_said_is_told(tmp_path
     assert CANARY not in str(error.value)
 
 
+@pytest.mark.parametrize(("text", "said"), [("'a\\0b'", "control characters"), ("'x' * 40_000", "longer than 32 KB")])
+def test_what_no_file_can_hold_is_refused_without_a_key_too(tmp_path: Path, text: str, said: str) -> None:
+    store = Asked({"command": f"{program(tmp_path, f'print({text})')} {{}}"})
+    for ask in (lambda it: commands.fetch(store, [it]), lambda it: commands.try_out(store, it)):
+        with pytest.raises(NotFetched, match=said):
+            ask(Reference("pass", "x"))
+
+
 def test_a_path_is_no_option_and_a_missing_program_is_told() -> None:
     with pytest.raises(NotFetched, match="would be an option"):
         commands.fetch(Asked({"command": "/bin/cat {}"}), [Reference("pass", "--help")])
@@ -225,3 +247,18 @@ def test_a_program_is_ended_when_nobody_waits_for_it(tmp_path: Path) -> None:
     store = Asked({"command": f"{program(tmp_path, 'import time; time.sleep(60)')} {{}}"})
     with pytest.raises(NotFetched, match="nobody waits"):
         commands.fetch(store, [Reference("pass", "x")], lambda: True)
+
+
+def test_what_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    starts = f"import subprocess; quiet = subprocess.DEVNULL; open({str(child)!r}, 'w').write(str(subprocess.Popen("
+    starts += "['/bin/sleep', '600'], stdin=quiet, stdout=quiet, stderr=quiet).pid)); print('x')"
+    assert commands.fetch(Asked({"command": f"{program(tmp_path, starts)} {{}}"}), [Reference("pass", "x")])
+
+    def has_ended() -> bool:
+        try:
+            return b") Z " in Path(f"/proc/{child.read_text()}/stat").read_bytes()
+        except OSError:
+            return True
+
+    eventually(has_ended)

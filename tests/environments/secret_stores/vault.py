@@ -3,7 +3,7 @@
 import json
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,7 +34,10 @@ class Vault:
     tokens: dict[str, Token] = field(default_factory=dict)
     sealed: bool = False
     answers: tuple[int, bytes] | None = None  # whatever is asked
+    raw: bytes = b""  # in place of HTTP
     drips: bool = False
+    dripped: bool = False  # all but the last byte
+    on_asked: Callable[[], object] = lambda: None  # before it answers
     asked: list[tuple[str, str]] = field(default_factory=list)
     given: list[str] = field(default_factory=list)  # tokens of the AppRole
     role_ttl: int = 3600
@@ -101,6 +104,11 @@ def serving(certificate: Path | None = None) -> Iterator[Vault]:
         def _do(self, method: str) -> None:
             path = self.path.removeprefix("/v1/")
             vault.asked.append((method, path))
+            vault.on_asked()
+            if vault.raw:
+                self.wfile.write(vault.raw)
+                self.close_connection = True
+                return
             vault.namespaces.add(self.headers.get("X-Vault-Namespace", ""))
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, said = vault.answer(method, path, self.headers.get("X-Vault-Token", ""), json.loads(data or b"{}"))
@@ -123,6 +131,7 @@ def serving(certificate: Path | None = None) -> Iterator[Vault]:
                 self.wfile.write(bytes([one]))
                 if vault.done.wait(0.05):
                     return
+            vault.dripped = True
             vault.done.wait(60)
 
         def log_message(self, *_: object) -> None:
