@@ -107,6 +107,11 @@ class Place:
             raise InvalidValue('The shell must not be empty; "sh -c" is usual.')
         checked("umask", self.umask, r"[0-7]{3,4}")
 
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether it lies within the folder of another target: `shop/staging/feature-x`."""
+        return self.target.count("/") == 2
+
     @cached_property
     def shell_words(self) -> tuple[str, ...]:
         try:

@@ -88,6 +88,7 @@ def prepare_outline(
         _lay_out(source, release),
     ]
     work += [_call("link_dir", path, _to_shared(path)) for path in folders]
+    work += [_call("own_file", path) for path in files if place.is_endpoint]
     work += [_call("link_file", path, _to_shared(path)) for path in files]
     work += ["configure"] if configured is not None else []
     touched = steps or folders or files or own or isinstance(source, HeldSource)

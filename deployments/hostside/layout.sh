@@ -178,6 +178,16 @@ link_dir() {
     ln -s "$2" "$path/$1" || fail link "$1 cannot be linked"
 }
 
+# own_file PATH: an endpoint begins with a copy of what its target has there; from then on it is its own.
+own_file() {
+    of=${root%/*/*}/shared/$1 to=$root/shared/$1
+    if [ -e "$to" ] || [ ! -f "$of" ]; then return; fi
+    # by tar, since it is there anyway; beside it first, for half a file would count as one
+    mkdir -p "${to%/*}" "$home/own" || fail link "shared/$1 cannot be made"
+    tar -chf - -C "${root%/*/*}/shared" "./$1" | tar -xpf - -C "$home/own" && mv "$home/own/$1" "$to" ||
+        fail link "shared/$1 cannot be copied from $of"
+}
+
 link_file() {
     [ -f "$root/shared/$1" ] || fail link "shared/$1 does not exist on this host; put the file there, then deploy again"
     real_parents "$1"

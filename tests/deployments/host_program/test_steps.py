@@ -36,6 +36,23 @@ def test_shared_folders_and_files_are_linked(any_host: Host, first: Release) -> 
     assert (any_host.root / "shared/config/app.yml").read_text() == "ours"
 
 
+def test_an_endpoint_begins_with_a_copy_of_the_files_of_its_target(any_host: Host, first: Release) -> None:
+    above, held = any_host.root, tree({"a": "x"})
+    (above / "shared" / "config").mkdir(parents=True)
+    (above / "shared" / "config" / "master.key").write_text("secret")
+    (above / "shared" / "config" / "master.key").chmod(0o600)
+    any_host.place = replace(any_host.place, root=f"{above}/endpoints/x", target="shop/staging/x")
+    program = prepare_program(any_host.place, first, held.source, [], ["config/master.key"], [], {})
+    assert any_host.run_program(program, archive=held).marks()[-1] == Mark("end", "ok")
+    own = above / "endpoints/x/shared/config/master.key"
+    assert (own.read_text(), own.stat().st_mode & 0o777, own.is_symlink()) == ("secret", 0o600, False)
+    own.write_text("its own")
+    again = prepare_program(any_host.place, release(2), held.source, [], ["config/master.key"], [], {})
+    assert any_host.run_program(again, name="d2-prepare-1", archive=held).marks()[-1] == Mark("end", "ok")
+    assert own.read_text() == "its own"
+    assert (above / "shared/config/master.key").read_text() == "secret"
+
+
 @pytest.mark.parametrize(
     ("dirs", "files", "says"),
     [
