@@ -122,12 +122,13 @@ def read_deploy(deploy: Deploy, *, user: User | None = None) -> DeployPage:
 
 
 def _find_next(deploy: Deploy, user: User | None) -> Target | None:
-    """Where this revision goes next: the application's next environment, unless that serves it already."""
+    """The application's next environment, of an endpoint its target; none, where that serves this revision already."""
     own = deploy.target
+    places = Target.objects.filter(sight.of_targets(user), application=own.application_id, name="")
     after = Q(environment__position__gt=own.environment.position) | Q(
         environment__position=own.environment.position, environment__name__gt=own.environment.name
     )
-    following = Target.objects.filter(after, sight.of_targets(user), application=own.application_id, name="")
+    following = places.filter(pk=own.parent_id) if own.parent_id else places.filter(after)
     following = following.select_related("environment", "application", "standing__live")
     found = following.order_by("environment__position", "environment__name").first()
     standing = getattr(found, "standing", None)

@@ -188,7 +188,7 @@ def _with_names(deploys: QuerySet[Deploy]) -> QuerySet[Deploy]:
     told = (
         ("number", "kind", "status", "ref", "revision", "by_name", "held", "met_lock"),
         ("prepared_at", "requested_at", "started_at", "finished_at"),
-        ("target__application__name", "target__environment__name"),
+        ("target__application__name", "target__environment__name", "target__name"),
     )
     related = ("target__application", "target__environment")
     return deploys.select_related(*related).only(*(name for names in told for name in names))

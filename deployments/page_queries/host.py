@@ -37,6 +37,7 @@ _OF_RUNS = (
     "deploy__revision",
     "deploy__target__application__name",
     "deploy__target__environment__name",
+    "deploy__target__name",
 )
 
 

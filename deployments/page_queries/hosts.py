@@ -199,7 +199,7 @@ def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | 
 def _runs_of(row: Placement) -> Runs:
     target = row.target
     return Runs(
-        target=f"{target.application.name} {target.environment.name}",
+        target=f"{target.application.name} {target.place}",
         application=target.application.name,
         environment=target.environment.name,
         revision=row.current.revision if row.current else "",

@@ -107,7 +107,8 @@ def _split_verb(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def _find_targets(user: User, words: Sequence[str]) -> list[Target]:
     """By words; without any, those of this person: starred, or deployed to last."""
-    found = Target.objects.filter(sight.of_targets(user), name="").select_related(
+    # endpoints too, but none that is gone
+    found = Target.objects.filter(sight.of_targets(user), endpoint__gone_at=None).select_related(
         "application", "environment", "standing__latest"
     )
     if not words:
@@ -117,8 +118,8 @@ def _find_targets(user: User, words: Sequence[str]) -> list[Target]:
         first = list(dict.fromkeys(ids))[:SHOWN_TARGETS]
         return sorted(found.filter(pk__in=first), key=lambda target: first.index(target.pk))
     for word in words:
-        found = found.filter(Q(application__name__contains=word) | Q(environment__name__contains=word))
-    ranked = found.order_by("application__name", "environment__position", "environment__name")
+        found = found.filter(_named_like(word))
+    ranked = found.order_by("application__name", "environment__position", "environment__name", "name")
     starts = list(ranked.filter(application__name__startswith=words[0])[:SHOWN_TARGETS])
     if len(starts) == SHOWN_TARGETS:
         return starts
@@ -126,15 +127,19 @@ def _find_targets(user: User, words: Sequence[str]) -> list[Target]:
     return [*starts, *others[: SHOWN_TARGETS - len(starts)]]
 
 
+def _named_like(word: str) -> Q:
+    return Q(application__name__contains=word) | Q(environment__name__contains=word) | Q(name__contains=word)
+
+
 def _to_target(target: Target) -> Choice:
     standing = getattr(target, "standing", None)
     latest = standing.latest if standing else None
     note = f"#{latest.number} {mark_of_deploy(latest.status).words.lower()}" if latest else "nothing yet"
-    return Choice(_named(target), reverse("target", args=[target.application.name, target.environment.name]), note)
+    return Choice(_named(target), reverse("target", args=[target.application.name, target.place]), note)
 
 
 def _named(target: Target) -> str:
-    return f"{target.application.name} / {target.environment.name}"
+    return f"{target.application.name} / {target.place}"
 
 
 def _actions(user: User, targets: Sequence[Target], verb: str) -> list[Choice]:
@@ -142,10 +147,7 @@ def _actions(user: User, targets: Sequence[Target], verb: str) -> list[Choice]:
     found = []
     able = [target for target in targets if allows(user, DEPLOY, target)]
     for target in able[: SHOWN if verb else 2]:
-        place, names = (
-            [target.application.name, target.environment.name],
-            f"{target.application.name} to {target.environment.name}",
-        )
+        place, names = [target.application.name, target.place], f"{target.application.name} to {target.place}"
         if verb != "back":
             found.append(Choice(f"Deploy {names}", reverse("new-deploy", args=place), icon="rocket"))
         if verb != "deploy" and target.last_number > 1:
@@ -159,10 +161,10 @@ def _find_deploys(user: User, words: Sequence[str]) -> list[Choice]:
     numbers = [match[1] for word in words if (match := _NUMBER.fullmatch(word))]
     if len(numbers) != 1:
         return []
-    targets = Target.objects.filter(sight.of_targets(user), name="", last_number__gte=int(numbers[0]))
+    targets = Target.objects.filter(sight.of_targets(user), last_number__gte=int(numbers[0]))
     for word in words:
         if not _NUMBER.fullmatch(word):
-            targets = targets.filter(Q(application__name__contains=word) | Q(environment__name__contains=word))
+            targets = targets.filter(_named_like(word))
     found = Deploy.objects.filter(number=int(numbers[0]), target__in=list(targets.values_list("pk", flat=True)))
     rows = found.select_related("target__application", "target__environment").order_by("-id")[:SHOWN]
     return [

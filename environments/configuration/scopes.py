@@ -46,6 +46,7 @@ class Scope:
         of, found = self.of, {"layer": self.layer.value, "of": self.name}
         if isinstance(of, Target):
             found |= {"application": of.application.name, "environment": of.environment.name}
+            found |= {"endpoint": of.name} if of.name else {}
         elif isinstance(of, Application | Environment):
             found[self.layer.value] = of.name
         elif isinstance(of, Host):

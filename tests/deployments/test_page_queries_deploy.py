@@ -158,6 +158,13 @@ class TestDeploy:
         failed = builders.make_deploy(target=dev, status=S.FAILED, revision="c" * 40)
         assert read_deploy(find_deploy(failed.pk)).goes_on is None
 
+    def test_what_an_endpoint_has_shown_goes_to_its_target_next(self) -> None:
+        staging = builders.make_target(environment=builders.make_environment(position=1))
+        builders.make_target(application=staging.application, environment=builders.make_environment(position=2))
+        endpoint = builders.make_endpoint(parent=staging, name="feature-x")
+        deploy = builders.make_deploy(target=endpoint.target)
+        assert read_deploy(find_deploy(deploy.pk)).goes_on == staging
+
     def test_waves_stand_on_the_track(self) -> None:
         plan = {"waves": [{"hosts": 1}, {"hosts": 2}, {"hosts": 3}]}
         deploy = builders.make_deploy(status=S.RUNNING, plan=plan)

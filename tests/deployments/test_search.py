@@ -139,3 +139,12 @@ def test_what_is_not_found_is_told_with_what_to_try(ada: User) -> None:
 def test_the_search_page_shows_the_same(ada: User) -> None:
     html = sign_in(ada).get("/search", {"q": "storefront"}).content.decode()
     assert 'href="/storefront/production/"' in html
+
+
+def test_an_endpoint_is_found_by_its_name_until_it_is_gone(ada: User, fleet: dict[str, Target]) -> None:
+    endpoint = builders.make_endpoint(parent=fleet["storefront/staging"], name="dark-mode")
+    (choice,) = search(ada, "dark-mode")[0].choices[:1]
+    assert (choice.words, choice.url) == ("storefront / staging/dark-mode", "/storefront/staging/dark-mode/")
+    assert f"{choice.words}" not in words(ada, "pricing").get("Targets", [])
+    type(endpoint).objects.update(gone_at=endpoint.until)
+    assert "storefront / staging/dark-mode" not in str(words(ada, "dark-mode"))
