@@ -104,17 +104,8 @@ def blockers(
     machine (`automatic`, or nobody). `in_turn`: it stands in the queue itself, which has an order of its own.
     """
     found: list[Blocker] = []
-    if not (known.hosts if known else members(target).exists()):
-        text = f"{target.environment} has no hosts yet for {target.application}."
-        if target.role or target.labels:
-            chosen = [f"the role {target.role}"] if target.role else []
-            wanted = " and ".join([*chosen, *target.labels])
-            text = f"No host of {target.environment} has {wanted}, which {target.application} wants there."
-        if target.runner:
-            text = f"The runner {target.runner} is no host of {target.environment}."
-        if away := left_out(target):
-            text = f"Every host of {target.slug} is set aside: {tell_left_out(away)}. Take one back first."
-        found.append(Blocker("no-hosts", text, passes=False))
+    if not (known.hosts if known else members(target).exists()) and not _is_taken_away(target, kind):
+        found.append(no_hosts(target))
     if target.left_at is not None:
         found.append(left(target))
     if target.name:
@@ -253,6 +244,28 @@ def waits_before(deploy: Deploy) -> Blocker:
     address = reverse("deploy", args=[deploy.pk])
     what = "waits for its build" if deploy.build_missing_since else "waits"
     return Blocker("queue", f"#{deploy.number} {what}, and goes first.", who=deploy.by_name, url=address)
+
+
+def no_hosts(target: Target) -> Blocker:
+    text = f"{target.environment} has no hosts yet for {target.application}."
+    if target.role or target.labels:
+        chosen = [f"the role {target.role}"] if target.role else []
+        wanted = " and ".join([*chosen, *target.labels])
+        text = f"No host of {target.environment} has {wanted}, which {target.application} wants there."
+    if target.runner:
+        text = f"The runner {target.runner} is no host of {target.environment}."
+    if away := left_out(target):
+        text = f"Every host of {target.slug} is set aside: {tell_left_out(away)}. Take one back first."
+    return Blocker("no-hosts", text, passes=False)
+
+
+def _is_taken_away(target: Target, kind: str) -> bool:
+    """That goes to hosts that take no part in deploys too."""
+    return (
+        bool(target.name)
+        and kind == Kind.TASK
+        and Endpoint.objects.filter(target=target).exclude(ending_at=None).exists()
+    )
 
 
 def of_endpoint(target: Target, kind: str) -> list[Blocker]:

@@ -7,7 +7,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from deployments import distances, release_configuration
-from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing
+from deployments.models import Deploy, Kind, Placement, Release, ReleaseKind, Standing, Star
 from deployments.states import SWITCHING, DeployStatus, RunStatus
 from environments.models import Membership, Target
 
@@ -98,6 +98,7 @@ def judge(deploy: Deploy, status: str) -> None:
 def forget_target(target: Target) -> None:
     """Nothing of it lies on hosts any more; its history stays."""
     Placement.objects.filter(target=target).delete()
+    Star.objects.filter(target=target).delete()
     Standing.objects.filter(target=target).update(live=None)
 
 

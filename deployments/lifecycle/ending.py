@@ -1,5 +1,7 @@
 """How a deploy ends: cancelled, held, or by what became of its hosts."""
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -13,8 +15,8 @@ from deployments.refusals import (
     NothingToCancel,
 )
 from deployments.states import ACTIVE, DEPLOY_MOVES, RUN_OPEN, DeployStatus, RunStatus, sources
-from environments import access, endpoints, locks
-from environments.models import User
+from environments import access, endpoints, locks, windows
+from environments.models import Target, User
 
 S = DeployStatus
 WENT_WRONG = (S.FAILED, S.PARTIAL, S.NEEDS_ATTENTION)
@@ -59,8 +61,7 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         HostRun.objects.filter(deploy=deploy, status__in=RUN_OPEN).update(status=RunStatus.SKIPPED, claimed_by=None)
         releases.judge(deploy, status)
         if status == S.SUCCEEDED and recipes.takes_away(deploy):
-            releases.forget_target(deploy.target)
-            endpoints.write_gone(deploy.target.endpoint)
+            _forget(deploy.target)
         Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
         record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
         _close_to_machines(deploy, status, reason)
@@ -68,6 +69,16 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         if following:
             transaction.on_commit(lambda: ring(following.pk))
     return moved
+
+
+def _forget(target: Target) -> None:
+    """Nothing of an endpoint is left on hosts: one that is made under its name begins anew, but for its history."""
+    releases.forget_target(target)
+    endpoints.write_gone(target.endpoint)
+    locks.leave(target)
+    for freeze in windows.to_come().filter(target=target):
+        with suppress(windows.FreezeOver):
+            windows.lift(freeze, by=None)
 
 
 def _close_to_machines(deploy: Deploy, status: str, reason: str) -> None:

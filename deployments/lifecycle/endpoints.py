@@ -9,10 +9,10 @@ from deployments.lifecycle.beginning import begin
 from deployments.lifecycle.ending import end_waiting
 from deployments.lifecycle.moves import lock
 from deployments.lifecycle.passing import NOTHING_SAID, Passing
-from deployments.models import Deploy, Kind, Trigger
+from deployments.models import Deploy, HostRun, Kind, Trigger
 from deployments.states import ACTIVE, DeployStatus
 from environments import access, endpoints, repositories
-from environments.models import Endpoint, Target, User
+from environments.models import Endpoint, Membership, Target, User
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,9 @@ def take_away(
         _cancel_waiting(target, by)
         if not endpoints.begin_ending(endpoint):
             raise endpoints.EndpointGone(f"{target.slug} is gone already. Nothing was changed.")
+        members = _wherever_it_may_lie(target)
+        if not members:
+            raise blockers.Blocked(target, [blockers.no_hosts(target)])
         endpoints.record("endpoint.taken_away", endpoint, by=by, why=f": {why}" if why else "")
         return begin(
             target=target,
@@ -80,13 +83,23 @@ def take_away(
             ref=recipes.TAKE_AWAY,
             revision="",
             recipe=recipes.away_snapshot(target, _newest_file(target)),
-            members=blockers.listed(blockers.members(target, aside=True)),
+            members=members,
             by=by,
             trigger=trigger,
             automatic=automatic,
             wait=True,
             kind=Kind.TASK,
         )
+
+
+def _wherever_it_may_lie(target: Target) -> list[Membership]:
+    """The hosts that serve it, set aside or not, and all that it was brought to: they may serve other things since."""
+    found = blockers.listed(blockers.members(target, aside=True))
+    known = {one.host_id for one in found}
+    runs = HostRun.objects.filter(deploy__target=target, deploy__requested_at__gte=target.endpoint.made_at)
+    others = runs.exclude(host=None).exclude(host__in=known).select_related("host").order_by("pk")
+    last = {run.host_id: run for run in others}  # with the roles that it had there
+    return found + [Membership(environment=target.environment, host=run.host, roles=run.roles) for run in last.values()]
 
 
 def _cancel_waiting(target: Target, by: User | None) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import blockers, live, log
+from deployments import blockers, live, log, recipes
 from deployments.build_presence import WORKER_SECONDS
 from deployments.lifecycle.beginning import headline, is_dropped, is_held
 from deployments.lifecycle.ending import end, end_waiting
@@ -103,7 +103,12 @@ def _drop(deploy: Deploy) -> bool:
 
 
 def _still_has_hosts(deploy: Deploy) -> bool:
-    """Leave out hosts that were set aside while it waited; whether any is left."""
+    """Leave out hosts that were set aside while it waited; whether any is left.
+
+    None of a deploy that takes an endpoint away: what lies on them would be forgotten there.
+    """
+    if recipes.takes_away(deploy):
+        return True
     away = list(deploy.runs.exclude(host__aside="").exclude(host=None).select_related("host"))
     if not away:
         return True

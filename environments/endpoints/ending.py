@@ -6,8 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from environments import access
-from environments.endpoints.errors import EndpointGone
+from environments.endpoints.errors import EndpointGone, NoOffer
 from environments.endpoints.making import existing, offer_of, record
+from environments.locks.words import tell_end
 from environments.models import ConfigurationValue, Endpoint, User
 
 REMIND = timedelta(hours=4)
@@ -19,7 +20,12 @@ def extend(endpoint: Endpoint, *, by: User | None) -> datetime:
     access.require(by, access.DEPLOY, endpoint.target)
     parent = endpoint.target.parent
     assert parent is not None
-    offer = offer_of(parent)
+    try:
+        offer = offer_of(parent)
+    except NoOffer as no_more:
+        raise NoOffer(
+            f"{endpoint.target.slug} cannot be kept: {no_more} It ends {tell_end(endpoint.until)}. Nothing was changed."
+        ) from None
     until = timezone.now() + timedelta(hours=offer.hours)
     with transaction.atomic():
         rows = Endpoint.objects.filter(pk=endpoint.pk, gone_at=None, ending_at=None)

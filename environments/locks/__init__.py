@@ -23,6 +23,7 @@ from environments.locks.errors import (
     WrongWords,
 )
 from environments.locks.holding import acquire, close_to_machines, confirm, extend, may_release, release, take
+from environments.locks.leaving import leave
 from environments.locks.line import in_line, leave_line, tell_me_when_free, wait_in_line
 from environments.locks.links import ACTS as LINK_ACTS
 from environments.locks.links import Link, links_of, read_link, spend
@@ -86,6 +87,7 @@ __all__ = [
     "in_line",
     "in_the_way",
     "is_holder",
+    "leave",
     "leave_line",
     "links_of",
     "may_change",

@@ -68,7 +68,7 @@ def hand_over(scope: Scope) -> Lock | None:
             continue
         try:
             with transaction.atomic():
-                if not _close(request, LineEnd.OFFERED):
+                if not close(request, LineEnd.OFFERED):
                     continue  # another worker did
                 lock = _offer(scope, request)
         except IntegrityError:
@@ -83,7 +83,7 @@ def _is_due(request: LockRequest, scope: Scope) -> bool:
     over = request.reservation is not None and request.reservation.ends <= clock()
     if not over and allows(request.person, access.LOCK, scope):
         return True
-    if _close(request, LineEnd.OVER if over else LineEnd.GONE) and request.reservation is not None:
+    if close(request, LineEnd.OVER if over else LineEnd.GONE) and request.reservation is not None:
         coming.end_unused(request.reservation, BookingEnd.OVER if over else BookingEnd.GONE)
     return False
 
@@ -91,7 +91,7 @@ def _is_due(request: LockRequest, scope: Scope) -> bool:
 def tell_free(scope: Scope) -> None:
     """Word to those who only wanted to hear of it; nobody holds the scope and nobody waits for it."""
     wishes = LockRequest.objects.filter(scope=scope.text, ended_at=None, tell_only=True).select_related("person")
-    names = [wish.person.username for wish in wishes if _close(wish, LineEnd.TOLD)]
+    names = [wish.person.username for wish in wishes if close(wish, LineEnd.TOLD)]
     if names:
         say("lock.free", scope, by=None, to=names)
 
@@ -101,7 +101,8 @@ def rows() -> QuerySet[Lock]:
     return Lock.objects.select_related("environment", "target__application", "target__environment", "holder", "team")
 
 
-def _close(request: LockRequest, how: LineEnd) -> bool:
+def close(request: LockRequest, how: LineEnd) -> bool:
+    """End a place in line; whether it was this call that did."""
     return LockRequest.objects.filter(pk=request.pk, ended_at=None).update(ended_at=Now(), how=how) == 1
 
 

@@ -1,6 +1,7 @@
 """What a lock is about: everything, an environment, or a target."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q
 
@@ -28,6 +29,11 @@ class Scope:
         if self.target:
             return self.target.application.name, self.target.environment.name
         return "", self.environment.name if self.environment else ""
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        """What events tell besides: the name of an endpoint."""
+        return {"endpoint": self.target.name} if self.target and self.target.name else {}
 
 
 ALL = Scope(EVERYTHING)

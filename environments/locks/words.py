@@ -78,5 +78,6 @@ def say(kind: str, scope: Scope, *, by: User | None, **facts: Any) -> None:
         environment=environment,
         scope=scope.text,
         place=scope.place,
+        **scope.endpoint,
         **facts,
     )

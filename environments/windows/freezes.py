@@ -110,7 +110,8 @@ def tell_what(freeze: Freeze) -> str:
 
 
 def _record(kind: str, freeze: Freeze, by: User | None, **facts: Any) -> None:
-    application, environment = Scope(freeze.scope, freeze.environment, freeze.target).names
+    scope = Scope(freeze.scope, freeze.environment, freeze.target)
+    application, environment = scope.names
     events.record(
         kind,
         by.username if by else "",
@@ -118,6 +119,7 @@ def _record(kind: str, freeze: Freeze, by: User | None, **facts: Any) -> None:
         environment=environment,
         scope=freeze.scope,
         place=freeze.place,
+        **scope.endpoint,
         reason=freeze.reason,
         starts=freeze.starts.isoformat(),
         ends=freeze.ends.isoformat(),

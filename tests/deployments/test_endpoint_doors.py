@@ -10,14 +10,23 @@ from django.utils import timezone
 
 from deployments import lifecycle, recipes
 from deployments.blockers import Blocked
-from deployments.models import Deploy
+from deployments.models import Deploy, HostRun, Star
 from deployments.states import DeployStatus
-from environments import endpoints, locks
+from environments import endpoints, locks, windows
 from environments.access import NotAllowed
 from environments.configuration import changing, merging
 from environments.configuration.scopes import Scope
 from environments.endpoints import EndpointGone, EndpointTaken, NoOffer, NoPortLeft, TooMany, WrongName, WrongOffer
-from environments.models import ConfigurationValue, Endpoint, EndpointOffer, Target, User
+from environments.models import (
+    ConfigurationValue,
+    Endpoint,
+    EndpointOffer,
+    Host,
+    LockRequest,
+    Membership,
+    Target,
+    User,
+)
 from notifications.models import Event, Message
 from tests.builders import make_step, make_user
 from tests.deployments.api_client import api_of, check_problem
@@ -172,6 +181,62 @@ def test_one_that_could_not_be_taken_away_keeps_its_port_and_is_tried_again(offe
     Endpoint.objects.update(ending_at=timezone.now() - timedelta(hours=2))
     lifecycle.look_after_endpoints()
     assert Deploy.objects.get(number=3).ref == "take-away"
+
+
+def hosts_of(deploy: Deploy) -> set[str]:
+    return set(deploy.runs.values_list("host_name", flat=True))
+
+
+def test_a_host_that_is_set_aside_meanwhile_is_cleaned_too(offering: FleetTarget) -> None:
+    endpoint = make(offering)
+    first = Deploy.objects.get()
+    away = lifecycle.take_away(endpoint, by=offering.by)
+    assert (away.status, len(hosts_of(away))) == ("waiting", 3)
+    Host.objects.update(aside="drained")
+    lifecycle.end(first, DeployStatus.SUCCEEDED, "It is live.")
+    assert lifecycle.start_waiting(away)
+    assert len(hosts_of(away)) == 3
+
+
+def test_a_host_that_serves_other_things_since_is_cleaned_too(offering: FleetTarget) -> None:
+    endpoint = make(offering)
+    before = hosts_of(Deploy.objects.get())
+    Deploy.objects.update(status=DeployStatus.SUCCEEDED)
+    HostRun.objects.filter(host_name=min(before)).update(roles=["web"])
+    Membership.objects.filter(host__name=min(before)).delete()
+    away = lifecycle.take_away(endpoint, by=offering.by)
+    assert hosts_of(away) == before
+    assert away.runs.get(host_name=min(before)).roles == ["web"]
+
+
+def test_one_that_is_made_again_inherits_nothing_but_history(offering: FleetTarget) -> None:
+    endpoint, ben = make(offering), make_user(username="ben", role="deployer")
+    target, soon = endpoint.target, timezone.now() + timedelta(hours=5)
+    scope = locks.of_target(target)
+    locks.acquire(scope, by=offering.by, reason="mine", until=timezone.now() + timedelta(hours=1))
+    locks.wait_in_line(scope, by=ben, reason="next", wanted=timedelta(hours=1))
+    locks.book(scope, by=ben, reason="later", starts=soon, ends=soon + timedelta(hours=1))
+    windows.freeze(scope, by=None, reason="the fair", starts=soon, ends=soon + timedelta(hours=1))
+    Star.objects.create(person=ben, target=target)
+    Deploy.objects.update(status=DeployStatus.SUCCEEDED)
+    away = lifecycle.take_away(endpoint, by=offering.by)
+    lifecycle.end(away, DeployStatus.SUCCEEDED, "It ran.")
+    assert make(offering).target == target
+    assert not locks.held().filter(target=target).exists()
+    assert not LockRequest.objects.filter(ended_at=None).exists()
+    assert not locks.coming_reservations().exists()
+    assert not windows.to_come().exists()
+    assert not Star.objects.exists()
+    kinds = ("lock.released", "reservation.cancelled", "freeze.lifted")
+    told = Event.objects.filter(kind__in=kinds).values_list("kind", "facts__endpoint")
+    assert set(told) == {(kind, target.name) for kind in kinds}
+
+
+def test_after_the_offer_it_lives_to_its_end(offering: FleetTarget) -> None:
+    endpoint = make(offering)
+    endpoints.withdraw_offer(offering.target.environment, by=None)
+    with pytest.raises(NoOffer, match=r"main cannot be kept: .* It ends until "):
+        endpoints.extend(endpoint, by=offering.by)
 
 
 def test_who_made_it_is_reminded_once_and_may_keep_it(offering: FleetTarget) -> None:
