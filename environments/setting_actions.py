@@ -12,14 +12,15 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from environments import keys, mail, people, places, second_factors, settings_pages, sight, tokens, tries
+from environments import keys, people, places, settings_pages, sight, tokens
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
-from environments.models import Application, Environment, Region, Role, Token, User, Zone
+from environments.models import Application, Environment, Region, Token, User, Zone
+from environments.people_actions import find_user
 from environments.second_factor_pages import begin_session
 
 REFUSALS = (
     *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, tokens.WrongScope, tokens.WrongDays),
-    *(keys.KeyNotUsable, second_factors.FactorError, mail.NotSent, NotAllowed),
+    *(keys.KeyNotUsable, NotAllowed),
 )
 Named = TypeVar("Named", Environment, Region)
 
@@ -38,128 +39,6 @@ def _act(request: HttpRequest, to: str, verb: Callable[[], object], told: str) -
     else:
         messages.success(request, told)
     return redirect(to)
-
-
-def _user(username: str) -> User:
-    found = User.objects.filter(username=username).first()
-    if found is None:
-        raise Http404(f"No person {username}.")
-    return found
-
-
-@require_POST
-@needs(ADMINISTER)
-def invite(request: HttpRequest) -> HttpResponse:
-    """A new person, and the link that is handed over."""
-    role = _role(request)
-    try:
-        made = people.invite(
-            username=request.POST.get("username", ""),
-            full_name=request.POST.get("full_name", ""),
-            role=role,
-            email=request.POST.get("email", ""),
-            by=_person(request),
-        )
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-        return redirect("settings-people")
-    if not (mail.is_on() and made.email):
-        return _with_link(request, made)
-    told = f"A link to choose a password is mailed to {made.email}. It opens once, within three days."
-    return _act(request, "settings-people", lambda: mail.mail_link(made, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def make_link(request: HttpRequest, username: str) -> HttpResponse:
-    """A new link for someone who has lost the password, or the first link."""
-    return _with_link(request, _user(username))
-
-
-def _with_link(request: HttpRequest, person: User) -> HttpResponse:
-    """The page of people with a link that is shown this once."""
-    try:
-        words = people.link_of(person, by=_person(request))
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-        return redirect("settings-people")
-    link = request.build_absolute_uri(reverse("join", args=words))
-    context = settings_pages.people_context(request) | {"link": link, "linked": person}
-    return settings_pages.show(request, "people", context)
-
-
-def _role(request: HttpRequest) -> str:
-    role = request.POST.get("role", "")
-    if role not in Role.values:
-        raise BadRequest("No such role.")
-    return role
-
-
-@require_POST
-@needs(ADMINISTER)
-def set_role(request: HttpRequest, username: str) -> HttpResponse:
-    """Make a person a viewer, deployer or administrator."""
-    found, role = _user(username), _role(request)
-    told = f"{found.full_name} is {role} now."
-    return _act(request, "settings-people", lambda: people.set_role(found, role, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def disable(request: HttpRequest, username: str) -> HttpResponse:
-    """Let a person in no more."""
-    found = _user(username)
-    told = f"{found.full_name} and their tokens open nothing any more. What they did stays in the history."
-    return _act(request, "settings-people", lambda: people.disable(found, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def enable(request: HttpRequest, username: str) -> HttpResponse:
-    """Let a person in again."""
-    found = _user(username)
-    told = f"{found.full_name} may come in again."
-    return _act(request, "settings-people", lambda: people.enable(found, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
-    """Let a person try to sign in again at once."""
-    found = _user(username)
-    told = f"{found.full_name} may try again at once. Wrong tries count from the beginning."
-    to = reverse("settings-person", args=[username])
-    return _act(request, to, lambda: tries.forget(found, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def set_email(request: HttpRequest, username: str) -> HttpResponse:
-    """Where links for a person are mailed to."""
-    found, address = _user(username), request.POST.get("email", "")
-    told = "The mail address is kept." if address.strip() else "The mail address is taken away."
-    to = reverse("settings-person", args=[username])
-    return _act(request, to, lambda: people.set_email(found, address, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def mail_link(request: HttpRequest, username: str) -> HttpResponse:
-    """A link to a new password, by mail."""
-    found = _user(username)
-    told = f"A link to choose a password is mailed to {found.email}. It opens once, within three days."
-    to = reverse("settings-person", args=[username])
-    return _act(request, to, lambda: mail.mail_link(found, by=_person(request)), told)
-
-
-@require_POST
-@needs(ADMINISTER)
-def take_factors(request: HttpRequest, username: str) -> HttpResponse:
-    """Of a person who has lost app, passkeys and codes."""
-    found = _user(username)
-    told = f"{found.full_name} has no second factor any more, and is signed out everywhere."
-    to = reverse("settings-person", args=[username])
-    return _act(request, to, lambda: second_factors.take_away(found, by=_person(request)), told)
 
 
 @sensitive_post_parameters("password", "again")
@@ -234,7 +113,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("user", "") or person.username
     try:
         plain = tokens.make(
-            user=_user(wanted),
+            user=find_user(wanted),
             name=request.POST.get("name", ""),
             days=int(days) or None,
             scopes=request.POST.getlist("scope"),

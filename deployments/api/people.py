@@ -26,7 +26,7 @@ from deployments.api.people_schemas import (
 from deployments.api.problems import NotFound
 from deployments.api.representation import represent_time
 from deployments.api.schemas import Page, ProblemOut
-from environments import granting, people, places, rights, sight, teams
+from environments import granting, mail, people, places, rights, second_factors, sight, teams, tries
 from environments.access import ADMINISTER, administered
 from environments.models import Application, Environment, Grant, Team, User
 
@@ -55,13 +55,15 @@ def invite_person(request: HttpRequest, response: HttpResponse, payload: Invite)
     "/people/{username}", auth=_ADMINISTER, response={200: PersonOut, **_REFUSED}, summary="Change role, or let in"
 )
 def change_person(request: HttpRequest, username: Username, payload: ChangePerson) -> dict[str, Any]:
-    """Doing it twice is harmless. Of two changes either both are made or none."""
+    """Doing it twice is harmless. Of several changes either all are made or none."""
     found, by = _find_person(username), caller_of(request).user
     with transaction.atomic():
         if payload.active is not None and payload.active != found.is_active:
             (people.enable if payload.active else people.disable)(found, by=by)
         if payload.role is not None and (payload.role != found.role or found.is_superuser):
             people.set_role(found, payload.role, by=by)
+        if payload.email is not None and payload.email.strip() != found.email:
+            people.set_email(found, payload.email, by=by)
     return _person(_find_person(username))
 
 
@@ -71,6 +73,34 @@ def change_person(request: HttpRequest, username: Username, payload: ChangePerso
 def make_person_link(request: HttpRequest, response: HttpResponse, username: Username) -> Status[Any]:
     response["Cache-Control"] = "no-store"
     return Status(201, _link(_find_person(username), caller_of(request).user))
+
+
+@router.post(
+    "/people/{username}/mail",
+    auth=_ADMINISTER,
+    response={204: None, **_REFUSED},
+    summary="Mail a link to a password",
+)
+def mail_person_link(request: HttpRequest, username: Username) -> Status[None]:
+    """Where the installation sends mail, and an address of theirs is known."""
+    mail.mail_link(_find_person(username), by=caller_of(request).user)
+    return Status(204, None)
+
+
+@router.delete("/people/{username}/tries", auth=_ADMINISTER, response={204: None}, summary="Let them try again at once")
+def forget_person_tries(request: HttpRequest, username: Username) -> Status[None]:
+    """Wrong passwords and codes count from the beginning. Doing it twice is harmless."""
+    tries.forget(_find_person(username), by=caller_of(request).user)
+    return Status(204, None)
+
+
+@router.delete(
+    "/people/{username}/factors", auth=_ADMINISTER, response={204: None, **_REFUSED}, summary="Take second factors away"
+)
+def take_person_factors(request: HttpRequest, username: Username) -> Status[None]:
+    """Of who has lost them; their sessions end."""
+    second_factors.take_away(_find_person(username), by=caller_of(request).user)
+    return Status(204, None)
 
 
 @router.get("/teams", auth=Needs(ADMINISTER), response=Page[TeamOut], summary="Teams and who is in them")
@@ -221,6 +251,7 @@ def _person(row: User) -> dict[str, Any]:
         "full_name": row.full_name,
         "role": "administrator" if row.is_superuser else row.role,
         "active": row.is_active,
+        "email": row.email,
         "teams": sorted(team.name for team in row.teams.all()),
     }
 

@@ -19,6 +19,7 @@ class PersonOut(Schema):
     full_name: str
     role: Annotated[str, Field(description="Everywhere; grants add to it.")]
     active: Active
+    email: Annotated[str, Field(description="Where links are mailed to.")]
     teams: list[str]
 
 
@@ -40,6 +41,7 @@ class Invite(Strict):
 class ChangePerson(Strict):
     role: Annotated[AnyRole | None, Field(description="By default as it is.")] = None
     active: Annotated[bool | None, Field(description="False lets nobody in, with no token either.")] = None
+    email: Annotated[str | None, Field(max_length=254, description="By default as it is; empty: none.")] = None
 
 
 class TeamOut(Schema):

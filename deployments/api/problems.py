@@ -72,13 +72,16 @@ from environments.locks import (
     WrongEnd,
     WrongWords,
 )
+from environments.mail import NotSent
 from environments.people import NameTaken as PersonTaken
 from environments.people import PeopleError
+from environments.people import WrongAddress as WrongMailAddress
 from environments.people import WrongName as WrongUserName
 from environments.places import PlaceError
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
+from environments.second_factors import FactorError
 from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreError, StoreInUse, StoreTaken
 from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
 from environments.sources.listing import NameTaken as SourceNameTaken
@@ -264,7 +267,10 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (UserDisabled, 409, "not-possible"),
     (PersonTaken, 409, "taken"),
     (WrongUserName, 400, "wrong-values"),
+    (WrongMailAddress, 400, "wrong-values"),
     (PeopleError, 409, "not-possible"),
+    (NotSent, 409, "not-possible"),
+    (FactorError, 409, "not-possible"),
     (TeamTaken, 409, "taken"),
     (WrongTeamName, 400, "wrong-values"),
     (TeamError, 409, "not-possible"),

@@ -136,6 +136,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
     (ADMINISTER, NOTHING): (
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
+        " mail_person_link forget_person_tries take_person_factors"
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
         " delete_member change_everyone make_heartbeat revoke_heartbeat label_host"
         " list_stores add_store change_store try_store remove_store"

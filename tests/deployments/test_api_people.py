@@ -1,11 +1,17 @@
 """People, teams and roles by the API: the same verbs, the same refusals as the pages."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
+from django.core.mail import EmailMessage
 from django.test import Client
+from django.utils import timezone
 
 from environments.models import DefaultRoles, Environment, Grant, Team, User
+from environments.sealed import seal
 from notifications.models import Event
 from tests.builders import make_application, make_environment, make_user
 from tests.deployments.api_client import API, api_of, check_problem
@@ -28,9 +34,8 @@ def test_an_invited_person_chooses_a_password_by_the_link_that_is_told_once(ada:
     assert Client().post(urlsplit(link).path, chosen).status_code == 302
     assert User.objects.get(username="ben").check_password("a long enough 1")
     assert "link" not in str(ada.get("people").json())
-    assert {"username": "ben", "full_name": "Ben Ray", "role": "deployer", "active": True, "teams": []} in ada.get(
-        "people"
-    ).json()["items"]
+    told = {"full_name": "Ben Ray", "role": "deployer", "active": True, "email": "", "teams": []}
+    assert {"username": "ben"} | told in ada.get("people").json()["items"]
     other = ada.post("people/ben/link")
     assert (other.status_code, other.json()["link"] == link) == (201, False)
 
@@ -43,6 +48,31 @@ def test_a_person_gets_another_role_or_is_let_in_no_more(ada: API) -> None:
     assert ada.put("people/ben", {"active": True}).json()["active"]
     told = list(Event.objects.filter(kind__startswith="person.").order_by("id").values_list("kind", flat=True))
     assert told == ["person.disabled", "person.role_changed", "person.enabled"]
+
+
+def test_a_link_goes_by_mail_where_there_is_mail(ada: API, settings: Any, mailoutbox: list[EmailMessage]) -> None:
+    made = ada.post("people", {"username": "ben", "email": "ben@example.org"})
+    assert made.json()["email"] == "ben@example.org"
+    check_problem(ada.post("people/ben/mail"), 409, "not-possible")
+    settings.EMAIL_HOST = "mail.example.org"
+    assert ada.post("people/ben/mail").status_code == 204
+    assert [message.to for message in mailoutbox] == [["ben@example.org"]]
+    assert ada.put("people/ben", {"email": ""}).json()["email"] == ""
+    check_problem(ada.post("people/ben/mail"), 409, "not-possible")
+    check_problem(ada.put("people/ben", {"email": "no address"}), 400, "wrong-values")
+
+
+def test_who_has_lost_the_second_factor_or_tried_too_often_is_helped(ada: API) -> None:
+    ben = make_user(username="ben")
+    check_problem(ada.delete("people/ben/factors"), 409, "not-possible")
+    Authenticator.objects.create(user=ben, type=Authenticator.Type.TOTP, data={"secret": seal("x")})
+    assert ada.delete("people/ben/factors").status_code == 204
+    assert not Authenticator.objects.exists()
+    facts = {"attempt_time": timezone.now(), "failures_since_start": 1}
+    AccessAttempt.objects.create(username="ben", ip_address="10.0.0.1", **facts)
+    for _ in range(2):
+        assert ada.delete("people/ben/tries").status_code == 204
+    assert not AccessAttempt.objects.exists()
 
 
 def test_the_last_administrator_stays_and_half_a_change_is_none(ada: API) -> None:
