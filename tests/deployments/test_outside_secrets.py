@@ -4,6 +4,7 @@ import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from environments.configuration.scopes import Scope
 from environments.models import FetchedSecrets, Role, SecretStore, Target
 from environments.secret_stores import keeping
 from environments.secret_stores.keeping import Plan
-from environments.secret_stores.references import Reference
+from environments.secret_stores.references import Found, Reference
 from tests import builders
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
 from tests.deployments.fleet import Driver, step
 from tests.deployments.test_release_configuration import everything_stored
+from tests.environments.secret_stores.test_remembering import at_once
 from tests.environments.secret_stores.vault import Vault, serving
 
 CANARY = "canary-3Kd8'$\"outside"
@@ -266,6 +268,21 @@ def test_of_many_batches_one_asks_when_the_store_is_away_too(waiting: Deploy, va
         ):
             ensure(waiting)
     assert vault.count("secret/") == 1
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_workers_of_several_machines_note_their_versions_side_by_side(waiting: Deploy) -> None:
+    """None knows of the other's lock file, so each asks; what one notes does not go when another notes."""
+    release = release_of(waiting)
+    wanted = [Reference("vault", f"shop/{number}", "password") for number in range(8)]
+
+    def note(number: int) -> None:
+        outside_secrets._note_versions(release, {wanted[number]: Found("x", number + 1)})
+
+    at_once([partial(note, number) for number in range(8)])
+    versions = Deploy.objects.get(pk=waiting.pk).release.configuration["versions"]  # type: ignore[union-attr, index]
+    assert versions == {reference.text: number + 1 for number, reference in enumerate(wanted)}
 
 
 def test_only_so_many_failures_are_kept_in_mind(waiting: Deploy, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
