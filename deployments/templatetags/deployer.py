@@ -36,6 +36,7 @@ _OFF = ' class="dp-mut"'
 NOTHING = "\N{EN DASH}"  # for what has not happened
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+FAR = timedelta(days=180)  # from there on a day without its year may be any year's; page.js has the same
 
 # How many deploys wait: live.js fills it in, so that no page has to count them.
 WAITING = SafeString('<span class="dp-n" data-waiting hidden><b></b><span class="dp-sr"> deploys wait</span></span>')
@@ -199,9 +200,9 @@ def age(at: datetime | None, form: str = "") -> SafeString:
 
 @register.simple_tag
 def at(moment: datetime) -> SafeString:
-    """A time that is to come, as the viewer's clock shows it (page.js), with its day; here in UTC."""
+    """A time that is to come, as the viewer's clock shows it (page.js), with its day, or its year; here in UTC."""
     exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-    text = f"{moment:%d %b, %H:%M}"
+    text = f"{moment:%d %b %Y}" if abs(moment - timezone.now()) > FAR else f"{moment:%d %b, %H:%M}"
     # nothing in it comes from elsewhere
     return SafeString(f'<time datetime="{moment.isoformat()}" data-as="at" title="{exact}">{text}</time>')
 

@@ -1,10 +1,12 @@
 // On every page: times in the viewer's zone, menus that close, forms that cannot be sent twice.
 (function () {
-  const MINUTE = 60, HOUR = 3600, DAY = 86400;
+  const MINUTE = 60, HOUR = 3600, DAY = 86400, FAR = 180 * DAY;
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
   const soon = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
   const today = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+
+  const far = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 
   // The server's clock, so that a wrong one here shows no negative times.
   const served = new Date(document.documentElement.dataset.now || Date.now());
@@ -36,7 +38,8 @@
         continue;
       }
       if (element.dataset.as === "at") {
-        const text = (at.toDateString() === new Date(now).toDateString() ? today : soon).format(at);
+        const shape = Math.abs(at - now) > FAR * 1000 ? far : at.toDateString() === new Date(now).toDateString() ? today : soon;
+        const text = shape.format(at);
         if (element.textContent !== text) element.textContent = text;
         continue;
       }
