@@ -39,6 +39,13 @@ def test_a_time_carries_the_exact_one() -> None:
     assert tags.age(None) == tags.NOTHING
 
 
+@pytest.mark.parametrize("days", [-365, 365])
+def test_a_far_day_is_told_with_its_year(days: int) -> None:
+    far, near = timezone.now() + timedelta(days=days), timezone.now() + timedelta(days=3)
+    assert tags.at(far).endswith(f">{far:%d %b %Y}</time>")
+    assert tags.at(near).endswith(f">{near:%d %b, %H:%M}</time>")
+
+
 @pytest.mark.parametrize(
     ("value", "words"), [(0, "0:00"), (48.4, "0:48"), (timedelta(minutes=12, seconds=5), "12:05"), (3723, "1:02:03")]
 )
