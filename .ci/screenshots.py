@@ -76,12 +76,15 @@ def act(site: Site, page: Page) -> None:
     page.wait_for_url(re.compile(r"/deploys/\d+$"))
 
 
-# A team with a role, and values in three layers.
+# A team with a role, values in three layers, and machines that speak, one of them no more.
 RULES = """
+from datetime import timedelta
+from django.utils import timezone
 from environments import granting, teams
 from environments.configuration.changing import set_value
 from environments.configuration.scopes import find_scope
-from environments.models import Target, User
+from environments.models import Heartbeat, Target, User
+from environments.sources import heartbeats, keeping, refreshing
 
 ada, ben, cleo = (User.objects.get(username=name) for name in ("ada", "ben", "cleo"))
 production = Target.objects.get(application__name="pricing-api", environment__name="production")
@@ -96,6 +99,13 @@ for layer, name, value, secret in (
     ("target", "LOG_LEVEL", "warning", False),
 ):
     set_value(find_scope(production, layer), name, value, secret=secret, by=ada)
+plan = keeping.Plan(kind="heartbeat", name="machines", environment="production", settings={"silent_minutes": "10"})
+source, _ = keeping.add(plan, by=ada)
+for name in ("ap-south-a-01", "eu-west-a-01", "us-east-a-01"):
+    row, _ = heartbeats.make(source, name, days=365, by=ada)
+    heartbeats.hear(row, heartbeats.Said(labels={"tier": "front"}))
+refreshing.refresh(source)
+Heartbeat.objects.filter(name="us-east-a-01").update(heard_at=timezone.now() - timedelta(hours=2))
 """
 
 
@@ -169,13 +179,14 @@ def take_demo(only: set[str]) -> None:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
                 page, site = browser.new_page(), Site(copy)
-                take(browser, page, site, {} if only else {"signin": DOORS["signin"]}, signed_in=False)
+                doors = {name: DOORS[name] for name in ("signin", "forgotten") if not only or name in only}
+                take(browser, page, site, doors, signed_in=False)
                 actor = browser.new_page()
                 site.sign_in(actor)
                 act(site, actor)
                 site.run(RULES)
                 deploy = {"running": "/" + actor.url.split("/", 3)[3]}
-                more = deploy | {"target-locked": "/pricing-api/staging/"}
+                more = deploy | {"target-locked": "/pricing-api/staging/", "heartbeats": "/settings/sources/of/machines"}
                 pages = {name: path for name, path in (more | PAGES).items() if not only or name in only}
                 take(browser, page, site, pages, signed_in=True)
                 browser.close()

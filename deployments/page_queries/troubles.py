@@ -47,7 +47,7 @@ _MEANING = {
 }
 
 
-_VANISHED = "It takes part in no new deploy. If it still serves, it may be either release."
+_VANISHED = "Once it has left, nothing new goes to it. If it still serves, it may be either release."
 
 
 @dataclass(slots=True)
