@@ -186,7 +186,10 @@ def take_demo(only: set[str]) -> None:
                 act(site, actor)
                 site.run(RULES)
                 deploy = {"running": "/" + actor.url.split("/", 3)[3]}
-                more = deploy | {"target-locked": "/pricing-api/staging/", "heartbeats": "/settings/sources/of/machines"}
+                more = deploy | {
+                    "target-locked": "/pricing-api/staging/",
+                    "heartbeats": "/settings/sources/of/machines",
+                }
                 pages = {name: path for name, path in (more | PAGES).items() if not only or name in only}
                 take(browser, page, site, pages, signed_in=True)
                 browser.close()
