@@ -1,6 +1,6 @@
 """What a click in Settings → People changes: thin doors onto verbs. Only by POST, with the CSRF token."""
 
-from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -11,14 +11,11 @@ from django.views.decorators.http import require_POST
 
 from environments import mail, people, second_factors, settings_pages, tries
 from environments.access import ADMINISTER, NotAllowed, needs
+from environments.clicks import act, who
 from environments.models import Role, User
 
 REFUSALS = (people.PeopleError, second_factors.FactorError, mail.NotSent, NotAllowed)
-
-
-def _by(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
+_act = partial(act, refusals=REFUSALS)
 
 
 def find_user(username: str) -> User:
@@ -27,17 +24,6 @@ def find_user(username: str) -> User:
     if found is None:
         raise Http404(f"No person {username}.")
     return found
-
-
-def _act(request: HttpRequest, to: str, verb: Callable[[], object], told: str) -> HttpResponse:
-    """Run a verb and come back to the page, with what was done or why it was not."""
-    try:
-        verb()
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, told)
-    return redirect(to)
 
 
 def _page_of(person: User) -> str:
@@ -59,7 +45,7 @@ def _tell_mailed(person: User) -> str:
 @needs(ADMINISTER)
 def invite(request: HttpRequest) -> HttpResponse:
     """A new person, and the link that is mailed, or handed over."""
-    by, role = _by(request), _role(request)
+    by, role = who(request), _role(request)
     words = {name: request.POST.get(name, "") for name in ("username", "full_name", "email")}
     try:
         made = people.invite(**words, role=role, by=by)
@@ -81,7 +67,7 @@ def make_link(request: HttpRequest, username: str) -> HttpResponse:
 def _with_link(request: HttpRequest, person: User) -> HttpResponse:
     """The page of people with a link that is shown this once."""
     try:
-        words = people.link_of(person, by=_by(request))
+        words = people.link_of(person, by=who(request))
     except REFUSALS as refusal:
         messages.error(request, str(refusal))
         return redirect("settings-people")
@@ -94,7 +80,7 @@ def _with_link(request: HttpRequest, person: User) -> HttpResponse:
 @needs(ADMINISTER)
 def mail_link(request: HttpRequest, username: str) -> HttpResponse:
     """A link to a new password, by mail."""
-    found, by = find_user(username), _by(request)
+    found, by = find_user(username), who(request)
     return _act(request, _page_of(found), lambda: mail.mail_link(found, by=by), _tell_mailed(found))
 
 
@@ -102,7 +88,7 @@ def mail_link(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def set_role(request: HttpRequest, username: str) -> HttpResponse:
     """Give a person another role everywhere."""
-    found, by, role = find_user(username), _by(request), _role(request)
+    found, by, role = find_user(username), who(request), _role(request)
     told = f"{found.full_name} is {role} now."
     return _act(request, "settings-people", lambda: people.set_role(found, role, by=by), told)
 
@@ -111,7 +97,7 @@ def set_role(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def disable(request: HttpRequest, username: str) -> HttpResponse:
     """Let a person in no more."""
-    found, by = find_user(username), _by(request)
+    found, by = find_user(username), who(request)
     told = f"{found.full_name} and their tokens open nothing any more. What they did stays in the history."
     return _act(request, "settings-people", lambda: people.disable(found, by=by), told)
 
@@ -120,7 +106,7 @@ def disable(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def enable(request: HttpRequest, username: str) -> HttpResponse:
     """Let a person in again."""
-    found, by = find_user(username), _by(request)
+    found, by = find_user(username), who(request)
     told = f"{found.full_name} may come in again."
     return _act(request, "settings-people", lambda: people.enable(found, by=by), told)
 
@@ -129,7 +115,7 @@ def enable(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
     """Let a person try to sign in again at once."""
-    found, by = find_user(username), _by(request)
+    found, by = find_user(username), who(request)
     told = f"{found.full_name} may try again at once. Wrong tries count from the beginning."
     return _act(request, _page_of(found), lambda: tries.forget(found, by=by), told)
 
@@ -138,7 +124,7 @@ def forget_tries(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def set_email(request: HttpRequest, username: str) -> HttpResponse:
     """Where links for a person are mailed to."""
-    found, by, address = find_user(username), _by(request), request.POST.get("email", "")
+    found, by, address = find_user(username), who(request), request.POST.get("email", "")
     told = "The mail address is kept." if address.strip() else "The mail address is taken away."
     return _act(request, _page_of(found), lambda: people.set_email(found, address, by=by), told)
 
@@ -147,6 +133,6 @@ def set_email(request: HttpRequest, username: str) -> HttpResponse:
 @needs(ADMINISTER)
 def take_factors(request: HttpRequest, username: str) -> HttpResponse:
     """Of a person who has lost app, passkeys and codes."""
-    found, by = find_user(username), _by(request)
+    found, by = find_user(username), who(request)
     told = f"{found.full_name} has no second factor any more, and is signed out everywhere."
     return _act(request, _page_of(found), lambda: second_factors.take_away(found, by=by), told)

@@ -1,33 +1,19 @@
 """What a click in Settings → Teams and Settings → Permissions changes: thin doors onto verbs, only by POST."""
 
-from collections.abc import Callable
+from functools import partial
 
-from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from environments import granting, places, sight, teams
 from environments.access import ADMINISTER, NotAllowed, administered, needs
 from environments.addresses import anywhere, of_environment
+from environments.clicks import act, who
 from environments.models import Application, Environment, Grant, Role, Team, User
 
 REFUSALS = (teams.TeamError, granting.GrantError, places.PlaceError, NotAllowed)
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _act(request: HttpRequest, to: str, verb: Callable[[], str]) -> HttpResponse:
-    """Run what changes something and tell what it says of it, or why it was not done."""
-    try:
-        messages.success(request, verb())
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-    return redirect(to)
+_act = partial(act, refusals=REFUSALS)
 
 
 def _team(name: str) -> Team:
@@ -43,7 +29,7 @@ def make_team(request: HttpRequest) -> HttpResponse:
     """A team without members."""
 
     def verb() -> str:
-        made = teams.make(request.POST.get("name", "").strip(), by=_person(request))
+        made = teams.make(request.POST.get("name", "").strip(), by=who(request))
         return f"The team {made.name} is made. Add its members next."
 
     return _act(request, "settings-teams", verb)
@@ -56,7 +42,7 @@ def rename_team(request: HttpRequest, team: str) -> HttpResponse:
     found, name = _team(team), request.POST.get("name", "").strip()
 
     def verb() -> str:
-        teams.rename(found, name, by=_person(request))
+        teams.rename(found, name, by=who(request))
         return f"The team is called {name} now."
 
     return _act(request, "settings-teams", verb)
@@ -69,7 +55,7 @@ def remove_team(request: HttpRequest, team: str) -> HttpResponse:
     found = _team(team)
 
     def verb() -> str:
-        teams.remove(found, by=_person(request))
+        teams.remove(found, by=who(request))
         return f"The team {found.name} is removed, and with it what it was granted."
 
     return _act(request, "settings-teams", verb)
@@ -83,7 +69,7 @@ def add_member(request: HttpRequest, team: str) -> HttpResponse:
 
     def verb() -> str:
         person = teams.find_person(request.POST.get("username", ""))
-        teams.add_member(found, person, by=_person(request))
+        teams.add_member(found, person, by=who(request))
         return f"{person.full_name} is in {found.name}, and may what it may."
 
     return _act(request, "settings-teams", verb)
@@ -98,7 +84,7 @@ def remove_member(request: HttpRequest, team: str, username: str) -> HttpRespons
         raise Http404(f"No person {username}.")
 
     def verb() -> str:
-        teams.remove_member(found, person, by=_person(request))
+        teams.remove_member(found, person, by=who(request))
         return f"{person.full_name} is in {found.name} no more."
 
     return _act(request, "settings-teams", verb)
@@ -111,7 +97,7 @@ def set_everyones(request: HttpRequest) -> HttpResponse:
     unprotected, protected = request.POST.get("unprotected", ""), request.POST.get("protected", "")
 
     def verb() -> str:
-        granting.set_everyones(unprotected=unprotected, protected=protected, by=_person(request))
+        granting.set_everyones(unprotected=unprotected, protected=protected, by=who(request))
         return f"Everyone is {unprotected} now, and {protected} where it is protected."
 
     return _act(request, "settings-permissions", verb)
@@ -128,7 +114,7 @@ def protect_environment(request: HttpRequest, name: str) -> HttpResponse:
         raise BadRequest("Protected is yes or no.")
 
     def verb() -> str:
-        places.protect_environment(found, by=_person(request), protected=wanted == "yes")
+        places.protect_environment(found, by=who(request), protected=wanted == "yes")
         if wanted == "yes":
             return f"{name} is protected: there counts only what somebody was given by name or by team."
         return f"{name} is open: everyone may there what everyone may."
@@ -144,7 +130,7 @@ def give_grant(request: HttpRequest) -> HttpResponse:
     application, environment = _place(request)
 
     def verb() -> str:
-        granting.give(holder, role, application=application, environment=environment, by=_person(request))
+        granting.give(holder, role, application=application, environment=environment, by=who(request))
         name = holder.full_name if isinstance(holder, User) else f"The team {holder.name}"
         return f"{name} is {Role(role)} {granting.tell_place(application, environment)}."
 
@@ -156,12 +142,12 @@ def give_grant(request: HttpRequest) -> HttpResponse:
 def take_grant(request: HttpRequest, grant_id: int) -> HttpResponse:
     """From now on it gives nothing."""
     rows = Grant.objects.select_related("person", "team", "application", "environment")
-    found = rows.filter(administered(_person(request)), pk=grant_id).first()
+    found = rows.filter(administered(who(request)), pk=grant_id).first()
     if found is None:
         raise Http404("No such grant.")
 
     def verb() -> str:
-        granting.take_away(found, by=_person(request))
+        granting.take_away(found, by=who(request))
         name = found.person.full_name if found.person else f"the team {found.team}"
         return f"Taken from {name}: {found.role} {granting.tell_place(found.application, found.environment)}."
 
@@ -181,7 +167,7 @@ def _holder(words: str) -> User | Team:
 
 def _place(request: HttpRequest) -> tuple[Application | None, Environment | None]:
     """What was chosen, of what one may view; empty: all."""
-    person = _person(request)
+    person = who(request)
     if not {"application", "environment"} <= set(request.POST):
         raise BadRequest("Where is not told; all of it is an empty word.")  # a field that is lost gives nothing away
     names = request.POST["application"], request.POST["environment"]

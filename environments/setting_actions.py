@@ -1,6 +1,6 @@
 """What a click in the settings changes: thin doors onto verbs. Only by POST, with the CSRF token."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from django.contrib import messages
@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from environments import keys, people, places, settings_pages, sight, tokens
 from environments.access import ADMINISTER, ANYONE, SIGNED_IN, NotAllowed, needs
-from environments.models import Application, Environment, Region, Token, User, Zone
+from environments.clicks import act, who
+from environments.models import Application, Environment, Region, Token, Zone
 from environments.people_actions import find_user
 from environments.second_factor_pages import begin_session
 
@@ -22,23 +23,8 @@ REFUSALS = (
     *(people.PeopleError, places.PlaceError, tokens.UserDisabled, tokens.NoName, tokens.WrongScope, tokens.WrongDays),
     *(keys.KeyNotUsable, NotAllowed),
 )
+_act = partial(act, refusals=REFUSALS)
 Named = TypeVar("Named", Environment, Region)
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _act(request: HttpRequest, to: str, verb: Callable[[], object], told: str) -> HttpResponse:
-    """Run a verb and come back to the page, with what was done or why it was not."""
-    try:
-        verb()
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, told)
-    return redirect(to)
 
 
 @sensitive_post_parameters("password", "again")
@@ -69,7 +55,7 @@ def join(request: HttpRequest, key: str, token: str) -> HttpResponse:
 @needs(SIGNED_IN)
 def change_password(request: HttpRequest) -> HttpResponse:
     """One's own password; other sessions end, this one stays."""
-    person = _person(request)
+    person = who(request)
 
     def verb() -> None:
         if request.POST.get("new", "") != request.POST.get("again", ""):
@@ -88,7 +74,7 @@ def set_day_end(request: HttpRequest) -> HttpResponse:
     """When one's own working day ends: locks offer it as their end."""
     at = request.POST.get("at", "")
     told = f"Your working day ends at {at}. Locks that you hold already keep their end."
-    return _act(request, "settings", lambda: people.set_day_end(_person(request), at), told)
+    return _act(request, "settings", lambda: people.set_day_end(who(request), at), told)
 
 
 def _application(request: HttpRequest) -> Application | None:
@@ -96,7 +82,7 @@ def _application(request: HttpRequest) -> Application | None:
     name = request.POST.get("application", "")
     if not name:
         return None
-    found = Application.objects.filter(sight.of_applications(_person(request)), name=name).first()
+    found = Application.objects.filter(sight.of_applications(who(request)), name=name).first()
     if found is None:
         raise Http404(f"No application {name}.")
     return found
@@ -106,7 +92,7 @@ def _application(request: HttpRequest) -> Application | None:
 @needs(SIGNED_IN)
 def make_token(request: HttpRequest) -> HttpResponse:
     """A new token, shown on the page that answers and never again."""
-    person = _person(request)
+    person = who(request)
     days = request.POST.get("days", "")
     if days not in {str(number) for number, _ in settings_pages.LIFETIMES}:
         raise BadRequest("No such lifetime.")
@@ -136,7 +122,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     if found is None:
         raise Http404("No such token.")
     told = f"The token {found.name or found.pk} opens nothing any more."
-    return _act(request, "settings-tokens", lambda: tokens.withdraw(found, by=_person(request)), told)
+    return _act(request, "settings-tokens", lambda: tokens.withdraw(found, by=who(request)), told)
 
 
 @sensitive_post_parameters("private")
@@ -146,7 +132,7 @@ def upload_key(request: HttpRequest) -> HttpResponse:
     """Sign in to hosts with a key that exists already."""
     private = request.POST.get("private", "").strip().replace("\r\n", "\n") + "\n"
     told = "The Deployer signs in with this key from now on. Its public line is below."
-    return _act(request, "settings-keys", lambda: keys.upload_key_pair(private, by=_person(request).username), told)
+    return _act(request, "settings-keys", lambda: keys.upload_key_pair(private, by=who(request).username), told)
 
 
 @require_POST
@@ -155,7 +141,7 @@ def add_environment(request: HttpRequest) -> HttpResponse:
     """A new environment, the last in the order."""
     name = request.POST.get("name", "").strip()
     told = f"{name} is added, as the last. Give it hosts next."
-    return _act(request, "settings-environments", lambda: places.add_environment(name, by=_person(request)), told)
+    return _act(request, "settings-environments", lambda: places.add_environment(name, by=who(request)), told)
 
 
 @require_POST
@@ -165,9 +151,7 @@ def move_environment(request: HttpRequest, name: str) -> HttpResponse:
     found = _named(Environment, name)
     up = request.POST.get("to") == "up"
     told = "The order is changed."
-    return _act(
-        request, "settings-environments", lambda: places.move_environment(found, by=_person(request), up=up), told
-    )
+    return _act(request, "settings-environments", lambda: places.move_environment(found, by=who(request), up=up), told)
 
 
 @require_POST
@@ -176,7 +160,7 @@ def remove_environment(request: HttpRequest, name: str) -> HttpResponse:
     """Only an empty one."""
     found = _named(Environment, name)
     told = f"{name} is removed."
-    return _act(request, "settings-environments", lambda: places.remove_environment(found, by=_person(request)), told)
+    return _act(request, "settings-environments", lambda: places.remove_environment(found, by=who(request)), told)
 
 
 @require_POST
@@ -184,7 +168,7 @@ def remove_environment(request: HttpRequest, name: str) -> HttpResponse:
 def add_region(request: HttpRequest) -> HttpResponse:
     """A new region."""
     name = request.POST.get("name", "").strip()
-    return _act(request, "settings-regions", lambda: places.add_region(name, by=_person(request)), f"{name} is added.")
+    return _act(request, "settings-regions", lambda: places.add_region(name, by=who(request)), f"{name} is added.")
 
 
 @require_POST
@@ -199,7 +183,7 @@ def change_region(request: HttpRequest, name: str) -> HttpResponse:
             queue=request.POST.get("queue", "").strip(),
             gateway=request.POST.get("gateway", "").strip(),
             gateway_user=request.POST.get("gateway_user", "").strip() or found.gateway_user,
-            by=_person(request),
+            by=who(request),
         )
 
     return _act(request, "settings-regions", verb, f"{name} is changed.")
@@ -211,7 +195,7 @@ def remove_region(request: HttpRequest, name: str) -> HttpResponse:
     """Only an empty one."""
     found = _named(Region, name)
     told = f"{name} is removed."
-    return _act(request, "settings-regions", lambda: places.remove_region(found, by=_person(request)), told)
+    return _act(request, "settings-regions", lambda: places.remove_region(found, by=who(request)), told)
 
 
 @require_POST
@@ -220,7 +204,7 @@ def add_zone(request: HttpRequest, name: str) -> HttpResponse:
     """A new zone of a region."""
     found, zone = _named(Region, name), request.POST.get("name", "").strip()
     told = f"{name}/{zone} is added."
-    return _act(request, "settings-regions", lambda: places.add_zone(found, zone, by=_person(request)), told)
+    return _act(request, "settings-regions", lambda: places.add_zone(found, zone, by=who(request)), told)
 
 
 @require_POST
@@ -231,7 +215,7 @@ def remove_zone(request: HttpRequest, name: str, zone: str) -> HttpResponse:
     if found is None:
         raise Http404(f"No zone {name}/{zone}.")
     told = f"{name}/{zone} is removed."
-    return _act(request, "settings-regions", lambda: places.remove_zone(found, by=_person(request)), told)
+    return _act(request, "settings-regions", lambda: places.remove_zone(found, by=who(request)), told)
 
 
 def _named(model: type[Named], name: str) -> Named:

@@ -1,23 +1,23 @@
 """Settings → Windows: when environments take deploys, and freezes. Thin doors onto verbs; changes only by POST."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from django.conf import settings
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from environments import locks, sight, windows
 from environments.access import ADMINISTER, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_environment
+from environments.clicks import act, who
 from environments.locks.ends import find_zone
 from environments.models import Environment, Freeze, Outside, Target, User
 from environments.settings_pages import show
 
 REFUSALS = (windows.WindowError, locks.LockError, NotAllowed)
+_act = partial(act, refusals=REFUSALS)
 MOST_PLACES = 200  # environments on the page, freezes on it, targets to choose from
 
 
@@ -38,7 +38,7 @@ class Place:
 @needs(VIEW, anywhere)
 def all_windows(request: HttpRequest) -> HttpResponse:
     """Freezes, and the two weeks to come of each environment."""
-    person = _person(request)
+    person = who(request)
     freezes = list(windows.to_come().filter(windows.visible(person))[:MOST_PLACES])
     rows = Environment.objects.filter(sight.of_environments(person)).order_by("position", "name")
     context = {
@@ -83,19 +83,6 @@ def _scopes(person: User) -> list[str]:
     return [*everything, *places, *targets]
 
 
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _act(request: HttpRequest, verb: Callable[[], str]) -> HttpResponse:
-    try:
-        messages.success(request, verb())
-    except REFUSALS as refusal:
-        messages.error(request, str(refusal))
-    return redirect("windows")
-
-
 def _environment_or_404(name: str) -> Environment:
     found = Environment.objects.filter(name=name).first()
     if found is None:
@@ -113,10 +100,10 @@ def add_window(request: HttpRequest, name: str) -> HttpResponse:
         days = [int(day) for day in posted.getlist("day") if day.isdecimal() and len(day) == 1]
         times = {"from": posted.get("from"), "to": posted.get("to"), "zone": posted.get("zone", "").strip()}
         window = windows.read_window({"days": days, **times})
-        windows.set_windows(environment, [*windows.windows_of(environment.windows), window], by=_person(request))
+        windows.set_windows(environment, [*windows.windows_of(environment.windows), window], by=who(request))
         return f"{environment.name} takes deploys {window.words}."
 
-    return _act(request, verb)
+    return _act(request, "windows", verb)
 
 
 @require_POST
@@ -128,11 +115,11 @@ def remove_window(request: HttpRequest, name: str) -> HttpResponse:
     def verb() -> str:
         there = windows.windows_of(environment.windows)
         left = [window for window in there if window.words != words]
-        windows.set_windows(environment, left, by=_person(request))
+        windows.set_windows(environment, left, by=who(request))
         told = "at any time" if not left else "in the windows that are left"
         return f"{environment.name} takes deploys {told}." if left != there else f"There is no window {words[:80]}."
 
-    return _act(request, verb)
+    return _act(request, "windows", verb)
 
 
 @require_POST
@@ -143,10 +130,10 @@ def set_outside(request: HttpRequest, name: str) -> HttpResponse:
 
     def verb() -> str:
         outside, hours = request.POST.get("outside", ""), windows.windows_of(environment.windows)
-        windows.set_windows(environment, hours, outside=outside, by=_person(request))
+        windows.set_windows(environment, hours, outside=outside, by=who(request))
         return f"An automatic deploy to {environment.name} at a closed time: {Outside(outside).label}."
 
-    return _act(request, verb)
+    return _act(request, "windows", verb)
 
 
 @require_POST
@@ -155,7 +142,7 @@ def make_freeze(request: HttpRequest) -> HttpResponse:
     """Nothing new goes out there for a time."""
     text, posted = request.POST.get("scope", ""), request.POST
     try:
-        scope = locks.find(text, viewer=_person(request))
+        scope = locks.find(text, viewer=who(request))
     except locks.NothingToLock as missing:
         raise Http404(str(missing)) from None
 
@@ -163,10 +150,10 @@ def make_freeze(request: HttpRequest) -> HttpResponse:
         zone = posted.get("zone", "")
         starts = _moment(posted.get("starts", ""), zone) if posted.get("starts") else None
         ends = _moment(posted.get("ends", ""), zone)
-        made = windows.freeze(scope, by=_person(request), reason=posted.get("reason", ""), starts=starts, ends=ends)
+        made = windows.freeze(scope, by=who(request), reason=posted.get("reason", ""), starts=starts, ends=ends)
         return f"Nothing new goes to {made.place} in that time."
 
-    return _act(request, verb)
+    return _act(request, "windows", verb)
 
 
 def _moment(text: str, zone: str) -> datetime:
@@ -182,12 +169,12 @@ def _moment(text: str, zone: str) -> datetime:
 @needs(MAINTAIN, anywhere)
 def lift_freeze(request: HttpRequest, freeze_id: int) -> HttpResponse:
     """End a freeze early, or call it off."""
-    found = windows.find_freeze(freeze_id, viewer=_person(request))
+    found = windows.find_freeze(freeze_id, viewer=who(request))
     if found is None:
         raise Http404(f"No freeze {freeze_id}.")
 
     def verb() -> str:
-        windows.lift(found, by=_person(request))
+        windows.lift(found, by=who(request))
         return f"The freeze of {found.place} is lifted."
 
-    return _act(request, verb)
+    return _act(request, "windows", verb)
