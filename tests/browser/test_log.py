@@ -71,6 +71,19 @@ def wait_for(page: Page, n: int) -> None:
     )
 
 
+def wheel_to(page: Page, n: int, *, by: int) -> list[int]:
+    """Turn the wheel by so many pixels at a time until that line, or a later one, is shown; all that were, in order."""
+    page.evaluate(NOTE_SHOWN)
+    page.locator(".dp-log").hover()
+    for _ in range(1000):
+        page.mouse.wheel(0, by)
+        page.evaluate(THREE_FRAMES)
+        noted: list[int] = sorted(page.evaluate("() => [...noted]"))
+        if noted[-1] >= n:
+            return noted
+    raise AssertionError(f"line {n} was never reached, only {noted[-1]}")
+
+
 def open_log(site: Site, page: Page, deploy: int, rest: str = "") -> None:
     site.sign_in(page)
     page.goto(f"{site.base}/deploys/{deploy}{rest}")
@@ -101,12 +114,8 @@ def test_every_line_can_be_scrolled_to(site: Site, open_page: OpenPage, long_log
     box.press("Home")
     wait_for(page, 1)
     assert shown(page)[0] == 1
-    page.evaluate(NOTE_SHOWN)
-    box.hover()
-    while 100 not in (noted := page.evaluate("() => [...noted]")):  # by the wheel no line is left out
-        page.mouse.wheel(0, 400)
-        page.evaluate(THREE_FRAMES)
-    assert sorted(noted) == list(range(1, max(noted) + 1)), "though the bar stands for a part of the height"
+    noted = wheel_to(page, 100, by=400)
+    assert noted == list(range(1, noted[-1] + 1)), "by the wheel too, though the bar stands for a part of the height"
     box.evaluate("box => { box.scrollTop = box.scrollHeight / 2; }")
     page.wait_for_function(
         "() => Math.abs(document.querySelector('.dp-log-seen > li[id]')?.id.slice(1) - 500000) < 500"
@@ -217,12 +226,7 @@ def test_long_lines_wrap_and_times_go(site: Site, open_page: OpenPage, short_log
     assert not page.locator(".dp-log").evaluate("box => box.scrollWidth > box.clientWidth")
     page.locator(".dp-log").press("Home")
     wait_for(page, 1)
-    page.evaluate(NOTE_SHOWN)
-    page.locator(".dp-log").hover()
-    while 300 not in page.evaluate("() => [...noted]"):
-        page.mouse.wheel(0, 150)
-        page.evaluate(THREE_FRAMES)
-    assert sorted(page.evaluate("() => [...noted]")) == list(range(1, 301)), "some lines were never shown"
+    assert wheel_to(page, 300, by=150) == list(range(1, 301)), "some lines were never shown"
     page.locator(".dp-log").press("t")
     expect(page.locator("#L300 > time")).to_be_hidden()
     page.reload()
