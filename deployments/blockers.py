@@ -140,9 +140,7 @@ def must_be_asked(target: Target, revision: str) -> bool:
     return application.distribution == Application.Distribution.ARTIFACT and not archives.is_made(application, revision)
 
 
-def of_revision(
-    target: Target, revision: str, *, patient: bool = False, seconds: float = build_presence.PAGE_SECONDS
-) -> list[Blocker]:
+def of_revision(target: Target, revision: str, *, patient: bool = False, seconds: float | None = None) -> list[Blocker]:
     """What keeps this revision from being laid out anywhere: a build that is not there. Asks over the network.
 
     `patient`: a bad answer of the last moments will do. It takes no longer than `seconds`.
