@@ -5,6 +5,12 @@
     if (square) location.assign("/hosts/" + encodeURIComponent(square.dataset.host));
   });
 
+  // Words are asked for as they are typed. When their field is left they are not asked for once more, which would take
+  // the list, and the link that is gone to, away under one's hands.
+  document.addEventListener("change", event => {
+    if (event.target.id === "host-q") event.stopPropagation();
+  }, true);
+
   // What the list is narrowed to stands in the address, so that a look in the background and a link say the same.
   document.addEventListener("htmx:afterSwap", function (event) {
     if (event.detail.target.id === "host-list") history.replaceState(null, "", event.detail.pathInfo.finalRequestPath);

@@ -83,6 +83,11 @@ def test_the_list_of_hosts_is_narrowed_as_one_types(site: Site, open_page: OpenP
     expect(page).to_have_url(re.compile("q=eu-west-a"))
     page.get_by_label("Find a host by name or address").fill("nowhere")
     expect(page.locator("#host-list")).to_contain_text("No host matches")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("link", name="Show all hosts").focus()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert not [url for url in asked if "q=" in url], "what is typed already is not asked for again"
     press(page, "Show all hosts", role="link")
     expect(rows).to_have_count(18)
     expect(page.locator("[data-connection]")).to_contain_text("Connected")
