@@ -80,8 +80,16 @@ async def test_a_reader_that_pauses_holds_the_command_back(fleet: RunningFleet) 
 
 
 async def test_a_command_that_ignores_its_input_does_not_block_the_sender(fleet: RunningFleet) -> None:
-    done = await asyncio.wait_for(fleet.run("exec <&-; echo done", stdin=b"x" * 5_000_000), PATIENCE)
-    assert (done.stdout, done.status) == (b"done\n", 0)
+    sent = Path(fleet.host().folder) / "sent"
+    async with fleet.connect() as connection:
+        # It ends when all was sent: before, there would be nobody left to send to.
+        process = await connection.create_process(
+            "exec <&-; until test -e sent; do sleep 0.1; done; echo done", encoding=None
+        )
+        process.stdin.write(b"x" * 5_000_000)
+        sent.touch()
+        done = await asyncio.wait_for(process.wait(), PATIENCE)
+    assert (done.stdout, done.exit_status) == (b"done\n", 0)
 
 
 async def test_the_signal_that_ended_a_command_is_told(fleet: RunningFleet) -> None:
