@@ -16,6 +16,7 @@ from deployments.failures import Fenced, ProgramFailed
 from deployments.host_program import parse_mark
 from deployments.host_values import Mark
 from deployments.models import HostRun
+from deployments.writing import host_to_write
 from environments import ssh
 
 ARM_SECONDS = 8.0
@@ -121,8 +122,7 @@ def spread(items: Sequence[Armed], act: Callable[[Armed], None], pool: Executor)
 def arm_host(item: Armed, arming: Arming) -> None:
     run, deploy = item.run, item.run.deploy
     try:
-        if run.host is None:
-            raise ProgramFailed("host-gone", f"{run.host_name} has been removed from the Deployer.")
+        host = host_to_write(run)
         release = recipes.release(deploy)
         command = host_program.switch_command(
             recipes.place(deploy),
@@ -133,7 +133,7 @@ def arm_host(item: Armed, arming: Arming) -> None:
             seconds=word_seconds(item.together),
             quiet=min(QUIET_MOST, item.together),
         )
-        opened = ssh.program(run.host, deploy.recipe["user"], command)
+        opened = ssh.program(host, deploy.recipe["user"], command)
         channel = opened.__enter__()
         if not arming.keep(opened):
             opened.__exit__(None, None, None)

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from deployments import drift
+from deployments import drift, observations
 from deployments.models import Standing
 from environments import access, on_hosts
 from environments.models import Environment, Host, Target, User
@@ -12,6 +12,8 @@ from notifications import events
 def ask_host(host: Host, *, by: User | None) -> str:
     """Ask one host about all its targets, and wait for what it says; that in a sentence. Raises NotAllowed."""
     on_hosts.require(by, access.DEPLOY, host)
+    if host.observed:
+        return observations.tell(observations.probe(host, by=by))
     rows = Target.objects.filter(environment__memberships__host=host, standing__live__isnull=False, left_at=None)
     targets = list(rows.select_related("standing__live__release", "application", "environment").distinct())
     if not targets:

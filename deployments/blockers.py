@@ -14,7 +14,7 @@ from deployments.closed_times import NEVER_WAIT, closed
 from deployments.expectations import expected_end
 from deployments.models import Deploy, Kind, bulk
 from deployments.states import ACTIVE
-from environments import locks
+from environments import locks, observing
 from environments.models import Application, Endpoint, Host, Lock, LockKind, Membership, Target, Transport, User
 
 __all__ = ["Blocked", "Blocker"]  # and all that is defined here
@@ -40,9 +40,12 @@ class Known:
 
 
 def members(target: Target, *, aside: bool = False) -> QuerySet[Membership]:
-    """The hosts that a target deploys to; with `aside` also those that take no part for now."""
+    """The hosts that a target deploys to; with `aside` also those that take no part for now.
+
+    Never one that is only observed: nothing is written there.
+    """
     found = (
-        Membership.objects.filter(environment=target.environment, host__transport=Transport.SSH)
+        Membership.objects.filter(environment=target.environment, host__transport=Transport.SSH, host__observed=False)
         .select_related("host__zone__region")
         .order_by("host__name")
     )
@@ -246,6 +249,8 @@ def waits_before(deploy: Deploy) -> Blocker:
 
 def no_hosts(target: Target) -> Blocker:
     text = f"{target.environment} has no hosts yet for {target.application}."
+    if looked_at := Host.objects.filter(memberships__environment=target.environment, observed=True)[:6]:
+        text = f"{text} {observing.tell(looked_at)}"
     if target.role or target.labels:
         chosen = [f"the role {target.role}"] if target.role else []
         wanted = " and ".join([*chosen, *target.labels])

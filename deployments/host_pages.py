@@ -17,7 +17,7 @@ from deployments.page_queries.host import find_host, read_host
 from deployments.page_queries.hosts import STATES, Filter, read_hosts
 from deployments.page_queries.locks import read_card, read_standing, read_told_locks, tell_lock
 from deployments.pages import target_or_404
-from environments import adding_hosts, host_keys, host_notes, locks, on_hosts, places, setting_aside, ssh
+from environments import adding_hosts, host_keys, host_notes, locks, observing, on_hosts, places, setting_aside, ssh
 from environments.access import ADMINISTER, DEPLOY, MAINTAIN, VIEW, NotAllowed, allows, allows_somewhere, needs
 from environments.addresses import anywhere, of_environment, of_host, of_host_and_target
 from environments.models import Aside, Environment, Host, HostKey, HostSource, Zone
@@ -30,6 +30,7 @@ HOST_REFUSALS = (
     adding_hosts.HostsError,
     host_notes.NoteTooLong,
     setting_aside.AsideError,
+    observing.ObservedError,
     host_keys.HostKeyError,
     ssh.SSHError,
     NotAllowed,
@@ -202,6 +203,32 @@ def take_back(request: HttpRequest, name: str) -> HttpResponse:
     def verb() -> str:
         setting_aside.take_back(found, by=person(request))
         return f"Deploys go to {found.name} again. What it missed can be converged below."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(ADMINISTER)
+def take_up_host(request: HttpRequest, name: str) -> HttpResponse:
+    """Let deploys go to a host that was only observed."""
+    found = host_or_404(name)
+
+    def verb() -> str:
+        observing.take_up(found, by=person(request))
+        return f"Deploys go to {name} from now on. Until the first one, nothing there changes."
+
+    return _act(request, verb, to="host", name=name)
+
+
+@require_POST
+@needs(ADMINISTER)
+def name_folder(request: HttpRequest, name: str) -> HttpResponse:
+    """Say in which folder of an observed host to look for what serves."""
+    found = host_or_404(name)
+
+    def verb() -> str:
+        observing.look_in(found, request.POST.get("root", ""), by=person(request))
+        return asking.ask_host(host_or_404(name), by=person(request))
 
     return _act(request, verb, to="host", name=name)
 

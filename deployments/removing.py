@@ -5,6 +5,7 @@ from deployments.capistrano.asking import NoAnswer, ask
 from deployments.failures import Fenced, ProgramFailed
 from deployments.host_values import Mark
 from deployments.jobs import Job
+from deployments.writing import host_to_write
 from environments.endpoints import FOLDER
 
 
@@ -12,13 +13,13 @@ def remove_root(job: Job) -> None:
     """Nothing of the endpoint is left on the job's host. Raises ProgramFailed, Fenced, ssh.SSHError."""
     run = job.run
     place, name = recipes.place(run.deploy), run.deploy.target.name
-    assert run.host is not None
+    host = host_to_write(run)
 
     def command(nonce: str) -> str:
         return host_program.remove_command(place, folder=FOLDER, endpoint=name, fence=run.fence, nonce=nonce)
 
     try:
-        end = ask(run.host, run.deploy.recipe["user"], command, {"gone", "refused"})[-1]
+        end = ask(host, run.deploy.recipe["user"], command, {"gone", "refused"})[-1]
     except NoAnswer as error:
         raise ProgramFailed("unknown", f"{error} Its folder may still be there") from None
     if end.word == "refused":

@@ -14,8 +14,8 @@ from deployments.jobs import Job
 from deployments.models import HostRun, Program, ProgramPhase
 from deployments.models.logs import Stream
 from deployments.spool import Lines, Marked, SpoolReader
+from deployments.writing import host_to_write
 from environments import ssh
-from environments.models import Host
 
 QUIET_SECONDS = 10.0  # after that long without a word the host is asked whether the link still lives
 GREETING_SECONDS = 300.0  # how long a host may take to start a program
@@ -47,7 +47,7 @@ def talk_to(job: Job, program: Program, talk: Talk, text: str) -> None:
     offset = job.recorder.offset(run, program)
     reader = SpoolReader(program.nonce, job.known_secrets, offset)
     said: list[Said] = []
-    with ssh.program(_host(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
+    with ssh.program(host_to_write(run), run.deploy.recipe["user"], _command(job, program, offset)) as channel:
         channel.send(host_program.program_message(text, program.nonce))
         while not talk.done:
             data = channel.receive(LISTEN_SECONDS)
@@ -86,12 +86,6 @@ def _doubt(job: Job, channel: ssh.Channel, talk: Talk) -> None:
     if now - talk.asked > QUIET_SECONDS:
         channel.check_link()
         talk.asked = time.monotonic()
-
-
-def _host(run: HostRun) -> Host:
-    if run.host is None:
-        raise ProgramFailed("host-gone", f"{run.host_name} has been removed from the Deployer.")
-    return run.host
 
 
 def _command(job: Job, program: Program, offset: int) -> str:

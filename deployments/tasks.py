@@ -17,6 +17,7 @@ from deployments import (
     drift,
     engine,
     lifecycle,
+    observations,
     plan,
     sharing,
     silent_hosts,
@@ -75,6 +76,7 @@ def begin(sender: Any, **_: object) -> None:
         sources = (refreshing.LOOK_SECONDS, refreshing.refresh_due)
         ends = (ENDPOINTS_SECONDS, lifecycle.look_after_endpoints)
         looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources, "endpoints": ends}
+        looks["observations"] = (observations.LOOK_SECONDS, observations.look_around)
         runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew

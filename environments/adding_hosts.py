@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from environments import access, host_keys, host_lines, known_hosts, places, ssh
+from environments import access, host_keys, host_lines, known_hosts, observing, places, ssh
 from environments.host_lines import HostLine, Place
 from environments.models import Environment, Host, HostKey, Membership, Region, User, Zone
 from environments.sources import inventories
@@ -53,12 +53,16 @@ class Added:
     new: list[Host] = field(default_factory=list)
 
 
-def add_hosts(lines: Iterable[HostLine], *, environment: str, by: User | None) -> Added:
+def add_hosts(
+    lines: Iterable[HostLine], *, environment: str, observe: bool = False, root: str = "", by: User | None
+) -> Added:
     """All of them or none. A host that is there already, by address and port, becomes a member as it is.
 
-    The environment is made if there is none of that name. Raises HostsError, PlaceError, NotAllowed.
+    With `observe` they are only looked at, in `root` where no target says the folder. The environment is made if there
+    is none of that name. Raises HostsError, PlaceError, WrongFolder, NotAllowed.
     """
     access.require(by, access.ADMINISTER)
+    observing.check_folder(root)
     with transaction.atomic():
         there = Environment.objects.filter(name=environment).first()
         added = Added(there or places.add_environment(environment, by=by))
@@ -72,17 +76,31 @@ def add_hosts(lines: Iterable[HostLine], *, environment: str, by: User | None) -
             added.hosts.append(host)
             if new:
                 added.new.append(host)
+            if observe:
+                _only_observe(host, new, root, by)
     return added
 
 
-def add_host(name: str, place: Place, *, by: User | None) -> Host:
-    """A host that is in no environment yet. Raises HostTaken, NotAllowed, ValidationError."""
+def _only_observe(host: Host, new: bool, root: str, by: User | None) -> None:
+    if new:
+        observing.begin(host, root=root, by=by)
+    elif not host.observed:
+        raise HostTaken(
+            f"{host.name} ({host.address}:{host.port}) is deployed to already, so it cannot be only observed. "
+            "Nothing was changed."
+        )
+
+
+def add_host(name: str, place: Place, *, observe: bool = False, root: str = "", by: User | None) -> Host:
+    """A host that is in no environment yet. Raises HostTaken, NotAllowed, WrongFolder, ValidationError."""
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
         host, new = _find_or_make(place, name, by)
         if not new:
             raise HostTaken(f"{place.address}:{place.port} is {host.name} already. Nothing was changed.")
         _record("host.added", by, host)
+        if observe:
+            observing.begin(host, root=root, by=by)
     return host
 
 
@@ -136,6 +154,7 @@ def change_host(host: Host, place: Place, *, by: User | None) -> None:
     host.address, host.port, host.user = place.address, place.port, place.user
     with transaction.atomic():
         host.save(update_fields=["address", "port", "user"])
+        Host.objects.filter(pk=host.pk, observed=True).update(asked_at=None)
         _record("host.changed", by, host, before=before, now=f"{place.user}@{place.address}:{place.port}")
         transaction.on_commit(lambda: ssh.forget(host))
 

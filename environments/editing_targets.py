@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 
-from environments import access, presets
+from environments import access, observing, presets
 from environments.models import Application, Environment, Host, OnFailure, Step, Target, User
 from environments.preset import PresetError, WrongParameters
 from notifications import events
@@ -148,6 +148,8 @@ def _find_runner(name: str) -> Host | None:
     found = Host.objects.filter(name=name).first() if name else None
     if name and found is None:
         raise TargetWrong({"runner": f"There is no host {name} to run the command on."})
+    if found is not None and found.observed:
+        raise TargetWrong({"runner": observing.tell([found])})
     return found
 
 

@@ -85,6 +85,7 @@ def accept(*, host: Host, key: ScannedKey, by: str, replace: str = "") -> HostKe
         _make_room(host.name, list(trusted), key, replace)
         # a warm connection was made under the old trust
         transaction.on_commit(lambda: ssh.forget(host))
+        Host.objects.filter(pk=host.pk, observed=True).update(asked_at=None)  # it may be looked at now
         _record(by, key, replace, host=host.name)
         return HostKey.objects.create(host=host, algorithm=key.algorithm, key=key.key, accepted_by=by)
 

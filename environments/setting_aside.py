@@ -10,7 +10,7 @@ Errors:
 from django.db import transaction
 from django.utils import timezone
 
-from environments import access, on_hosts
+from environments import access, observing, on_hosts
 from environments.models import Aside, Host, User
 from notifications import events
 
@@ -32,9 +32,10 @@ class NoReason(AsideError):
 def set_aside(host: Host, *, how: str, why: str, by: User | None) -> None:
     """From now on deploys leave `host` out; one that has begun there goes on. `how` is one of Aside.
 
-    Raises NotAllowed, NoReason, AlreadySo.
+    Raises NotAllowed, NoReason, AlreadySo, OnlyObserved.
     """
     on_hosts.require(by, access.DEPLOY, host)
+    observing.refuse(host)
     reason = " ".join(why.split())[:LONGEST]
     if not reason:
         raise NoReason(
@@ -48,8 +49,9 @@ def set_aside(host: Host, *, how: str, why: str, by: User | None) -> None:
 
 
 def take_back(host: Host, *, by: User | None) -> None:
-    """Deploys go to `host` again. Raises NotAllowed, AlreadySo."""
+    """Deploys go to `host` again. Raises NotAllowed, AlreadySo, OnlyObserved."""
     on_hosts.require(by, access.DEPLOY, host)
+    observing.refuse(host)
     with transaction.atomic():
         fresh = Host.objects.filter(pk=host.pk).exclude(aside="")
         if not fresh.update(aside="", aside_why="", aside_by="", aside_at=None):

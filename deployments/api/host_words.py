@@ -30,7 +30,7 @@ class Labels(Strict):
 )
 def note_host(request: HttpRequest, host: Name, payload: Note) -> Status[None]:
     user = caller_of(request).user
-    host_notes.write(_find(host, user), payload.text, by=user)
+    host_notes.write(find_host(host, user), payload.text, by=user)
     return Status(204, None)
 
 
@@ -45,12 +45,14 @@ def label_host(request: HttpRequest, environment: Name, host: Name, payload: Lab
     place = Environment.objects.filter(name=environment).first()
     if place is None:
         raise NotFound(f"There is no environment {environment}.")
-    adding_hosts.label(_find(host, user), place, payload.labels, by=user)
+    adding_hosts.label(find_host(host, user), place, payload.labels, by=user)
     return Status(204, None)
 
 
-def _find(name: str, user: User) -> Host:
-    found = Host.objects.filter(sight.of_hosts(user), name=name).prefetch_related("memberships").first()
+def find_host(name: str, user: User) -> Host:
+    """One that the caller sees. Raises NotFound."""
+    rows = Host.objects.filter(sight.of_hosts(user), name=name).prefetch_related("memberships", "keys")
+    found = rows.select_related("zone__region__gateway").first()
     if found is None:
         raise NotFound(f"There is no host {name}.")
     return found

@@ -84,6 +84,7 @@ def _host(row: Host) -> dict[str, Any]:
         "transport": row.transport,
         "region": row.zone.region.name if row.zone else "",
         "zone": row.zone.name if row.zone else "",
+        "observed": row.observed,
         "note": row.note,
         "note_by": row.note_by,
         "note_at": represent_time(row.note_at),

@@ -73,6 +73,7 @@ from environments.locks import (
     WrongWords,
 )
 from environments.mail import NotSent
+from environments.observing import ObservedError, WrongFolder
 from environments.people import NameTaken as PersonTaken
 from environments.people import PeopleError
 from environments.people import WrongAddress as WrongMailAddress
@@ -239,6 +240,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (HostTaken, 409, "taken"),
     (HostElsewhere, 409, "taken"),
     (LabelsWrong, 400, "wrong-values"),
+    (WrongFolder, 400, "wrong-values"),
+    (ObservedError, 409, "not-possible"),
     (NoteTooLong, 400, "wrong-values"),
     (ApplicationError, 400, "wrong-values"),
     (TargetWrong, 400, "wrong-values"),

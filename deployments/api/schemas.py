@@ -42,6 +42,7 @@ class HostOut(Schema):
     transport: str
     region: str
     zone: str
+    observed: Annotated[bool, Field(description="Only looked at: nothing is written there, no deploy goes to it.")]
     note: Annotated[str, Field(description="What people should know of it; or empty.")]
     note_by: str
     note_at: str | None

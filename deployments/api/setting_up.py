@@ -50,11 +50,11 @@ def add_application(request: HttpRequest, response: HttpResponse, payload: AddAp
 )
 def add_hosts(request: HttpRequest, response: HttpResponse, environment: Name, payload: AddHosts) -> Status[Any]:
     lines = host_lines.read("\n".join(payload.lines))
-    added = adding_hosts.add_hosts(lines, environment=environment, by=caller_of(request).user)
-    hosts = [
-        {"name": host.name, "address": host.address, "port": host.port, "user": host.user, "new": host in added.new}
-        for host in added.hosts
-    ]
+    added = adding_hosts.add_hosts(
+        lines, environment=environment, observe=payload.observe, root=payload.root, by=caller_of(request).user
+    )
+    words = ("name", "address", "port", "user", "observed")
+    hosts = [{word: getattr(host, word) for word in words} | {"new": host in added.new} for host in added.hosts]
     return Status(201, {"environment": added.environment.name, "hosts": hosts})
 
 

@@ -29,6 +29,10 @@ class AddedApplication(Schema):
 
 class AddHosts(Strict):
     lines: Annotated[list[Line], Field(min_length=1, max_length=2000, description="`user@host:port via user@bastion`.")]
+    observe: Annotated[
+        bool, Field(description="Only look at them: nothing is written there, no deploy goes to them.")
+    ] = False
+    root: Annotated[str, Field(max_length=500, description="Where to look then, beside the targets' folders.")] = ""
 
 
 class AddedHost(Schema):
@@ -36,6 +40,7 @@ class AddedHost(Schema):
     address: str
     port: int
     user: str
+    observed: bool
     new: Annotated[bool, Field(description="False for one that was there, by address and port.")]
 
 

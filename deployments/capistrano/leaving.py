@@ -63,7 +63,8 @@ def take_up(target: Target, *, by: User | None, actor: str) -> bool:
 def hosts_of(target: Target) -> list[Host]:
     """Those that it deploys to, and those on which it was deployed before."""
     now = members(target, aside=True).values("host")
-    return list(Host.objects.filter(Q(pk__in=now) | Q(placements__target=target)).distinct().order_by("name"))
+    found = Host.objects.filter(Q(pk__in=now) | Q(placements__target=target), observed=False)
+    return list(found.distinct().order_by("name"))
 
 
 def _close(target: Target) -> int:

@@ -20,12 +20,13 @@ from deployments.refusals import (
     WrongTime,
 )
 from deployments.states import FINAL, DeployStatus, RunStatus
-from environments import access, repositories
-from environments.models import Membership, Target, Task, User
+from environments import access, observing, repositories
+from environments.models import Host, Membership, Target, Task, User
 from environments.sources import refreshing
 from notifications import events
 
 S = DeployStatus
+_NOTHING = "Nothing was changed."
 
 
 def request_deploy(
@@ -113,10 +114,16 @@ def chosen_members(target: Target, hosts: Collection[str] | None) -> list[Member
         return able
     unknown = sorted(set(hosts) - {member.host.name for member in able})
     if unknown:
-        raise NoSuchHosts(f"{target.slug} is not deployed to {', '.join(unknown)}. Nothing was changed.")
+        raise NoSuchHosts(f"{target.slug} is not deployed to {', '.join(unknown)}. {_tell_observed(unknown)}{_NOTHING}")
     if not hosts:
         raise NoSuchHosts(f"No host of {target.slug} was chosen. Choose at least one. Nothing was changed.")
     return [member for member in able if member.host.name in hosts]
+
+
+def _tell_observed(names: Collection[str]) -> str:
+    """Where hosts were named to which nothing is written at all."""
+    told = observing.tell(Host.objects.filter(name__in=names, observed=True))
+    return f"{told} " if told else ""
 
 
 def retry(
@@ -252,7 +259,8 @@ def _members_of(task: Task, hosts: Collection[str] | None) -> list[Membership]:
     unknown = sorted(set(hosts or ()) - {one.host.name for one in able})
     slug = task.target.slug
     if unknown:
-        raise TaskRefused(f"{', '.join(unknown)} cannot run the task {task.name} of {slug}. Nothing was run.")
+        told = _tell_observed(unknown)
+        raise TaskRefused(f"{', '.join(unknown)} cannot run the task {task.name} of {slug}. {told}Nothing was run.")
     if hosts is not None and not hosts:
         raise TaskRefused(f"No host was chosen for the task {task.name}. Nothing was run.")
     if not able:
@@ -281,6 +289,8 @@ def converge(
         differing = set(releases.differing(target).values_list("host__name", flat=True))
         wanted = differing if hosts is None else differing & set(hosts)
         members = [one for one in blockers.members(target) if one.host.name in wanted]
+        if hosts and (told := _tell_observed(hosts)):
+            raise NothingToConverge(f"{told}{_NOTHING}")
         if live_now is None or live_now.release is None or not members:
             raise NothingToConverge(f"Nothing differs on {target.slug}: every host runs what is live.")
         return begin(

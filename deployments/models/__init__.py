@@ -1,6 +1,7 @@
 from deployments.models.approvals import Approval
 from deployments.models.deploys import Deploy, HostRun, Kind, Program, ProgramPhase, Standing, Star, Trigger
 from deployments.models.logs import LogChunk
+from deployments.models.observations import Observation
 from deployments.models.releases import Drift, HeldRelease, Placement, Release, ReleaseKind
 from deployments.models.workers import Worker
 
@@ -12,6 +13,7 @@ __all__ = [
     "HostRun",
     "Kind",
     "LogChunk",
+    "Observation",
     "Placement",
     "Program",
     "ProgramPhase",

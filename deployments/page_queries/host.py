@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 
-from deployments.models import Drift, HostRun, Placement
+from deployments.models import Drift, HostRun, Observation, Placement
 from deployments.page_queries.host_marks import EMPTY, FINE, SILENT, is_silent, mark_of, read_marks
 from deployments.page_queries.words import Mark, mark_of_run
 from environments import sight, ssh
@@ -135,6 +135,7 @@ class HostPage:
     runs: list[tuple[HostRun, Mark]]
     events: list[tuple[Event, Told]]
     beats: list[Beat]
+    observations: list[Observation]
     answered_at: datetime | None
     asked_at: datetime | None
 
@@ -177,9 +178,16 @@ def read_host(host: Host, *, user: User | None = None) -> HostPage:
         runs=[(run, mark_of_run(run.status)) for run in runs.order_by("-id")[:RUNS]],
         events=[(event, tell(event)) for event in events],
         beats=[Beat(row, heartbeats.is_silent(row), heartbeats.is_over(row)) for row in _beats(host, user)],
+        observations=_observations(host, user) if host.observed else [],
         answered_at=host.heard_at,
         asked_at=host.asked_at,
     )
+
+
+def _observations(host: Host, user: User | None) -> list[Observation]:
+    """Of folders of several environments: for whoever sees them all."""
+    seen = sight.sees_all(user) or len(_memberships(host, user)) == len(host.memberships.all())
+    return list(host.observations.order_by("root")) if seen else []
 
 
 def _beats(host: Host, user: User | None) -> list[Heartbeat]:

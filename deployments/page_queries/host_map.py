@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from deployments.page_queries.host_marks import EMPTY, FINE, Standing
+from deployments.page_queries.host_marks import EMPTY, FINE, OBSERVED, Standing
 from deployments.page_queries.words import Mark
 
 
@@ -83,6 +83,8 @@ def tell_trouble(squares: Iterable[Square]) -> str:
     """`2 behind, 1 drained`; "" where all is well."""
     counts: dict[str, int] = defaultdict(int)
     for square in squares:
-        if square.mark is not FINE and square.mark is not EMPTY:  # thousands of them: no look into each
+        if (
+            square.mark is not FINE and square.mark is not EMPTY and square.mark is not OBSERVED
+        ):  # thousands of them: no look into each
             counts[square.mark.words] += 1
     return ", ".join(f"{number:,} {words}" for words, number in sorted(counts.items()))

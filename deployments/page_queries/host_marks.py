@@ -1,4 +1,4 @@
-"""What is known of hosts at a glance: set aside, silent, differing, empty or fine."""
+"""What is known of hosts at a glance: set aside, silent, only observed, differing, empty or fine."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,12 +19,13 @@ ASIDE = {
     Aside.DRAINED: Mark("h-skipped", "idle", "drained"),
     Aside.QUARANTINED: Mark("h-skipped", "bad", "quarantined"),
 }
+OBSERVED = Mark("h-waiting", "idle", "only observed")
 DRIFT = {
     Drift.BROKEN: Mark("h-failed", "bad", "its current leads nowhere"),
     Drift.OUTSIDE: Mark("h-drift", "bad", "switched from outside"),
     Drift.NOTHING: Mark("h-drift", "bad", "runs nothing yet"),
     Drift.BEHIND: Mark("h-drift", "bad", "behind"),
-}  # the worst first  # the worst first
+}  # the worst first
 
 
 class Standing(NamedTuple):
@@ -37,6 +38,7 @@ class Standing(NamedTuple):
     heard_at: datetime | None
     zone: str
     region: str
+    observed: bool = False
 
 
 @dataclass(slots=True)
@@ -62,20 +64,22 @@ def read_marks(*hosts: Host) -> Marks:
 
 def read_standings(hosts: QuerySet[Host]) -> list[Standing]:
     """One query."""
-    columns = ("pk", "name", "aside", "asked_at", "heard_at", "zone__name", "zone__region__name")
+    columns = ("pk", "name", "aside", "asked_at", "heard_at", "zone__name", "zone__region__name", "observed")
     rows = hosts.order_by("name").values_list(*columns)
     return [
-        Standing(pk, name, aside, asked, heard, zone or "", region or "")
-        for pk, name, aside, asked, heard, zone, region in rows
+        Standing(pk, name, aside, asked, heard, zone or "", region or "", observed)
+        for pk, name, aside, asked, heard, zone, region, observed in rows
     ]
 
 
 def mark_of(host: Host | Standing, marks: Marks) -> Mark:
-    """The one state that matters most: set aside, silent, differing, empty, fine."""
+    """The one state that matters most: set aside, silent, only observed, differing, empty, fine."""
     if host.aside:
         return ASIDE[Aside(host.aside)]
     if is_silent(host.heard_at, host.asked_at):
         return SILENT
+    if host.observed:
+        return OBSERVED
     if host.pk in marks.drift:
         return DRIFT[Drift(marks.drift[host.pk])]
     return FINE if host.pk in marks.placed else EMPTY

@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from deployments.models import Drift, Placement
+from deployments.models import Drift, Observation, Placement
 from deployments.page_queries.host_map import RegionMap, build_map, size_of
 from deployments.page_queries.host_marks import (
     ASIDE,
     DRIFT,
     EMPTY,
+    OBSERVED,
     SILENT,
     is_silent,
     mark_of,
@@ -26,7 +27,7 @@ from environments.models import Environment, Host, Membership, Region, User
 
 PAGE = 50
 FEW = 3  # targets of a host that are told one by one
-STATES = ("differing", "silent", "aside", "empty")
+STATES = ("differing", "silent", "aside", "observed", "empty")
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class HostRow:
     memberships: list[Membership]
     targets: int
     runs: list[Runs]
+    seen: list[Observation]
     answered_at: datetime | None
     asked_at: datetime | None
 
@@ -148,6 +150,8 @@ def _narrow(hosts: QuerySet[Host], wanted: Filter, squares: Mapping[int, Mark]) 
         hosts = hosts.filter(Exists(member))
     if wanted.state == "aside":
         hosts = hosts.exclude(aside="")
+    elif wanted.state == "observed":
+        hosts = hosts.filter(observed=True)
     elif wanted.state:
         hosts = hosts.filter(pk__in=[pk for pk, mark in squares.items() if _is_in(mark, wanted.state)])
     return hosts
@@ -160,7 +164,7 @@ def _is_in(mark: Mark, state: str) -> bool:
 
 
 def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | None = None) -> list[HostRow]:
-    """Three queries for a page of hosts."""
+    """Three queries for a page of hosts, and one more where some are only observed."""
     ids = [host.pk for host in hosts]
     placements = Placement.objects.filter(sight.of_targets(user, "target__"), host__in=ids, colour="")
     counted = placements.order_by().values("host_id").annotate(targets=Count("id"))
@@ -177,6 +181,7 @@ def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | 
         .order_by("environment")
     ):
         members[member.host_id].append(member)
+    seen = _read_seen([host.pk for host in hosts if host.observed])
     rows = []
     for host in hosts:
         mark = squares[host.pk]
@@ -189,11 +194,20 @@ def build_rows(hosts: Sequence[Host], squares: Mapping[int, Mark], user: User | 
                 memberships=members[host.pk],
                 targets=targets.get(host.pk, 0),
                 runs=sorted(runs[host.pk], key=lambda run: not run.drift)[:FEW],
+                seen=seen[host.pk][:FEW],
                 answered_at=host.heard_at,
                 asked_at=host.asked_at,
             )
         )
     return rows
+
+
+def _read_seen(hosts: Sequence[int]) -> dict[int, list[Observation]]:
+    found: dict[int, list[Observation]] = defaultdict(list)
+    if hosts:
+        for row in Observation.objects.filter(host__in=hosts).order_by("root"):
+            found[row.host_id].append(row)
+    return found
 
 
 def _runs_of(row: Placement) -> Runs:
@@ -215,11 +229,13 @@ def _tell_headline(marks: Sequence[Mark]) -> str:
     counts = Counter(map(id, marks))  # each is one of ours
     differing = sum(counts[id(mark)] for mark in DRIFT.values())
     silent = counts[id(SILENT)]
+    observed = counts[id(OBSERVED)]
     aside = sum(counts[id(mark)] for mark in ASIDE.values())
     parts = [
         f"{differing:,} run{'s' if differing == 1 else ''} something else than intended" if differing else "",
         f"{silent:,} did not answer" if silent else "",
         f"{aside:,} set aside" if aside else "",
+        f"{observed:,} only observed" if observed else "",
     ]
     told = ", ".join(part for part in parts if part)
     head = f"{total:,} host{'' if total == 1 else 's'}"

@@ -219,7 +219,7 @@ def _read_unclear(user: User | None) -> list[Stuck]:
 def _read_barred(user: User | None) -> list[Stuck]:
     """Targets that were left to another tool, or whose environment has no host that takes part."""
     here = Membership.objects.filter(host__transport=Transport.SSH).order_by()
-    able = here.filter(host__aside="").values("environment")  # asked once, not for each target
+    able = here.filter(host__aside="", host__observed=False).values("environment")  # asked once, not for each target
     found = Target.objects.filter(sight.of_targets(user)).filter(Q(left_at__isnull=False) | ~Q(environment__in=able))
     barred = found.annotate(hosts=Exists(here.filter(environment=OuterRef("environment"))))
     barred = barred.select_related("application", "environment")
@@ -230,7 +230,7 @@ def _tell_barred(target: Target) -> str:
     if target.left_at is not None:
         return blockers.left(target).text
     if getattr(target, "hosts", False):
-        return f"Every host of {target.environment.name} is set aside. Take one back."
+        return f"Every host of {target.environment.name} is set aside or only observed. Take one back."
     return f"{target.environment.name} has no hosts yet. Add one."
 
 

@@ -16,13 +16,14 @@ from environments.host_lines import LinesWrong
 from environments.keys import KeyNotUsable
 from environments.known_hosts import KnownHostsWrong
 from environments.models import Application, Environment, Host
+from environments.observing import ObservedError
 from environments.places import PlaceError
 from environments.repositories import RepositoryError
 from environments.sealed import CannotOpen
 
 REFUSALS = (
     NotAllowed, ApplicationError, HostsError, TargetError, HostKeyError, LinesWrong, KeyNotUsable, KnownHostsWrong,
-    RepositoryError, CannotOpen, PlaceError,
+    RepositoryError, CannotOpen, PlaceError, ObservedError,
 )  # fmt: skip
 
 

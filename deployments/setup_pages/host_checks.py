@@ -73,7 +73,7 @@ async def _as_they_come(look: Callable[[str], str], names: Sequence[str]) -> Asy
 def _row(request: HttpRequest, environment: str, name: str) -> str:
     place, host = environment_or_404(environment), host_or_404(name)
     target = place.targets.filter(name="").order_by("pk").first()
-    root = request.GET.get("root", "") or _usual_root(target)
+    root = request.GET.get("root", "") or host.observed_root or _usual_root(target)
     files = request.GET.getlist("file") if "root" in request.GET else target.linked_files if target else []
     try:
         validate_root(root)

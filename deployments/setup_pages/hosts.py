@@ -34,7 +34,9 @@ def add_hosts(request: HttpRequest) -> HttpResponse:
         lines = host_lines.read(request.POST.get("hosts", ""))
         if not lines:
             raise LinesWrong({1: "There is no host here yet. Write one as `deploy@web-1.example.com`."})
-        adding_hosts.add_hosts(lines, environment=place, by=person(request))
+        observe = request.POST.get("observe") == "yes"
+        root = request.POST.get("root", "") if observe else ""
+        adding_hosts.add_hosts(lines, environment=place, observe=observe, root=root, by=person(request))
     except LinesWrong as error:
         told = context | {"typed": request.POST, "problems": error.problems}
         return show(request, "add_hosts.html", "hosts", told, status=422)

@@ -18,6 +18,7 @@ from environments.granting import GrantError
 from environments.host_keys import HostKeyError
 from environments.known_hosts import KnownHostsWrong
 from environments.models import User
+from environments.observing import ObservedError
 from environments.operator import operator
 from environments.places import PlaceError
 from environments.secret_stores.errors import StoreError
@@ -28,7 +29,7 @@ from notifications import events
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
     *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
-    WrongApprovals,
+    *(ObservedError, WrongApprovals),
 )
 
 

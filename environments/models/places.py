@@ -128,6 +128,21 @@ class Host(models.Model):
     aside_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
     aside_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    observed = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Only looked at: nothing is ever written there, until somebody lets deploys go to it.",
+    )
+    observed_root = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The folder whose `current` serves, where no target says it.",
+    )
+
     note = models.CharField(max_length=1000, blank=True, default="", db_default="", editable=False)
     note_by = models.CharField(max_length=310, blank=True, default="", db_default="", editable=False)
     note_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -100,7 +100,7 @@ PAGES: dict[tuple[str, str], str] = {
         " trust-hosts paste-known-hosts use-key change-host take-out-host scan-keys accept-key distrust-key place-host"
         " make-team rename-team remove-team add-member remove-member set-everyones"
         " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
-        " make-heartbeat revoke-heartbeat label-host"
+        " make-heartbeat revoke-heartbeat label-host take-up-host name-folder"
         " settings-stores add-store change-store try-store remove-store"
     ),
 }
@@ -116,7 +116,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (ADMINISTER, ENVIRONMENT): "set_windows set_protection set_endpoint_offer withdraw_endpoint_offer",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
-    (DEPLOY, HOST): "note_host",
+    (DEPLOY, HOST): "note_host probe_host",
     (VIEW, TARGET): (
         "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
         " list_endpoints"
@@ -138,7 +138,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
         " mail_person_link forget_person_tries take_person_factors"
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
-        " delete_member change_everyone make_heartbeat revoke_heartbeat label_host"
+        " delete_member change_everyone make_heartbeat revoke_heartbeat label_host name_folder take_up_host"
         " list_stores add_store change_store try_store remove_store"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",

@@ -4,7 +4,7 @@ from typing import Any
 
 from deployments.written import fields
 from deployments.written.section import Entry, Section
-from environments import adding_hosts, host_keys, host_notes, known_hosts, places
+from environments import adding_hosts, host_keys, host_notes, known_hosts, observing, places
 from environments.host_lines import Place
 from environments.models import Host, HostKey, Region, User, Zone
 from environments.operator import operator
@@ -53,6 +53,8 @@ class Hosts(Section):
         "zone": fields.text(),
         "keys": fields.texts(),
         "note": fields.text(),
+        "observed": fields.truth(),
+        "observed_root": fields.text(),
     }
 
     def now(self) -> dict[str, Entry]:
@@ -69,15 +71,19 @@ class Hosts(Section):
             "zone": zone,
             "keys": keys,
             "note": row.note,
+            "observed": row.observed,
+            "observed_root": row.observed_root,
         }
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
         place = Place(entry["user"], entry["address"], entry["port"])
         if before is None:
-            host = adding_hosts.add_host(key, place, by=by)
+            observe, root = entry["observed"], entry["observed_root"]
+            host = adding_hosts.add_host(key, place, observe=observe, root=root, by=by)
             before = {"zone": "", "keys": [], "note": ""} | {name: entry[name] for name in ("address", "port", "user")}
         else:
             host = Host.objects.get(name=key)
+            self._observe(host, entry, by)
         if any(entry[name] != before[name] for name in ("address", "port", "user")):
             adding_hosts.change_host(host, place, by=by)
         if entry["zone"] != before["zone"]:
@@ -86,6 +92,16 @@ class Hosts(Section):
             self._trust(host, entry["keys"], by)
         if entry["note"] != before["note"]:
             host_notes.write(host, entry["note"], by=by)
+
+    def _observe(self, host: Host, entry: Entry, by: User | None) -> None:
+        if host.observed and not entry["observed"]:
+            observing.take_up(host, by=by)
+        elif entry["observed"] and not host.observed:
+            raise observing.NotObserved(
+                f"Deploys go to {host.name}, so it cannot be only observed. Nothing was changed."
+            )
+        elif host.observed and entry["observed_root"] != host.observed_root:
+            observing.look_in(host, entry["observed_root"], by=by)
 
     def _trust(self, host: Host, wanted: list[str], by: User | None) -> None:
         for row in HostKey.objects.filter(host=host):
