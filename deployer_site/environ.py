@@ -18,6 +18,7 @@ WRONG_SETTING = 2
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 LEAST_SECRET_KEY = 32
+LEAST_METRICS_TOKEN = 16
 
 
 def refuse(name: str, *, what: str) -> NoReturn:

@@ -26,7 +26,7 @@ def read_base_url(name: str, *, default: str) -> str:
     return text
 
 
-def read_networks(name: str, *, default: tuple[str, ...]) -> list[Network]:
+def read_networks(name: str, *, default: tuple[str, ...] = ()) -> list[Network]:
     networks: list[Network] = []
     for text in read_list(name, default=default):
         try:
@@ -48,6 +48,33 @@ def read_redis_url(name: str, url: str) -> str:
         valid, database = False, ""
     if not valid or (database and not database.isdigit()):
         refuse(name, what="it is not an address like redis://:password@host:6379/0 or rediss://….")
+    return url
+
+
+def read_place(name: str, *, port: int) -> tuple[str, int] | None:
+    """`host`, `host:port` or `[::1]:port`; None when nothing is set."""
+    text = read_text(name)
+    if not text:
+        return None
+    try:
+        parts = urlsplit(f"//{text}")
+        host, found = parts.hostname or "", parts.port or port
+    except ValueError:
+        host, found = "", 0
+    if not host or parts.path or parts.query or parts.username is not None:
+        refuse(name, what=f"{text!r} is not a place like statsd.example.com:{port}.")
+    return host, found
+
+
+def read_web_address(name: str, url: str) -> str:
+    """`url` itself when it is one over http or https; empty stays empty. It may hold a password, so it is not told."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if url and not valid:
+        refuse(name, what="it is not an address like https://graphite.example.com/events/.")
     return url
 
 

@@ -11,7 +11,15 @@ from django.contrib.messages import constants
 
 from deployer_site import environ
 from deployer_site.database_url import read_database
-from deployer_site.network import read_base_url, read_mail_server, read_networks, read_redis_url, valkey_url
+from deployer_site.network import (
+    read_base_url,
+    read_mail_server,
+    read_networks,
+    read_place,
+    read_redis_url,
+    read_web_address,
+    valkey_url,
+)
 
 # Lets classes name their model at run time as they do for the type checker: ModelAdmin[Deploy].
 django_stubs_ext.monkeypatch()
@@ -261,6 +269,17 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         },
     },
 }
+
+# Metrics: where to, and who may ask for them. Nothing is counted where nobody wants it.
+STATSD = read_place("STATSD", port=8125)
+STATSD_PREFIX = environ.read_text("STATSD_PREFIX", default="deployer")
+GRAPHITE_EVENTS = read_web_address("GRAPHITE_EVENTS", environ.read_secret("GRAPHITE_EVENTS"))
+METRICS_TOKEN = environ.read_secret("METRICS_TOKEN")
+METRICS_NETWORKS = read_networks("METRICS_NETWORKS")
+METRICS = bool(METRICS_TOKEN or METRICS_NETWORKS)
+if METRICS_TOKEN and len(METRICS_TOKEN) < environ.LEAST_METRICS_TOKEN:
+    _short = f"it is shorter than {environ.LEAST_METRICS_TOKEN} characters. Write a longer one."
+    environ.refuse("METRICS_TOKEN", what=_short)
 
 # Celery: a doorbell only. A broken broker must cost a caller less than a second, a lost message nothing.
 CELERY_BROKER_URL = REDIS_URL

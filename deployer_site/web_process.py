@@ -22,6 +22,8 @@ from django.urls import get_resolver
 
 from deployer_site import asgi
 from deployer_site.database_url import share_connections
+from deployments import gauges
+from notifications import metrics
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def answer(listener: socket.socket) -> None:
     """Answer with daphne until a signal ends this process."""
+    metrics.begin(gauges.of_web)
     place = ("--fd", str(listener.fileno()))
     sys.argv = ["daphne", *place, "-v", "0", "--no-server-name", "deployer_site.asgi:application"]
     runpy.run_module("daphne", run_name="__main__", alter_sys=True)

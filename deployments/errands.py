@@ -66,6 +66,11 @@ class Errands:
         with self._change:
             return any(errand.todo for (deploy, _), errand in self._open.items() if deploy == deploy_id)
 
+    def load(self) -> tuple[int, int]:
+        """How many hosts are in hand, and for how many there is no room yet."""
+        with self._change:
+            return self._in_hand, sum(len(errand.todo) for errand in self._open.values())
+
     def next_piece(self, errand: Errand, size: int) -> list[int]:
         """The next host runs to try, once there is room. Empty: all is done, and the errand is closed."""
         with self._change:

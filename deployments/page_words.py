@@ -120,6 +120,11 @@ def watching(viewer: Viewer) -> Iterator[None]:
             del _halls[loop]
 
 
+def count_open() -> int:
+    """How many pages are open at this process; from any thread."""
+    return sum(len(hall.viewers) for hall, _ in tuple(_halls.values()))
+
+
 def moment() -> str:
     """Now, as a browser carries it from a word to its request: what was read since then is new enough for it."""
     return f"{_PROCESS}.{time.monotonic():.3f}"

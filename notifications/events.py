@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from notifications import live, messages
+from notifications import graphite, live, messages, metrics
 from notifications.models import Event
 from notifications.origin import current
 
@@ -208,6 +208,8 @@ def record(
         facts=facts,
     )
     messages.deliver(event)
+    metrics.count("events", kind=kind)
+    graphite.mark(event)
     transaction.on_commit(lambda: live.changed(*topics_of(event)))
     return event
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from deployments import log, recipes, releases
+from deployments import log, measuring, recipes, releases
 from deployments.doorbell import ring
 from deployments.lifecycle.moves import lock, move, record
 from deployments.lifecycle.queue import next_waiting
@@ -64,6 +64,7 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
             _forget(deploy.target)
         Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
         record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
+        measuring.tell_end(deploy)
         _close_to_machines(deploy, status, reason)
         following = next_waiting(deploy.target)
         if following:

@@ -1,6 +1,6 @@
 """How locks end, and who has them next. One conditional UPDATE ends a lock: of many who try, one did."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,6 +13,7 @@ from environments.locks.scopes import Scope, allows, of_row
 from environments.locks.standing import LASTS, clock, held
 from environments.locks.words import addressees, record, say
 from environments.models import BookingEnd, LineEnd, Lock, LockEnd, LockRequest, User
+from notifications import metrics
 
 IN_ORDER = (F("reservation__starts").asc(nulls_last=True), "pk")  # what was booked goes before who only waits
 _OVER = Q(until__lte=Now())
@@ -23,6 +24,7 @@ def end(lock: Lock, how: LockEnd, *, by: User | None = None, by_name: str = "") 
     fresh = Lock.objects.filter(LASTS, pk=lock.pk, released_at=None)
     if not fresh.update(released_at=Now(), how=how, released_by_name=by_name or (by.full_name if by else "")):
         return False
+    _measure(lock, clock(), how)
     coming.finish_with(lock, how)
     return True
 
@@ -36,10 +38,19 @@ def end_overdue(scope: str) -> list[Lock]:
         if Lock.objects.filter(_OVER, pk=lock.pk, released_at=None).update(released_at=F("until"), how=how):
             record("lock.offer_lapsed" if lock.offered else "lock.expired", lock, by=None)
             coming.finish_with(lock, how)
+            _measure(lock, lock.until or clock(), how)
             ended.append(lock)
     if any(not lock.machines_only for lock in ended):
         pass_on(of_row(ended[-1]))
     return ended
+
+
+def _measure(lock: Lock, ended: datetime, how: LockEnd) -> None:
+    """One that was only offered was never held."""
+    if not lock.offered and metrics.wanted():
+        of = lock.environment or (lock.target.environment if lock.target else None)
+        name = of.name if of else "everything"
+        metrics.timing("lock.time", (ended - lock.since).total_seconds(), environment=name, how=how.value)
 
 
 def settle(scope: Scope) -> None:

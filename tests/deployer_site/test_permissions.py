@@ -38,6 +38,7 @@ def test_only_these_are_open_to_anyone() -> None:
         *(
             "healthz",
             "readyz",
+            "metrics",
             "signin",
             "signin/second",
             "signin/forgotten",

@@ -49,7 +49,10 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 )  # fmt: skip
 
 PAGES: dict[tuple[str, str], str] = {
-    (ANYONE, NOTHING): "healthz readyz signin second-factor forgotten signout join welcome lock-link calendar-feed",
+    (
+        ANYONE,
+        NOTHING,
+    ): "healthz readyz metrics signin second-factor forgotten signout join welcome lock-link calendar-feed",
     (SIGNED_IN, NOTHING): (
         "second-factors prove-again add-app add-passkey renew-codes remove-factor"
         " home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
