@@ -49,7 +49,7 @@ def _write_end(run: HostRun, error: Exception) -> None:
             write_end(run, R.UNKNOWN, error.kind, f"{error} Compare what runs there, then deploy again.")
         case ProgramFailed():
             to = R.UNKNOWN if error.kind in ("unknown", "host-gone") else R.FAILED
-            write_end(run, to, error.kind, f"{run.host_name}: {error}. {what_is_left(run)}")
+            write_end(run, to, error.kind, f"{run.host_name}: {str(error).rstrip('.')}. {what_is_left(run)}")
         case _:
             write_our_mistake(run, error)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
@@ -10,7 +9,7 @@ from django.db.models.functions import Now
 from deployments import claims, lifecycle, plan, recipes, runs, sharing
 from deployments.batches import load
 from deployments.models import Deploy, Kind, Program, ProgramPhase
-from deployments.states import ACTIVE, DeployStatus
+from deployments.states import ACTIVE, RUN_OPEN, DeployStatus
 from environments.models import Phase
 
 CANCEL_SECONDS = 24  # then hosts that have not answered are let go; a cancel is final within 30 s
@@ -87,15 +86,18 @@ def _family(deploy: Deploy) -> list[Deploy]:
     return family
 
 
-def _once_state(deploy: Deploy) -> Literal["none", "open", "ok", "failed"]:
+def _once_state(deploy: Deploy) -> plan.Once:
     wanted = recipes.step_facts(deploy, Phase.ONCE)
     family = _family(deploy) if wanted else []
     if not wanted or (family[-1].kind in (Kind.ROLLBACK, Kind.CONVERGE) and not recipes.is_command(deploy)):
         return "none"
-    results = Program.objects.filter(run__deploy__in=family, phase=ProgramPhase.ONCE).values_list(
-        "result", "run__deploy"
-    )
-    if any(result == "ok" for result, _ in results):
+    programs = Program.objects.filter(run__deploy__in=family, phase=ProgramPhase.ONCE)
+    results = list(programs.values_list("result", "run__deploy", "run__status"))
+    if any(result == "ok" for result, _, _ in results):
         return "ok"
-    own = [result for result, of in results if of == deploy.pk and result and result != "lost"]
-    return "failed" if own else "open"
+    own = [(result, status) for result, of, status in results if of == deploy.pk]
+    if any(result not in ("", "lost") for result, _ in own):
+        return "failed"
+    # begun there, perhaps, and it may go on there still: only what may be repeated goes to another host
+    left = any(status not in RUN_OPEN for _, status in own)
+    return "open" if not left or all(step["repeatable"] for step in wanted) else "unknown"

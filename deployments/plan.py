@@ -9,6 +9,8 @@ from deployments.states import RUN_OPEN, DeployStatus, RunStatus
 
 R, S = RunStatus, DeployStatus
 Work = Literal["task", "prepare", "once", "switch", "finish", "stop"]
+# unknown: the host that it was given to has not told its end, and the steps may not run on another
+Once = Literal["none", "open", "ok", "failed", "unknown"]
 
 
 class Run(NamedTuple):
@@ -24,6 +26,15 @@ class Run(NamedTuple):
     queue: str = ""  # of the workers that serve its region
 
 
+_NOT_ONCE = {
+    "failed": "A step that runs once before the switch failed. Nothing was switched.",
+    "unknown": (
+        "The host that was to run a step once before the switch has not told how that ended, and the step may not run "
+        "twice. Nothing was switched. Look there, then retry."
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Picture:
     """All that is true of a deploy and matters for its next step."""
@@ -32,7 +43,7 @@ class Picture:
     runs: Sequence[Run]
     needed: int = 0
     needed_per_region: int = 0
-    once: Literal["none", "open", "ok", "failed"] = "none"
+    once: Once = "none"
     once_runs: frozenset[int] = frozenset()
     overdue: bool = False  # cancelled so long ago that hosts which have not answered are not waited for
     task: bool = False  # a command between deploys: it runs on each host, and nothing switches
@@ -172,9 +183,9 @@ def _hold(picture: Picture) -> Action | None:
 def _once(picture: Picture, runs: Sequence[Run]) -> Action | None:
     if picture.once in ("none", "ok") or not _ids(runs, R.PREPARED):
         return None
-    if picture.once == "failed":
+    if picture.once in _NOT_ONCE:
         todo = _ids(picture.runs, *RUN_OPEN, free=True)
-        return Skip(todo, "A step that runs once before the switch failed. Nothing was switched.") if todo else Wait()
+        return Skip(todo, _NOT_ONCE[picture.once]) if todo else Wait()
     able = [run for run in runs if run.status == R.PREPARED and run.id in picture.once_runs]
     if not able:
         todo = _ids(picture.runs, *RUN_OPEN, free=True)

@@ -18,14 +18,19 @@ def retry(world: World, deploy: Deploy) -> None:
 
 
 def roll_back(world: World) -> None:
-    """Without a choice: to the newest good release before the newest that serves, or not at all."""
+    """Without a choice: to the newest good release before the newest that serves, or not at all when there is none."""
     places = Placement.objects.filter(target=world.target, current__isnull=False)
     serves = max(places.values_list("current", flat=True), default=0)
     succeeded = [one.release for one in _all(world) if one.status == DeployStatus.SUCCEEDED and one.release]
     good = [release.pk for release in succeeded if not release.bad and release.pk < serves]
-    with suppress(*REFUSALS):
-        made = lifecycle.roll_back(world.target, by=world.by)
-        assert made.release_id == max(good, default=0), f"rolled back to {made.release}, good were {good} of {serves}"
+    goal: int | None = None
+    try:
+        goal = lifecycle.roll_back(world.target, by=world.by).release_id
+    except lifecycle.CannotRollBack:
+        pass
+    except REFUSALS:
+        return
+    assert goal == max(good, default=None), f"rolled back to {goal}, good were {good} of those before {serves}"
 
 
 def roll_back_to(world: World, deploy: Deploy) -> None:

@@ -49,6 +49,17 @@ class Guards:
 
         return guarded
 
+    def begin_switch(self, act: Callable[..., bool]) -> Callable[..., bool]:
+        """A yes means the same once more: nothing comes between this and the word."""
+
+        def guarded(rows: Sequence[tuple[HostRun, str]]) -> bool:
+            answer = act(rows)
+            for run, _ in rows if answer else ():
+                self._check_claim(run)
+            return answer
+
+        return guarded
+
     def _check_claim(self, run: HostRun) -> None:
         holds = HostRun.objects.values_list("claimed_by", "fence").get(pk=run.pk)
         if holds != (run.claimed_by_id, run.fence):

@@ -35,7 +35,7 @@ from deployments import (
 )
 from deployments import doorbell as bell
 from deployments import recorder as writing
-from deployments.models import HostRun, LogChunk
+from deployments.models import Deploy, HostRun, LogChunk
 from environments import repositories, revision_file
 from environments.models import Application, Task
 from tests.builders import make_application, make_environment, make_host, make_step, make_target, make_user
@@ -62,6 +62,7 @@ class Trap:
     script: tuple[str, ...] = ()
     renews: bool = False  # a worker that wakes: its pulse comes before its next word
     lapses: bool = True  # it sleeps for longer than its claims hold
+    takes: bool = False  # another of its threads claims anew what it has lost, before this one goes on
 
 
 class Stage:
@@ -77,6 +78,7 @@ class Stage:
         self.dying: ModelWorker | None = None
         self.messages: list[tuple[int, str, list[int]]] = []
         self.woken: list[tuple[ModelWorker, dict[int, Any]]] = []
+        self.taken_anew: list[HostRun] = []
         self.check: Callable[[], None] = lambda: None
         self.wrong: AssertionError | None = None  # found while a worker slept
         self._guards = Guards(lambda: self.claims_at, self.is_wrong)
@@ -115,6 +117,7 @@ class Stage:
             (writing.Recorder, "move", self._at_point("move", writing.Recorder.move)),
             (switching, "record", self._at_point("record", switching.record)),
             (switching, "_may_flip", self._guards.may_flip(switching._may_flip)),
+            (runs, "begin_switch", self._at_point("word", self._guards.begin_switch(runs.begin_switch))),
             (talking, "_store_result", self._at_point("result", talking._store_result)),
             (switching, "ThreadPoolExecutor", InOrder),
             *((module, "time", self.clock) for module in (follow, talking, arming, switching)),
@@ -209,12 +212,19 @@ class Stage:
             if trap.renews:
                 sleeper._renew()
             sleeper._look_for_cancels()
+            if trap.takes:
+                self._take_anew(sleeper, set(mine))
             kept = self._claimed_by(sleeper)
             lost = {pk for pk, fence in mine.items() if kept.get(pk) != fence}
             if lost and not trap.lapses:
                 self.is_wrong(f"taken from a worker that lives: {lost}")
             self.woken.append((sleeper, self._written(lost)))
         self.acting = sleeper
+
+    def _take_anew(self, sleeper: ModelWorker, mine: set[int]) -> None:
+        """The same worker has them then, by a later fence, until what the earlier claim does is over."""
+        for deploy in Deploy.objects.filter(runs__in=mine).distinct():
+            self.taken_anew += claims.take(sleeper.worker, deploy, sorted(mine))
 
     def _claimed_by(self, worker: ModelWorker | None) -> dict[int, int]:
         if worker is None:
@@ -234,6 +244,8 @@ class Stage:
             if sleeper is worker:
                 self.woken.remove((sleeper, before))
                 assert self._written(set(before)) == before, "a stale worker has written"
+        claims.let_go(self.taken_anew)
+        self.taken_anew = []
 
     @contextmanager
     def trapped(self, trap: Trap | None) -> Iterator[None]:

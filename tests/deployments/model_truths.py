@@ -1,5 +1,6 @@
 """What must be true after every act, whatever went wrong: the database compared with what lies on the hosts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from deployments import log
@@ -8,7 +9,7 @@ from deployments.models import Deploy, HostRun, Kind, LogChunk, Placement, Progr
 from deployments.models.logs import Stream
 from deployments.states import ACTIVE, FINAL, RUN_OPEN, DeployStatus, RunStatus
 from environments.models import OnFailure, Target
-from tests.deployments.model_hosts import ModelHost
+from tests.deployments.model_hosts import Effect, ModelHost
 from tests.deployments.model_world import World
 
 _NOT_ASKED = "It did not answer in time"
@@ -154,16 +155,29 @@ class Truths:
             assert stored == printed if whole else stored == printed[: len(stored)], told
 
     def _check_once(self, deploy: Deploy) -> None:
-        done = [
-            (name, effect)
-            for name, host in self.world.hosts.items()
-            for effect in host.journal
-            if effect.key == deploy.key and (effect.what, effect.detail) == ("done", "migrate")
-        ]
-        assert len(done) <= 1, f"what runs once has run on {done}"
+        """What runs once is begun once by a deploy, and done once by it and its retries.
+
+        But for what a person has retried who was told that nobody knows how it ended.
+        """
+        family = {one.pk: one.key for one in _family(deploy)}
+        done = self._effects(set(family.values()), "done")
+        earlier = Program.objects.filter(run__deploy__in=set(family) - {deploy.pk}, phase="once")
+        untold = earlier.filter(result__in=("", "lost")).count()
+        assert len(done) <= 1 + untold, f"what runs once has run on {done}"
+        begun = self._effects({deploy.key}, "step")
+        assert len(begun) <= 1, f"what may not be repeated was begun on {begun}"
         failed = Program.objects.filter(run__deploy=deploy, phase="once", result__startswith="failed").count()
         assert failed <= 1, f"what runs once has failed, and ran again in {deploy}"
         assert not failed or deploy.status != DeployStatus.SUCCEEDED, f"{deploy} succeeded without what runs once"
+
+    def _effects(self, keys: set[str], what: str) -> list[tuple[str, Effect]]:
+        """What deploys did to what runs once, and on which host."""
+        return [
+            (name, effect)
+            for name, host in self.world.hosts.items()
+            for effect in host.journal
+            if effect.key in keys and (effect.what, effect.detail) == (what, "migrate")
+        ]
 
     def _check_placements(self) -> None:
         """When nothing is under way, what is said to serve is what serves."""
@@ -181,6 +195,14 @@ def _check_order(host: ModelHost) -> None:
     keys = [effect.key for effect in host.journal]
     changes = [key for n, key in enumerate(keys) if n == 0 or keys[n - 1] != key]
     assert len(changes) == len(set(changes)), f"{host.name}: deploys overlap: {host.journal}"
+
+
+def _family(deploy: Deploy) -> Iterator[Deploy]:
+    """It and what it retries, and so on to the one that was no retry."""
+    one: Deploy | None = deploy
+    while one is not None:
+        yield one
+        one = one.of if one.kind == Kind.RETRY else None
 
 
 def _turn(deploy: Deploy) -> tuple[bool, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployments import batches, blockers, claims, drift, engine, lifecycle, plan
 from deployments.models import Deploy, HostRun
-from deployments.states import ACTIVE, FINAL, RUN_OPEN, DeployStatus
+from deployments.states import ACTIVE, FINAL, RUN_OPEN, DeployStatus, RunStatus
 from environments.models import Target
 from tests.deployments.model_stage import Stage, Trap, real_now
 from tests.deployments.model_workers import ModelWorker
@@ -87,6 +87,7 @@ class World(Stage):
             "flip": self.flip,
             "stop and roll back": lambda: lifecycle.roll_back(self.target, by=self.by, stop=True),
             "time": lambda: self.pass_time(100),
+            "take one": self.take_one,
         }
         with suppress(*REFUSALS):
             acts[word]()
@@ -106,6 +107,12 @@ class World(Stage):
         asked = Deploy.objects.filter(target=self.target, status=DeployStatus.CANCELLING)
         asked.update(cancelled_at=real_now() - timedelta(seconds=engine.CANCEL_SECONDS + 2))
         self.work(3)
+
+    def take_one(self) -> None:
+        """A worker claims one host of a wave that is to switch, and lets it go again."""
+        for deploy in self.open_deploys():
+            ready = deploy.runs.filter(status=RunStatus.PREPARED).order_by("pk").values_list("pk", flat=True)
+            claims.let_go(claims.take(self.awake()[0].worker, deploy, list(ready[:1])))
 
     def flip(self) -> None:
         for deploy in self.open_deploys():

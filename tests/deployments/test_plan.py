@@ -57,6 +57,14 @@ TABLE: dict[str, tuple[Picture, plan.Action]] = {
         Picture("running", runs("failed", "prepared"), once="failed", once_runs=frozenset({1, 2})),
         Skip((2,), "A step that runs once before the switch failed. Nothing was switched."),
     ),
+    "nobody knows how once has ended": (
+        Picture("running", runs("unreachable", "prepared"), once="unknown"),
+        Skip(
+            (2,),
+            "The host that was to run a step once before the switch has not told how that ended, and the step may not "
+            "run twice. Nothing was switched. Look there, then retry.",
+        ),
+    ),
     "once has nowhere to run": (
         Picture("running", runs("prepared", "failed"), once="open", once_runs=frozenset({2})),
         Skip((1,), "No prepared host has the role of the step that runs once before the switch."),
@@ -137,7 +145,7 @@ pictures = st.builds(
     status=st.sampled_from(["running", "cancelling"]),
     needed=st.integers(0, 100),
     needed_per_region=st.integers(0, 100),
-    once=st.sampled_from(["none", "open", "ok", "failed"]),
+    once=st.sampled_from(["none", "open", "ok", "failed", "unknown"]),
     once_runs=st.frozensets(st.integers(1, 7)),
     overdue=st.booleans(),
 )

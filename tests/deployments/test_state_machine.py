@@ -26,12 +26,13 @@ from tests.deployments.model_truths import Truths
 from tests.deployments.model_world import REFUSALS, Trap, World
 
 EXAMPLES = 4  # two to eight seconds each
-SCRIPT = ("work", "finish", "request", "cancel", "give up", "flip", "stop and roll back", "time")
+SCRIPT = ("work", "finish", "request", "cancel", "give up", "flip", "stop and roll back", "time", "take one")
 WHERE = [
     "taken",
     "decide",
     "move",
     "record",
+    "word",
     "result",
     "connect",
     "connected",
@@ -44,7 +45,13 @@ at = {"after": st.integers(0, 6), "where": st.sampled_from(WHERE)}
 anywhere = {"after": st.integers(0, 60)}
 breaks = st.sampled_from(("kill", "kill", "cut", "late", "reboot"))
 scripts = st.lists(st.sampled_from(SCRIPT), min_size=1, max_size=4).map(tuple)
-sleeps: dict[str, Any] = {"kind": st.just("sleep"), "script": scripts, "renews": st.booleans(), "lapses": st.booleans()}
+sleeps: dict[str, Any] = {
+    "kind": st.just("sleep"),
+    "script": scripts,
+    "renews": st.booleans(),
+    "lapses": st.booleans(),
+    "takes": st.booleans(),
+}
 traps = st.one_of(
     st.none(),
     st.builds(Trap, kind=breaks, **anywhere),
