@@ -99,7 +99,7 @@ def test_a_claim_that_the_same_worker_has_renewed_by_a_later_one_writes_nothing(
         world.do("request")
         with world.trapped(Trap("sleep", after, where, ("work",), renews=True, takes=True)):
             world.work(12)
-        with world.trapped(Trap("sleep", after, where, ("take one",), renews=True, takes=True)):
+        with world.trapped(Trap("sleep", after, where, takes=True)):
             world.work(12)
         world.check()
     world.settle()
