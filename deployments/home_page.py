@@ -50,7 +50,8 @@ def home(request: HttpRequest) -> HttpResponse:
     asked = _asked(request)
     page = read_home(**asked, rows=_number(request.GET.get("rows", ""), SHOWN_ROWS) or SHOWN_ROWS)
     rows = [_row_html(row) for row in page.matrix.rows]
-    freezes = list(windows.lasting().filter(windows.visible(asked["user"]))[:MOST_FREEZES])
+    lasting = windows.lasting().select_related(None).filter(windows.visible(asked["user"]))
+    freezes = list(lasting[:MOST_FREEZES])
     context = {
         "freezes": freezes,
         "home": page,

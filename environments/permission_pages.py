@@ -18,7 +18,7 @@ from environments.settings_pages import show
 from environments.who_may import WhoMay, who_may
 
 MOST_NAMES = 500  # in a list to choose from
-GRANTS, TEAMS = 50, 50  # on one page
+GRANTS, TEAMS = 30, 20  # on one page; a team is a form for each of its members
 
 
 def _person(request: HttpRequest) -> User:

@@ -13,6 +13,7 @@ from deployments.lifecycle.moves import lock as lock_target
 from deployments.lifecycle.moves import lock_targets
 from deployments.models import Deploy
 from deployments.states import DeployStatus
+from deployments.untold import untold_of_waiting
 from environments import locks, sight
 from environments.models import Answer, Lock, LockQuestion, User
 
@@ -29,7 +30,7 @@ def held_by_any(locks_met: Collection[int] | None, *, viewer: User | None) -> li
     met: dict[str, Any] = {"met_lock__isnull": False} if locks_met is None else {"met_lock__in": locks_met}
     rows = Deploy.objects.filter(sight.of_targets(viewer, "target__"), status=DeployStatus.WAITING, **met)
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock", "release")
-    return list(rows.select_related(*related).defer("plan", "recipe").order_by("target_id", "number"))
+    return list(rows.select_related(*related).defer(*untold_of_waiting()).order_by("target_id", "number"))
 
 
 def unlock(lock: Lock, *, by: User, held: str = "leave") -> None:

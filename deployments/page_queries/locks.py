@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from deployments.lifecycle.unlocking import held_by_any
-from deployments.models import Deploy
+from deployments.models import Deploy, bulk
 from environments import access, locks
 from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
 from environments.rights import teams_of
@@ -91,7 +91,8 @@ def build_cards(
     if names:
         for request in locks.in_line(names):
             lines.setdefault(request.scope, []).append(request)
-        for question in locks.open_questions().filter(lock__scope__in=names):
+        # of the locks there is nothing new to read
+        for question in locks.open_questions().select_related(None).filter(lock__scope__in=names):
             asked.setdefault(question.lock_id, []).append(question)
     met = [lock.pk for name in names for lock in there[name]]
     if waiting is None:
@@ -195,8 +196,9 @@ def tell_lock(standing: Mapping[str, Sequence[Lock]], application: str, environm
 
 def read_told_locks() -> dict[str, list[Lock]]:
     """All held locks, by scope, with no more than tell_lock tells of them. One query."""
-    told = ("scope", "kind", "holder", "team", "holder_name", "machines_only", "reason", "until", "offered")
-    return locks.by_scope(locks.held().order_by("machines_only", "pk").only(*told)[:MOST])
+    told = ("id", "scope", "kind", "holder_id", "team_id", "holder_name", "machines_only", "reason", "until", "offered")
+    rows = locks.held().order_by("machines_only", "pk").values_list(*told)[:MOST]
+    return locks.by_scope(bulk.instances(Lock, told, rows))
 
 
 def read_standing(environment: Environment | None = None) -> dict[str, list[Lock]]:

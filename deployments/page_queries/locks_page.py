@@ -11,13 +11,15 @@ from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy
 from deployments.page_queries.locks import LockCard, build_cards
 from deployments.page_queries.words import count_words
+from deployments.untold import LOCK, untold_of_target
 from environments import locks
 from environments.models import Lock, LockRequest, Reservation, Team, User
 
-LINES = 100  # in one part of the list
+LINES = 50  # in one part of the list
 MOST_COMING = 20
 COMING = timedelta(days=7)
-CARDS = 12  # rows; a card has all that can be done about it, so that three hundred would be a megabyte
+_PLACES = ("environment", "target__application", "target__environment")
+CARDS = 8  # rows; a card has all that can be done about it, so that three hundred would be a megabyte
 
 
 class LockLine(NamedTuple):
@@ -83,7 +85,7 @@ def _read_standing(viewer: User, start: int) -> tuple[list[Lock], list[LockLine]
     own = Q(holder=viewer, team=None) | Q(ours) | Q(scope=locks.ALL.text) | Q(waited)
     order = (Case(When(own, then=0), default=1), "scope", "machines_only")
     rows = locks.held().filter(locks.visible(viewer)).order_by(*order)
-    first = list(rows.select_related(*locks.RELATED)[: CARDS + 1])
+    first = list(rows.select_related(*_PLACES).defer(*LOCK, *untold_of_target())[: CARDS + 1])
     if len(first) <= CARDS:
         return first, [], len({lock.scope for lock in first})
     first = [lock for lock in first if lock.scope != first[-1].scope]
@@ -99,7 +101,8 @@ def _read_standing(viewer: User, start: int) -> tuple[list[Lock], list[LockLine]
 def _read_coming(viewer: User) -> list[Reservation]:
     """What is reserved for the next days."""
     soon = locks.coming_reservations().filter(locks.visible(viewer), began_at=None)
-    return list(soon.filter(starts__lt=ExpressionWrapper(Now() + COMING, output_field=DateTimeField()))[:MOST_COMING])
+    soon = soon.filter(starts__lt=ExpressionWrapper(Now() + COMING, output_field=DateTimeField()))
+    return list(soon.select_related(None).select_related("environment")[:MOST_COMING])
 
 
 def _tell_headline(number: int, mine: int) -> str:

@@ -10,6 +10,7 @@ from deployments.models import Deploy
 from deployments.page_queries.matrix import Gap
 from deployments.page_queries.words import PREPARED, Mark, mark_of_deploy
 from deployments.states import DeployStatus
+from deployments.untold import APPLICATION, DEPLOY, untold
 from environments import sight
 from environments.models import Application, Target, User
 
@@ -27,8 +28,7 @@ class Stage:
     brings: Deploy | None = None
 
 
-# of what standings point to: each may hold a whole recipe
-LARGE = tuple(f"standing__{which}__{field}" for which in ("live", "latest") for field in ("plan", "recipe"))
+_UNTOLD = untold("standing__live", DEPLOY) + untold("standing__latest", DEPLOY) + untold("application", APPLICATION)
 
 
 def targets_in_order(beside: str = "") -> QuerySet[Target]:
@@ -39,7 +39,7 @@ def targets_in_order(beside: str = "") -> QuerySet[Target]:
     own = Q(name="")
     wanted = own | Q(environment__name=beside, endpoint__isnull=False, endpoint__gone_at=None) if beside else own
     found = Target.objects.filter(wanted).select_related("application", "environment__endpoint_offer")
-    found = found.select_related("standing__live", "standing__latest").defer(*LARGE)
+    found = found.select_related("standing__live", "standing__latest").defer(*_UNTOLD)
     return found.order_by("environment__position", "environment__name", "name")
 
 

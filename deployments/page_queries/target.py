@@ -16,6 +16,7 @@ from deployments.page_queries.locks import LockCard, cards_of_target
 from deployments.page_queries.stages import Stage, mark_of, read_stages, targets_in_order
 from deployments.page_queries.words import Mark
 from deployments.states import ACTIVE, WENT_LIVE, DeployStatus, RunStatus
+from deployments.untold import DEPLOY, PERSON, RELEASE, untold, untold_of_waiting
 from environments import locks, sight, target_words, windows
 from environments.models import EndpointOffer, Lock, Target, Task, User
 
@@ -75,6 +76,7 @@ def find_target(*, application: str, environment: str) -> Target:
         *("standing__live__release", "standing__latest"),
     )
     found = Target.objects.select_related(*related).annotate(frozen=windows.frozen())
+    found = found.defer(*untold("endpoint__by", PERSON))
     return found.get(application__name=application, **target_words.at(environment))
 
 
@@ -86,6 +88,7 @@ def find_neighbours(*, application: str, environment: str, viewer: User) -> tupl
     found = targets_in_order(environment).filter(sight.of_targets(viewer), application__name=application)
     starred = Exists(Star.objects.filter(person=viewer, target=OuterRef("pk")))
     found = found.select_related("standing__live__release", "approvers", "endpoint")
+    found = found.defer(*untold("standing__live__release", RELEASE))
     rows = list(found.annotate(starred=starred, frozen=windows.frozen()))
     return [row for row in rows if not row.name], [row for row in rows if row.name]
 
@@ -143,7 +146,8 @@ def _is_starred(target: Target, user: User) -> bool:
 
 def _read_past(target: Target, before: int | None, live: Deploy | None) -> list[Past]:
     """A page of the history and one more, the newest first. One query, which counts only what the page tells."""
-    rows = Deploy.objects.filter(target=target).select_related("release").defer("plan", "recipe").order_by("-number")
+    rows = Deploy.objects.filter(target=target).select_related("release").order_by("-number")
+    rows = rows.defer(*DEPLOY, *untold("release", ("configuration", *RELEASE)))
     if before is not None:
         rows = rows.filter(number__lt=before)
     runs = HostRun.objects.filter(deploy=OuterRef("pk"))
@@ -179,7 +183,7 @@ def _read_open(target: Target, standing: Sequence[Lock], viewer: User) -> list[D
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
     rows = Deploy.objects.filter(wanted, status__in=(DeployStatus.WAITING, *ACTIVE))
     rows = rows.filter(Q(target=target) | sight.of_targets(viewer, "target__")) if standing else rows
-    return list(rows.select_related(*related).defer("plan", "recipe").order_by("-number"))
+    return list(rows.select_related(*related).defer(*untold_of_waiting()).order_by("-number"))
 
 
 def _choose_action(deploy: Deploy, *, live: Deploy | None, held: bool) -> str:

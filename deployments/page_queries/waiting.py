@@ -15,6 +15,7 @@ from deployments.page_queries.home import open_deploys_of
 from deployments.page_queries.locks import read_standing
 from deployments.page_queries.words import PREPARED, Mark, count_words, mark_of_deploy
 from deployments.states import DeployStatus
+from deployments.untold import DEPLOY, untold, untold_of_target, untold_of_waiting
 from environments import locks, sight, windows
 from environments.models import Freeze, Host, Lock, LockKind, Membership, Target, Transport, User
 
@@ -96,7 +97,8 @@ def read_waiting(user: User | None = None) -> Waiting:
     """A fixed number of queries, whose size follows what is open, never the history."""
     related = ("target__application", "target__environment", "by", "let_go_by", "met_lock")
     theirs = sight.of_targets(user, "target__")
-    rows = list(open_deploys_of().filter(theirs).select_related(*related, "target__approvers", "of"))
+    open_ones = open_deploys_of().filter(theirs).select_related(*related, "target__approvers", "of")
+    rows = list(open_ones.defer(*untold_of_waiting(), *untold("of", DEPLOY)))
     groups, causes = [list(group) for _, group in groupby(rows, key=lambda row: row.target_id)], _read_causes(rows)
     lines = [line for group in groups if (line := _line_of(group, causes)).items]
     lines.sort(key=lambda line: line.items[0].deploy.requested_at)
@@ -210,7 +212,8 @@ def _whys(deploy: Deploy, ahead: Sequence[Deploy], causes: Causes) -> list[Why]:
 def _read_unclear(user: User | None) -> list[Stuck]:
     """Targets whose last deploy ended so that a person must decide."""
     found = Target.objects.filter(sight.of_targets(user), standing__latest__status=DeployStatus.NEEDS_ATTENTION)
-    rows = found.select_related("application", "environment", "standing__latest")[: MOST_STUCK + 1]
+    rows = found.select_related("application", "environment", "standing__latest")
+    rows = rows.defer(*untold_of_target(""), *untold("standing__latest", DEPLOY))[: MOST_STUCK + 1]
     mark = mark_of_deploy(DeployStatus.NEEDS_ATTENTION)
     latest = [(row, row.standing.latest) for row in rows]
     return [Stuck(row, mark, deploy.reason, deploy) for row, deploy in latest if deploy is not None]
@@ -222,7 +225,7 @@ def _read_barred(user: User | None) -> list[Stuck]:
     able = here.filter(host__aside="", host__observed=False).values("environment")  # asked once, not for each target
     found = Target.objects.filter(sight.of_targets(user)).filter(Q(left_at__isnull=False) | ~Q(environment__in=able))
     barred = found.annotate(hosts=Exists(here.filter(environment=OuterRef("environment"))))
-    barred = barred.select_related("application", "environment")
+    barred = barred.select_related("application", "environment").defer(*untold_of_target(""))
     return [Stuck(row, Mark("d-attention", "warn", "Blocked"), _tell_barred(row)) for row in barred[: MOST_STUCK + 1]]
 
 

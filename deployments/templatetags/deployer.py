@@ -72,10 +72,13 @@ def nav_link(context: RequestContext, name: str, words: str) -> SafeString:
 
 
 @register.simple_tag
-def options(found: Iterable[str | tuple[str, str]]) -> SafeString:
+def options(found: Iterable[str | tuple[str, str]], chosen: str = "") -> SafeString:
     """What a list offers: values, or values with their words. Made for a thousand."""
-    pairs = ((one, "") if isinstance(one, str) else one for one in found)
-    parts = (f'<option value="{escape(value)}">{escape(words or value)}</option>' for value, words in pairs)
+    parts = []
+    for one in found:
+        value, words = (one, one) if isinstance(one, str) else one
+        own = "" if value == words else f' value="{escape(value)}"'  # without one its words are its value
+        parts.append(f"<option{own}{' selected' if value == chosen else ''}>{escape(words)}</option>")
     return SafeString("".join(parts))
 
 
