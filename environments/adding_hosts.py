@@ -4,6 +4,7 @@ HostsError
 ├── HostTaken         a name or an address is another host's already
 ├── LabelsWrong       labels that cannot be, or that a source says
 ├── HostElsewhere     a host is reached by another way than the line says
+├── HostGiven         a source says what its roles are
 └── HostInUse         a target runs its command there, or others are reached through it
 """
 
@@ -16,7 +17,7 @@ from django.db.models import ProtectedError
 
 from environments import access, host_keys, host_lines, known_hosts, observing, places, ssh
 from environments.host_lines import HostLine, Place
-from environments.models import Environment, Host, HostKey, Membership, Region, User, Zone
+from environments.models import Environment, Host, HostKey, HostSource, Membership, Region, User, Zone
 from environments.sources import inventories
 from environments.ssh import ScannedKey
 from notifications import events
@@ -37,6 +38,10 @@ class LabelsWrong(HostsError):
 
 
 class HostElsewhere(HostsError):
+    pass
+
+
+class HostGiven(HostsError):
     pass
 
 
@@ -105,7 +110,7 @@ def add_host(name: str, place: Place, *, observe: bool = False, root: str = "", 
 
 
 def join(host: Host, environment: Environment, *, roles: Sequence[str], by: User | None) -> bool:
-    """The host is in this environment, with these roles there; whether something changed. Raises NotAllowed."""
+    """The host is there, with these roles; whether something changed. Raises HostGiven, NotAllowed."""
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
         member, joined = Membership.objects.get_or_create(
@@ -114,12 +119,33 @@ def join(host: Host, environment: Environment, *, roles: Sequence[str], by: User
         if joined:
             _record("host.added", by, host, environment=environment.name, roles=list(roles))
         elif member.roles != list(roles):
+            if is_given(member):
+                raise HostGiven(
+                    f"{member.source} says which roles {host.name} has in {environment.name}. Change them there. "
+                    "Nothing was changed."
+                )
             member.roles = list(roles)
             member.save(update_fields=["roles"])
             _record("host.roles_changed", by, host, environment=environment.name, roles=list(roles))
         else:
             return False
     return True
+
+
+def is_given(member: Membership) -> bool:
+    """Whether a source says what it is; else a person does."""
+    return HostSource.objects.filter(name=member.source).exists()
+
+
+def credit(host: Host, source: str, *, by: User | None) -> None:
+    """The source of this name says where the host is from now on; "": a person does. Raises NotAllowed."""
+    access.require(by, access.ADMINISTER)
+    before = host.found_by or "what a person says"
+    host.found_by = source
+    host.full_clean()
+    with transaction.atomic():
+        host.save(update_fields=["found_by"])
+        _record("host.changed", by, host, before=before, now=source or "what a person says")
 
 
 def label(host: Host, environment: Environment, labels: Mapping[str, str], *, by: User | None) -> bool:
@@ -135,7 +161,7 @@ def label(host: Host, environment: Environment, labels: Mapping[str, str], *, by
             raise LabelsWrong(f"{host.name} is not in {environment.name}. Nothing was changed.")
         if member.labels == wanted:
             return False
-        if member.source != "static":
+        if is_given(member):
             raise LabelsWrong(f"{member.source} says which labels {host.name} has. Change them there.")
         member.labels = wanted
         member.save(update_fields=["labels"])

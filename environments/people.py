@@ -95,10 +95,10 @@ def invite(*, username: str, full_name: str = "", role: str = Role.VIEWER, email
             f"{username.strip()[:80]!r} can be no user name: lower-case letters, digits, dot, hyphen and underscore, "
             "beginning and ending with a letter or digit, at most 64. Nobody was invited."
         )
-    first, _, last = " ".join(full_name.split()).partition(" ")
+    first, last = _names(full_name)
     try:
         with transaction.atomic():
-            person = User(username=name, first_name=first[:150], last_name=last[:150], role=Role(role), email=address)
+            person = User(username=name, first_name=first, last_name=last, role=Role(role), email=address)
             person.set_unusable_password()
             person.save()
             events.record("person.invited", _by(by), user=name, role=person.role)
@@ -121,13 +121,28 @@ def words_of(person: User) -> tuple[str, str]:
     return urlsafe_base64_encode(str(person.pk).encode()), _links.make_token(person)
 
 
-def set_email(person: User, email: str, *, by: User) -> None:
+def rename(person: User, full_name: str, *, by: User | None) -> None:
+    """What others read of somebody; the user name stays. Raises NotAllowed."""
+    access.require(by, access.ADMINISTER)
+    first, last = _names(full_name)
+    with transaction.atomic():
+        User.objects.filter(pk=person.pk).update(first_name=first, last_name=last)
+        events.record("person.renamed", _by(by), user=person.username, name=f"{first} {last}".strip())
+
+
+def set_email(person: User, email: str, *, by: User | None) -> None:
     """Where links are mailed to; "": nowhere. Administrators' alone, for it opens the account. Raises NotAllowed."""
     access.require(by, access.ADMINISTER)
     address = _read_email(email)
     with transaction.atomic():
         User.objects.filter(pk=person.pk).update(email=address)
         events.record("person.email_changed", _by(by), user=person.username)
+
+
+def _names(full_name: str) -> tuple[str, str]:
+    """As they are stored: the first word, and the others."""
+    first, _, last = " ".join(full_name.split()).partition(" ")
+    return first[:150], last[:150]
 
 
 def _read_email(text: str) -> str:

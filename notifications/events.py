@@ -123,6 +123,7 @@ KINDS = frozenset(
         "person.link_mailed",
         "person.joined",
         "person.link_made",
+        "person.renamed",
         "person.role_changed",
         "person.added",
         "reservation.booked",

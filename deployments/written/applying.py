@@ -17,11 +17,14 @@ from environments.endpoints import EndpointError
 from environments.granting import GrantError
 from environments.host_keys import HostKeyError
 from environments.known_hosts import KnownHostsWrong
+from environments.locks import LockError
 from environments.models import User
 from environments.observing import ObservedError
 from environments.operator import operator
+from environments.people import PeopleError
 from environments.places import PlaceError
 from environments.secret_stores.errors import StoreError
+from environments.sources.listing import SourceError
 from environments.teams import TeamError
 from environments.windows import WindowError
 from notifications import events
@@ -29,7 +32,7 @@ from notifications import events
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
     *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
-    *(ObservedError, WrongApprovals),
+    *(LockError, ObservedError, PeopleError, SourceError, WrongApprovals),
 )
 
 

@@ -1,12 +1,14 @@
 """What the fields of an entry may hold, and what they are when nothing is said."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deployments import marked_values
 from deployments.marked_yaml import Node
 from deployments.written import secrets
+from environments import known_hosts
+from environments.ssh import ScannedKey
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,23 @@ def texts() -> Field:
 
 def secret() -> Field:
     return Field(secrets.read)
+
+
+def host_keys(lines: Iterable[str]) -> list[ScannedKey]:
+    """Public keys, each in two words; a comment behind them is no part of it. Raises KnownHostsWrong."""
+    return [_host_key(line) for line in lines]
+
+
+def _host_key(line: str) -> ScannedKey:
+    words = line.split()
+    if len(words) < 2:
+        raise known_hosts.KnownHostsWrong(f"{line[:40]!r} is no public key; write it as `ssh-ed25519 AAAA…`.")
+    return known_hosts.read_key(words[0], words[1])
+
+
+def sort_keys(entry: dict[str, Any]) -> dict[str, Any]:
+    """With its public keys in an order and without comments, so that equal ones compare equal."""
+    return entry | {"keys": sorted(" ".join(line.split()[:2]) for line in entry["keys"])}
 
 
 def mapping(node: Node, known: Mapping[str, Field] | None = None) -> dict[str, Node]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.db.models import Model
+
 from deployments.marked_yaml import Node
 from deployments.written.fields import Field, mapping, read_entry
 from environments.models import User
@@ -20,10 +22,11 @@ class Given:
 
 
 class Section:
-    """Subclasses say `name`, `fields`, `now` and `write`; `remove` where a file may take something away."""
+    """Subclasses say `name`, `models`, `fields`, `now` and `write`; `remove` where a file may take something away."""
 
     name: ClassVar[str]
     fields: ClassVar[Mapping[str, Field]] = {}
+    models: ClassVar[tuple[type[Model], ...]] = ()  # whose rows it writes down
     ordered: ClassVar[bool] = False  # whether the order of keys in the file means something
 
     def now(self) -> dict[str, Entry]:

@@ -20,6 +20,7 @@ from notifications import events
 
 LONGEST = 200_000
 MOST_MINUTES = 10_080
+CHANGEABLE = ("settings", "user", "via", "zone", "share", "every_minutes", "before_deploys", "trusted")
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,35 @@ def change(source: HostSource, plan: Plan, *, accept: str = "", by: User | None)
     wanted = _built(plan, source)
     secret = source.secret if plan.secret is None else seal(plan.secret)
     refreshing.read(wanted, secret=plan.secret)
-    facts: dict[str, Any] = {
-        name: getattr(wanted, name)
-        for name in ("settings", "user", "via", "zone", "share", "every_minutes", "before_deploys", "trusted")
-    }
+    facts: dict[str, Any] = {name: getattr(wanted, name) for name in CHANGEABLE}
     with transaction.atomic():
         rows = HostSource.objects.filter(pk=source.pk)
         rows.update(**facts, secret=secret, version=F("version") + 1, due_at=timezone.now())
         _record("source.changed", source, by)
     fresh = HostSource.objects.select_related("environment", "zone__region").get(pk=source.pk)
     return refreshing.refresh(fresh, by=by, accept=accept)
+
+
+def write_down(plan: Plan, *, of: HostSource | None, by: User | None) -> None:
+    """As `add` or `change`, but it is asked later, by the next worker that looks: whoever applies a file waits for
+    nobody, and need not reach what the source reads. Until then its hosts stay. Raises SourceError, NotAllowed.
+    """
+    access.require(by, access.ADMINISTER)
+    wanted = _built(plan, of)
+    wanted.secret = (of.secret if of else "") if plan.secret is None else seal(plan.secret)
+    wanted.due_at = timezone.now()
+    try:
+        with transaction.atomic():
+            if of is None:
+                _refuse_taken(wanted.name)
+                wanted.save()
+            else:
+                facts = {name: getattr(wanted, name) for name in (*CHANGEABLE, "secret", "due_at")}
+                facts |= {"looked_at": None} if not wanted.every_minutes else {}  # or nobody would look
+                HostSource.objects.filter(pk=of.pk).update(**facts, version=F("version") + 1)
+            _record("source.added" if of is None else "source.changed", wanted, by)
+    except IntegrityError:
+        raise _taken(wanted.name) from None
 
 
 def remove(source: HostSource, *, by: User | None, hosts: bool = False) -> None:

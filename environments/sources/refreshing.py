@@ -202,9 +202,10 @@ def _say_failed(source: HostSource, why: str) -> None:
 
 def refresh_due() -> None:
     """Every worker looks, and the one whose UPDATE counts reads. Called again and again."""
-    due = HostSource.objects.filter(Q(due_at__lte=Now()), every_minutes__gt=0)
+    unseen = Q(every_minutes=0, looked_at=None)  # never by itself, but once after a file has set it up
+    due = HostSource.objects.filter(Q(every_minutes__gt=0) | unseen, due_at__lte=Now())
     for source in list(due.select_related("environment", "zone__region").order_by("due_at")[:AT_ONCE]):
-        until = timezone.now() + timedelta(minutes=source.every_minutes)
+        until = timezone.now() + timedelta(minutes=source.every_minutes) if source.every_minutes else None
         if HostSource.objects.filter(pk=source.pk, due_at=source.due_at).update(due_at=until):
             _try(source)
 

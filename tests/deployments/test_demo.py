@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 from django.db.models import Model
 from pytest_django import Settings
@@ -18,6 +19,8 @@ from deployments.demo import DemoOff, FleetMissing, FolderUnfit, demo_state, see
 from deployments.down_commands import migrations_since
 from deployments.models import Deploy, HostRun, Placement
 from deployments.states import DeployStatus, RunStatus
+from deployments.written import applying, planning
+from deployments.written.export import export
 from environments import ssh
 from environments.demo.layout import DemoFolder
 from environments.demo.people import people_file
@@ -27,6 +30,7 @@ from environments.models import (
     Environment,
     Host,
     HostKey,
+    HostSource,
     KeyPair,
     Lock,
     LockRequest,
@@ -38,6 +42,7 @@ from environments.models import (
     User,
     Zone,
 )
+from environments.sources import refreshing
 from tests.deployments.fleet import Driver
 from tests.environments.demo_fleet import RunningFleet, a_fleet, enabled
 
@@ -149,6 +154,27 @@ def test_a_second_seed_changes_nothing(tmp_path: Path) -> None:
     assert seed() == []
     assert everything() == before
     assert people_file(tmp_path).read_text() == words
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_whole_demo_is_written_down_and_made_anew_in_an_empty_installation() -> None:
+    seed()
+    refreshing.refresh_due()
+    first = export()
+    said = yaml.safe_load(first)
+    hosts = [host for place in said["environments"].values() for host in place["hosts"]]
+    assert (len(hosts), len(said["targets"]), list(said["sources"]), list(said["people"])) == (
+        *(18, 4, ["inventory"], ["ada", "ben", "cleo"]),
+    )
+    call_command("flush", interactive=False, verbosity=0)
+    assert not Host.objects.exists()
+    file = planning.read(first)
+    assert applying.apply(file, by=None).changes
+    assert export() == first
+    assert applying.apply(file, remove=True, by=None).changes == ()
+    refreshing.refresh_due()  # the source names hosts that are here: they stay as the file has them
+    assert HostSource.objects.get().trouble == ""
+    assert export() == first
 
 
 @pytest.mark.usefixtures("demo")

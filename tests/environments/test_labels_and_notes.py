@@ -9,7 +9,7 @@ from deployments.blockers import blockers, members
 from environments import access, adding_hosts, editing_targets, endpoints, host_notes
 from environments.adding_hosts import LabelsWrong
 from environments.editing_targets import TargetPlan, TargetWrong
-from environments.models import Host, Membership, Role, Target
+from environments.models import Host, HostSource, Membership, Role, Target
 from notifications.models import Event
 from tests.builders import make_application, make_environment, make_host, make_target, make_user
 from tests.deployments.api_client import api_of, check_problem
@@ -126,6 +126,7 @@ class TestDoors:
 
 
 def test_what_a_source_says_only_it_changes(target: Target) -> None:
+    HostSource.objects.create(name="cmdb", kind="lines", environment=target.environment)
     Membership.objects.filter(host__name="web-1").update(source="cmdb")
     with pytest.raises(LabelsWrong, match="cmdb says which labels"):
         adding_hosts.label(Host.objects.get(name="web-1"), target.environment, {"tier": "x"}, by=None)

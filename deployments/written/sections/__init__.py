@@ -4,11 +4,14 @@ from deployments.written.section import Section
 from deployments.written.sections.applications import Applications
 from deployments.written.sections.configuration import Configuration
 from deployments.written.sections.environments import Environments
+from deployments.written.sections.gates import Approvals, Freezes
 from deployments.written.sections.hosts import Gateways, Hosts, Regions
-from deployments.written.sections.permissions import Approvals, Everyone, Grants, Teams
+from deployments.written.sections.outside import GitHosts, Sources, Stores
+from deployments.written.sections.people import People
+from deployments.written.sections.permissions import Everyone, Grants, Teams
 from deployments.written.sections.targets import Targets
 
 SECTIONS: tuple[Section, ...] = (
-    Regions(), Hosts(), Gateways(), Environments(), Applications(), Targets(), Configuration(), Teams(), Everyone(),
-    Grants(), Approvals(),
+    Regions(), Hosts(), Gateways(), Environments(), Sources(), GitHosts(), Applications(), Targets(), Stores(),
+    Configuration(), People(), Teams(), Everyone(), Grants(), Approvals(), Freezes(),
 )  # fmt: skip

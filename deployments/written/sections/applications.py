@@ -13,6 +13,7 @@ _USUAL = ApplicationPlan()
 
 class Applications(Section):
     name = "applications"
+    models = (Application,)
     fields = {
         "repository": fields.text(required=True),
         "default_branch": fields.text(_USUAL.default_branch),

@@ -33,6 +33,7 @@ def _read_reference(node: Node) -> Reference:
 
 class Configuration(Section):
     name = "configuration"
+    models = (ConfigurationValue,)
 
     def now(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}

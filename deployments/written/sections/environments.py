@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from deployments import marked_values
 from deployments.marked_values import items
 from deployments.marked_yaml import Node
@@ -9,9 +11,12 @@ from deployments.written import fields
 from deployments.written.fields import Field
 from deployments.written.section import Entry, Section
 from environments import adding_hosts, endpoints, places, windows
-from environments.models import EndpointOffer, Environment, Host, Membership, Outside, User
+from environments.models import EndpointOffer, Environment, Host, HostSource, Membership, Outside, User
 
-BY_HAND = "static"  # what another source gave is that source's to say
+
+def _by_hand() -> QuerySet[Membership]:
+    """What a source gave is that source's to say."""
+    return Membership.objects.exclude(source__in=HostSource.objects.values("name"))
 
 
 def _read_hosts(node: Node) -> dict[str, Any]:
@@ -81,6 +86,7 @@ _WINDOW = {"days": Field(_read_days), "from": fields.text(), "to": fields.text()
 
 class Environments(Section):
     name = "environments"
+    models = (Environment, Membership, EndpointOffer)
     fields = {
         "protected": fields.truth(),
         "windows": Field(_read_windows, []),
@@ -101,7 +107,7 @@ class Environments(Section):
             }
             for row in Environment.objects.select_related("endpoint_offer").order_by("position", "name")
         }
-        rows = Membership.objects.filter(source=BY_HAND).select_related("host", "environment").order_by("host__name")
+        rows = _by_hand().select_related("host", "environment").order_by("host__name")
         for row in rows:
             member = _member(list(row.roles), dict(sorted(row.labels.items())))
             found[row.environment.name]["hosts"][row.host.name] = member
@@ -127,7 +133,7 @@ class Environments(Section):
 
     def remove(self, key: str, by: User | None) -> None:
         row = Environment.objects.get(name=key)
-        for member in row.memberships.filter(source=BY_HAND).select_related("host"):
+        for member in _by_hand().filter(environment=row).select_related("host"):
             adding_hosts.take_out(member.host, row, by=by)
         places.remove_environment(row, by=by)
 

@@ -1,10 +1,8 @@
 """Regions with their zones, hosts, and by way of which host a region is reached."""
 
-from typing import Any
-
 from deployments.written import fields
 from deployments.written.section import Entry, Section
-from environments import adding_hosts, host_keys, host_notes, known_hosts, observing, places
+from environments import adding_hosts, host_keys, host_notes, observing, places
 from environments.host_lines import Place
 from environments.models import Host, HostKey, Region, User, Zone
 from environments.operator import operator
@@ -12,6 +10,7 @@ from environments.operator import operator
 
 class Regions(Section):
     name = "regions"
+    models = (Region, Zone)
     fields = {"queue": fields.text(), "zones": fields.texts()}
 
     def now(self) -> dict[str, Entry]:
@@ -46,6 +45,7 @@ class Hosts(Section):
     """A host is forgotten when it is taken out of its last environment; a file alone forgets none."""
 
     name = "hosts"
+    models = (Host, HostKey)
     fields = {
         "address": fields.text(required=True),
         "port": fields.number(1, 65535, 22),
@@ -55,6 +55,7 @@ class Hosts(Section):
         "note": fields.text(),
         "observed": fields.truth(),
         "observed_root": fields.text(),
+        "found_by": fields.text(),
     }
 
     def now(self) -> dict[str, Entry]:
@@ -72,7 +73,8 @@ class Hosts(Section):
             "keys": keys,
             "note": row.note,
             "observed": row.observed,
-            "observed_root": row.observed_root,
+            "observed_root": row.observed_root if row.observed else "",
+            "found_by": row.found_by,
         }
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
@@ -80,7 +82,8 @@ class Hosts(Section):
         if before is None:
             observe, root = entry["observed"], entry["observed_root"]
             host = adding_hosts.add_host(key, place, observe=observe, root=root, by=by)
-            before = {"zone": "", "keys": [], "note": ""} | {name: entry[name] for name in ("address", "port", "user")}
+            as_added = {name: entry[name] for name in ("address", "port", "user")}
+            before = {"zone": "", "keys": [], "note": "", "found_by": ""} | as_added
         else:
             host = Host.objects.get(name=key)
             self._observe(host, entry, by)
@@ -92,6 +95,8 @@ class Hosts(Section):
             self._trust(host, entry["keys"], by)
         if entry["note"] != before["note"]:
             host_notes.write(host, entry["note"], by=by)
+        if entry["found_by"] != before["found_by"]:
+            adding_hosts.credit(host, entry["found_by"], by=by)
 
     def _observe(self, host: Host, entry: Entry, by: User | None) -> None:
         if host.observed and not entry["observed"]:
@@ -107,12 +112,11 @@ class Hosts(Section):
         for row in HostKey.objects.filter(host=host):
             if f"{row.algorithm} {row.key}" not in wanted:
                 host_keys.distrust(row, by=by.username if by else operator())
-        keys = [known_hosts.read_key(*line.split()[:2]) if len(line.split()) > 1 else _no_key(line) for line in wanted]
-        adding_hosts.trust(host, keys, by=by)
+        adding_hosts.trust(host, fields.host_keys(wanted), by=by)
 
     def complete(self, entry: Entry, before: Entry | None) -> Entry:
-        found = super().complete(entry, before)
-        return found | {"keys": sorted(" ".join(line.split()[:2]) for line in found["keys"])}
+        found = fields.sort_keys(super().complete(entry, before))
+        return found if found["observed"] else found | {"observed_root": ""}
 
 
 class Gateways(Section):
@@ -147,7 +151,3 @@ def _find_zone(name: str) -> Zone | None:
     if name and found is None:
         raise places.WrongName(f"There is no zone {name}; write it as region/zone. Nothing was changed.")
     return found
-
-
-def _no_key(line: str) -> Any:
-    raise known_hosts.KnownHostsWrong(f"{line[:40]!r} is no public key; write it as `ssh-ed25519 AAAA…`.")

@@ -1,4 +1,4 @@
-"""Teams, what everyone may, who was given which role where, and who approves. People are named; a file makes none."""
+"""Teams, what everyone may, and who was given which role where; by people's names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,14 @@ from deployments.marked_yaml import Node
 from deployments.written import fields
 from deployments.written.fields import read_entry
 from deployments.written.section import Entry, Given, Section
-from environments import approval_rules, granting, rights, teams
-from environments.models import Application, Environment, Grant, Target, Team, User
+from deployments.written.sections.people import find_person
+from environments import granting, rights, teams
+from environments.models import Application, DefaultRoles, Environment, Grant, Team, User
 
 
 class Teams(Section):
     name = "teams"
+    models = (Team,)
     fields = {"members": fields.texts()}
 
     def now(self) -> dict[str, Entry]:
@@ -25,7 +27,7 @@ class Teams(Section):
         there = before["members"] if before else []
         for name in entry["members"]:
             if name not in there:
-                teams.add_member(team, teams.find_person(name), by=by)
+                teams.add_member(team, find_person(name), by=by)
         for person in team.members.exclude(username__in=entry["members"]):
             teams.remove_member(team, person, by=by)
 
@@ -40,6 +42,7 @@ class Everyone(Section):
     """What everyone who is signed in may: one entry."""
 
     name = "everyone"
+    models = (DefaultRoles,)
     fields = {"unprotected": fields.text(), "protected": fields.text()}
 
     def now(self) -> dict[str, Entry]:
@@ -56,32 +59,6 @@ class Everyone(Section):
         return entries[""]
 
 
-class Approvals(Section):
-    """Who approves deploys to a target."""
-
-    name = "approvals"
-    fields = {
-        "number": fields.number(0, approval_rules.MOST, 0),
-        "team": fields.text(),
-        "hours": fields.number(1, approval_rules.LONGEST_HOURS, 24),
-    }
-
-    def now(self) -> dict[str, Entry]:
-        rows = Target.objects.filter(name="").exclude(approvals=0)
-        return {
-            row.slug: {"number": row.approvals, "team": str(row.approvers or ""), "hours": row.approval_hours}
-            for row in rows.select_related("application", "environment", "approvers")
-        }
-
-    def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
-        target, team = _find_target(key), Team.objects.filter(name=entry["team"]).first()
-        approval_rules.set_approvals(target, number=entry["number"], team=team, hours=entry["hours"], by=by)
-
-    def remove(self, key: str, by: User | None) -> None:
-        target = _find_target(key)
-        approval_rules.set_approvals(target, number=0, team=None, hours=target.approval_hours, by=by)
-
-
 _GRANT = {name: fields.text() for name in ("person", "team", "role", "application", "environment")}
 
 
@@ -89,6 +66,7 @@ class Grants(Section):
     """A list: each holder and place stands there once."""
 
     name = "grants"
+    models = (Grant,)
     fields = _GRANT
 
     def now(self) -> dict[str, Entry]:
@@ -131,14 +109,6 @@ class Grants(Section):
         return [self.shortened(entry) for entry in entries.values()]
 
 
-def _find_target(slug: str) -> Target:
-    application, _, environment = slug.partition("/")
-    found = Target.objects.filter(application__name=application, environment__name=environment, name="").first()
-    if found is None:
-        raise approval_rules.WrongApprovals(f"There is no target {slug}. Nothing was changed.")
-    return found
-
-
 def _key(entry: Entry) -> str:
     """`team payments in shop/staging`."""
     holder = f"person {entry['person']}" if entry["person"] else f"team {entry['team']}"
@@ -148,7 +118,7 @@ def _key(entry: Entry) -> str:
 
 def _holder(entry: Entry) -> User | Team:
     if entry["person"]:
-        return teams.find_person(entry["person"])
+        return find_person(entry["person"])
     found = Team.objects.filter(name=entry["team"]).first()
     if found is None:
         raise teams.WrongName(f"There is no team {entry['team']}. Nothing was changed.")

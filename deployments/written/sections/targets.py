@@ -14,7 +14,7 @@ from environments.configuration import delivering
 from environments.configuration.delivering import Delivery
 from environments.editing_targets import StepPlan, TargetPlan, TargetWrong
 from environments.editing_tasks import TaskPlan
-from environments.models import Application, Environment, Target, User
+from environments.models import Application, Environment, Step, Target, Task, User
 from environments.preset import UnknownPreset
 
 _DAY = 86_400
@@ -97,6 +97,7 @@ _USUAL = TargetPlan(root="", user="deploy")
 
 class Targets(Section):
     name = "targets"
+    models = (Target, Step, Task)
     fields = {
         "root": fields.text(required=True),
         "user": fields.text(_USUAL.user),

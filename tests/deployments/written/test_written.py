@@ -8,11 +8,14 @@ import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.utils import timezone
 
 from deployments.written import applying, planning
 from deployments.written.errors import NotApplied, WrittenWrong
 from deployments.written.export import export
 from deployments.written.sections import SECTIONS
+from environments import windows
 from environments.configuration import changing, referring
 from environments.configuration.merging import Layers
 from environments.configuration.scopes import Scope
@@ -21,13 +24,14 @@ from environments.editing_tasks import TaskPlan
 from environments.models import (
     Application,
     ConfigurationValue,
-    DefaultRoles,
     Environment,
     Grant,
     Host,
+    HostSource,
     Membership,
     Region,
     Role,
+    SecretStore,
     Target,
     Team,
     User,
@@ -36,11 +40,13 @@ from environments.sealed import unseal
 from environments.secret_stores import keeping
 from environments.secret_stores.keeping import Plan
 from environments.secret_stores.references import Reference
+from environments.sources import refreshing
 from notifications.models import Event
 from tests import builders
 
 pytestmark = [pytest.mark.django_db]
 
+AHEAD = timezone.now().year + 1
 WHOLE = f"""
 version: 1
 regions:
@@ -64,6 +70,15 @@ environments:
       last_port: 8010
       most_each: 0
     hosts: {{web-1: [web, cron], web-2: {{labels: {{tier: back}}}}}}
+sources:
+  inventory:
+    kind: lines
+    environment: production
+    settings: {{lines: "deploy@192.0.2.7 as web-7"}}
+    zone: eu-west/a
+    share: 10
+git_hosts:
+  git.example: {{keys: [ssh-ed25519 {builders.PUBLIC_KEY}]}}
 applications:
   shop:
     repository: https://git.example/shop.git
@@ -84,10 +99,18 @@ targets:
     tasks:
       - {{name: clear-cache, command: rm -rf tmp/cache, parameters: [{{name: key, label: Which}}]}}
   shop/production: {{root: /srv/shop, labels: [tier=back], umask: "027", drift_minutes: 0}}
+stores:
+  vault:
+    kind: vault
+    settings: {{address: "https://vault.example.com", mount: kv}}
+    secret: {{secret: env:VAULT_TOKEN}}
 configuration:
   application shop: {{COLOUR: "#fff", EMPTY: ""}}
   target shop/staging: {{DATABASE_URL: {{secret: env:SHOP_DATABASE}}, WORKERS: "4"}}
   host web-1: {{NAME: web-1}}
+people:
+  ada: {{name: Ada Marsh, role: maintainer}}
+  alan: {{email: alan@shop.example, enabled: false}}
 teams:
   payments: {{members: [ada, grace]}}
 everyone: {{unprotected: deployer, protected: viewer}}
@@ -96,8 +119,10 @@ grants:
   - {{person: ada, role: deployer, application: shop, environment: production}}
 approvals:
   shop/staging: {{number: 2, team: payments, hours: 48}}
+freezes:
+  - {{scope: production, starts: "{AHEAD}-12-20T00:00:00+00:00", ends: "{AHEAD}-12-27T01:00:00+01:00", reason: Fair}}
 """
-SECRETS = {"SHOP_TOKEN": "canary-token", "SHOP_DATABASE": "postgres://canary-password"}
+SECRETS = {"SHOP_TOKEN": "canary-token", "VAULT_TOKEN": "canary-vault", "SHOP_DATABASE": "postgres://canary-password"}
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +146,7 @@ def changes(text: str, **options: Any) -> list[str]:
 @pytest.mark.both_databases
 def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
     done = apply(WHOLE)
-    assert len(done) == 20
+    assert len(done) == 26
     target = Target.objects.get(application__name="shop", environment__name="staging")
     assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
     assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
@@ -145,16 +170,14 @@ def test_what_is_exported_says_the_same_in_an_empty_installation() -> None:
     first = export()
     assert changes(first) == []
     assert changes(first, remove=True) == []
-    for model in (Grant, DefaultRoles, ConfigurationValue, Target, Team, Application, Membership, Environment, Host):
-        model.objects.all().delete() if model is not Host else Region.objects.update(gateway=None)
-    Host.objects.all().delete()
-    for region in Region.objects.all():
-        region.zones.all().delete()
-        region.delete()
-    for name, value in SECRETS.items():
-        first = first.replace("{secret: stored}", f"{{secret: env:{name}}}", 1) if value else first
-    apply(first)
-    assert export() == first.replace("env:SHOP_TOKEN", "stored").replace("env:SHOP_DATABASE", "stored")
+    connection.check_constraints()  # PostgreSQL truncates no table that it still has to look through
+    call_command("flush", interactive=False, verbosity=0)
+    elsewhere = first
+    for name in SECRETS:  # in the order in which they stand there
+        elsewhere = elsewhere.replace("{secret: stored}", f"{{secret: env:{name}}}", 1)
+    apply(elsewhere)
+    assert export() == first
+    assert unseal(SecretStore.objects.get().secret) == "canary-vault"
 
 
 def test_no_secret_stands_in_what_is_exported_or_told() -> None:
@@ -237,6 +260,13 @@ def test_the_order_of_environments_is_that_of_the_file() -> None:
             "line 2, column 17: '9' is no",
         ),
         ("a: *x\n", "Anchors and aliases"),
+        ("sources:\n  a: {kind: lines}\n", "line 2, column 3: sources a is new here, and needs environment."),
+        ("stores:\n  a: {kind: vault, secret: hunter2}\n", "line 2, column 28: A secret is written"),
+        (
+            "freezes:\n  - {scope: '*', starts: '2026-12-20', ends: x, reason: y}\n",
+            "line 2, column 26: '2026-12-20' could",
+        ),
+        ("freezes:\n  - {scope: '*'}\n", "line 2, column 5: A freeze needs starts."),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
@@ -252,7 +282,7 @@ def test_one_refusal_takes_everything_back() -> None:
     with pytest.raises(NotApplied) as refused:
         apply(wrong)
     assert str(refused.value).startswith(
-        "line 49, teams payments: Nobody who may come in is called 'nobody'. Everything"
+        "line 66, teams payments: Nobody who may come in is called 'nobody'. Everything"
     )
     assert not any(model.objects.exists() for model in (Application, Target, Host, Environment, Region, Event))
 
@@ -266,6 +296,14 @@ def test_a_person_changes_what_they_may() -> None:
         "grants: [{person: vera, role: administrator}]",
         "applications: {blog: {build_command: make}}",
         "targets: {shop/staging: {command: id, runner: door}}",
+        "sources: {other: {kind: lines, environment: staging, settings: {lines: a@b}}}",
+        "sources: {inventory: {share: 100}}",
+        "stores: {pass: {kind: command, settings: {command: /bin/pass}}}",
+        "git_hosts: {git.example: {keys: []}}",
+        "hosts: {web-1: {found_by: inventory}}",
+        "people: {vera: {role: administrator}}",
+        "people: {vera: {name: Somebody Else}}",
+        "people: {mallory: {}}",
     ):
         with pytest.raises(NotApplied):
             apply(text, by=vera)
@@ -277,10 +315,42 @@ def test_what_another_source_gave_is_left_to_it() -> None:
     apply(WHOLE)
     place = Environment.objects.get(name="staging")
     Membership.objects.create(environment=place, host=Host.objects.get(name="web-2"), source="inventory")
-    assert "inventory" not in export()
+    assert yaml.safe_load(export())["environments"]["staging"] == {"hosts": {"web-1": ["web"]}}
     assert changes(WHOLE) == []
     assert apply("environments: {staging: {hosts: {}}}") == ["change environments staging"]
     assert [row.host.name for row in place.memberships.all()] == ["web-2"]
+    with pytest.raises(NotApplied, match="inventory says which roles web-2 has in staging"):
+        apply("environments: {staging: {hosts: {web-2: [web]}}}")
+
+
+def test_a_freeze_is_changed_and_lifted_by_a_file_and_one_that_is_over_stays_over() -> None:
+    apply(WHOLE)
+    assert apply(WHOLE.replace("reason: Fair", "reason: The fair of the year")) == [
+        f"change freezes production from {AHEAD}-12-20T00:00:00+00:00 to {AHEAD}-12-27T00:00:00+00:00"
+    ]
+    assert [row.reason for row in windows.to_come()] == ["The fair of the year"]
+    over = "freezes: [{scope: staging, starts: '2020-01-01T00:00Z', ends: '2020-01-02T00:00Z', reason: Fair}]"
+    assert apply(over) == []
+    assert [done.split()[0] for done in apply(over, remove=True)] == ["remove"]
+    assert not windows.to_come().exists()
+    assert apply(over, remove=True) == []
+
+
+def test_a_source_of_a_file_is_read_by_the_next_worker_that_looks() -> None:
+    """Also one that is never read by itself: once."""
+    apply(WHOLE.replace("share: 10", "share: 10\n    every_minutes: 0"))
+    source = HostSource.objects.get()
+    assert (source.looked_at, source.given.count()) == (None, 0)
+    refreshing.refresh_due()
+    source.refresh_from_db()
+    assert (source.due_at, source.trouble, source.given.get().host.name) == (None, "", "web-7")
+    looked = source.looked_at
+    refreshing.refresh_due()
+    assert HostSource.objects.get().looked_at == looked
+    assert yaml.safe_load(export())["hosts"]["web-7"]["found_by"] == "inventory"
+    apply('sources: {inventory: {settings: {lines: "deploy@192.0.2.7 as web-7\\ndeploy@192.0.2.8 as web-8"}}}')
+    refreshing.refresh_due()
+    assert HostSource.objects.get().given.count() == 2
 
 
 def test_a_secret_of_a_file_ends_before_the_last_newline(tmp_path: Path) -> None:
@@ -317,34 +387,6 @@ def test_texts_of_every_kind_survive() -> None:
     assert {row.name: row.text for row in rows} == said
 
 
-def test_every_setting_of_a_target_and_an_application_can_be_written() -> None:
-    """A new column that people set belongs into a section, or into the list of what does not."""
-    apart = {
-        Target: {"id", "application", "environment", "name", "parent", "left_at", "last_number", "fence"}
-        | {"configuration_at", "configuration_env", "configuration_json", "configuration_files"}
-        | {"approvals", "approvers", "approval_hours"},
-        Application: {"id", "name", "deploy_key"},
-        Host: {
-            "id",
-            "name",
-            "transport",
-            "aside",
-            "aside_why",
-            "aside_by",
-            "aside_at",
-            "asked_at",
-            "heard_at",
-            "found_by",
-            "note_by",
-            "note_at",
-        },
-    }
-    fields = {section.name: set(section.fields) for section in SECTIONS}
-    for model, name in ((Target, "targets"), (Application, "applications"), (Host, "hosts")):
-        columns = {field.name for field in model._meta.concrete_fields} - apart[model]
-        assert columns <= fields[name], f"{name} lack {columns - fields[name]}"
-
-
 def test_the_documentation_names_every_field_and_no_other() -> None:
     text = (Path(settings.BASE_DIR) / "docs/written.md").read_text()
     said = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
@@ -370,7 +412,7 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
     assert ended.value.code == 3
     told = capsys.readouterr().out
     assert "+ targets shop/staging\n    root: /srv/shop\n" in told
-    assert told.endswith("19 to add, 1 to change, 0 to remove.\n")
+    assert told.endswith("24 to add, 2 to change, 0 to remove.\n")
     assert not Target.objects.exists()
     call_command("apply", str(file))
     assert capsys.readouterr().out.endswith("Done.\n")
