@@ -92,6 +92,7 @@ LOCK_REMIND_HOURS = environ.read_int("LOCK_REMIND_HOURS", default=4, least=1, mo
 SOURCE_SECONDS = environ.read_int("SOURCE_SECONDS", default=30, least=1, most=600)
 SOURCE_DEPLOY_SECONDS = environ.read_int("SOURCE_DEPLOY_SECONDS", default=5, least=1, most=60)
 SOURCE_SCRIPTS: list[Path] = environ.read_folders("SOURCE_SCRIPTS")
+CHANNEL_ADDRESSES = environ.read_choice("CHANNEL_ADDRESSES", default="public", choices=("private", "public"))
 SOURCE_ADDRESSES = environ.read_choice("SOURCE_ADDRESSES", default="private", choices=("private", "public"))
 
 # Django

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 
 from deployments import archive_retention
+from notifications import delivering
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ def _every_hour() -> None:
     while True:
         clear_sessions()
         prune_archives()
+        prune_deliveries()
         time.sleep(HOUR_SECONDS)
 
 
@@ -44,5 +46,16 @@ def prune_archives() -> None:
         archive_retention.prune()
     except (DatabaseError, OSError) as error:
         log.warning("Old archives were not removed (%s); in an hour again.", error)
+    finally:
+        connection.close()
+
+
+def prune_deliveries() -> None:
+    """Remove announcements that were sent a month ago; two workers at once do no harm."""
+    try:
+        while delivering.prune():
+            pass
+    except DatabaseError as error:
+        log.warning("Old announcements were not removed (%s); in an hour again.", error)
     finally:
         connection.close()

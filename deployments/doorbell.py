@@ -1,45 +1,13 @@
 """Ring: "look at this deploy". A broker that is down costs under a second and harms nothing: the sweep looks too."""
 
-import logging
-
-from celery import current_app
-from django.conf import settings
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-log = logging.getLogger(__name__)
+from notifications.broker import inbox_queue as inbox_queue
+from notifications.broker import publish as publish
 
 ADVANCE = "deployments.tasks.advance"
 RUN_BATCH = "deployments.tasks.run_batch"
 HEAR = "deployments.tasks.hear"
-PUBLISH_SECONDS = 0.7
 
 
 def ring(deploy_id: int) -> bool:
     """Ask some worker to advance the deploy; whether the broker took it."""
     return publish(ADVANCE, [deploy_id])
-
-
-def inbox_queue(worker: str) -> str:
-    """The queue that the worker of this name alone reads."""
-    return f"{settings.CELERY_TASK_DEFAULT_QUEUE}.{worker}"
-
-
-def publish(task: str, args: list[object], *, to: str = "") -> bool:
-    """Send one message, to any worker or `to` the one of this name.
-
-    With a short limit of its own: the workers' connection may wait longer than a person does.
-    """
-    limits = {
-        **settings.CELERY_BROKER_TRANSPORT_OPTIONS,
-        "socket_timeout": PUBLISH_SECONDS,
-        "socket_connect_timeout": PUBLISH_SECONDS,
-    }
-    try:
-        with current_app.connection_for_write(transport_options=limits, connect_timeout=PUBLISH_SECONDS) as connection:
-            queue = inbox_queue(to) if to else settings.CELERY_TASK_DEFAULT_QUEUE
-            current_app.send_task(task, args=args, connection=connection, retry=False, queue=queue)
-    except (OperationalError, RedisError, OSError) as error:
-        log.warning("The broker did not take %s%s (%s); a worker's sweep will see to it.", task, args, error)
-        return False
-    return True

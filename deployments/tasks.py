@@ -30,7 +30,7 @@ from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
 from environments.models import Target
 from environments.sources import refreshing
-from notifications import metrics
+from notifications import courier, metrics
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ def begin(sender: Any, **_: object) -> None:
         looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources, "endpoints": ends}
         looks["observations"] = (observations.LOOK_SECONDS, observations.look_around)
         metrics.begin(lambda: gauges.of_worker(runtime.pool))
+        looks["deliveries"] = (courier.LOOK_SECONDS, courier.look)
         runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)
     except DatabaseError as error:
         # a worker without a pulse holds no claim: better none, so that whoever keeps it starts it anew

@@ -22,6 +22,7 @@ from environments.models import (
     ValueKind,
 )
 from notifications import events
+from notifications.models import Channel
 
 BATCH = 500
 
@@ -51,6 +52,7 @@ COLUMNS = (
     Column(KeyPair, "private"),
     Column(HostSource, "secret"),
     Column(SecretStore, "secret"),
+    Column(Channel, "secret"),
     Column(FetchedSecrets, "sealed"),
     Column(ConfigurationValue, "text", models.Q(kind=ValueKind.SECRET)),
     Column(Authenticator, "data", models.Q(type="totp"), key="secret"),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from environments import (
+    channel_pages,
     endpoint_pages,
     heartbeat_pages,
     people_actions,
@@ -106,6 +107,13 @@ urlpatterns = [
     path("settings/secret-stores/of/<slug:store>", store_pages.change, name="change-store"),
     path("settings/secret-stores/of/<slug:store>/test", store_pages.try_out, name="try-store"),
     path("settings/secret-stores/of/<slug:store>/remove", store_pages.remove, name="remove-store"),
+    path("settings/channels", channel_pages.channels, name="settings-channels"),
+    path("settings/channels/add", channel_pages.add, name="add-channel"),
+    path("settings/channels/of/<slug:channel>", channel_pages.change, name="change-channel"),
+    path("settings/channels/of/<slug:channel>/deliveries", channel_pages.deliveries, name="deliveries"),
+    path("settings/channels/of/<slug:channel>/test", channel_pages.try_out, name="try-channel"),
+    path("settings/channels/of/<slug:channel>/resume", channel_pages.resume, name="resume-channel"),
+    path("settings/channels/of/<slug:channel>/remove", channel_pages.remove, name="remove-channel"),
     path("settings/steps", pages.steps, name="settings-steps"),
     path("welcome/<str:secret>", welcome, name="welcome"),
 ]

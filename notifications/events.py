@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from notifications import graphite, live, messages, metrics
+from notifications import delivering, graphite, live, messages, metrics
 from notifications.models import Event
 from notifications.origin import current
 
@@ -13,6 +13,11 @@ KINDS = frozenset(
         "application.added",
         "application.changed",
         "application.removed",
+        "channel.added",
+        "channel.changed",
+        "channel.removed",
+        "channel.resumed",
+        "channel.stopped",
         "calendar.address_made",
         "calendar.address_removed",
         "configuration.delivery_changed",
@@ -211,6 +216,7 @@ def record(
     messages.deliver(event)
     metrics.count("events", kind=kind)
     graphite.mark(event)
+    delivering.announce(event)
     transaction.on_commit(lambda: live.changed(*topics_of(event)))
     return event
 

@@ -1,7 +1,4 @@
-"""Word to people: what an event says to those whom its fact `to` names. Kept here for pages and the API.
-
-`deliver` is where a channel (mail, chat) takes them up: on commit, for what it sends cannot be taken back.
-"""
+"""Word to people: what an event says to those whom its fact `to` names. Kept here for pages and the API."""
 
 from datetime import timedelta
 

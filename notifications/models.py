@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Event(models.Model):
@@ -51,3 +52,77 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id} to {self.to}"
+
+
+class Channel(models.Model):
+    """Where announcements go: a room, an address, a web hook; and which of them."""
+
+    name = models.SlugField(max_length=63, unique=True)
+    kind = models.CharField(max_length=20)
+    owner = models.CharField(max_length=150, help_text="User name of who is told when it stops.")
+    settings = models.JSONField(default=dict, blank=True, help_text="What the kind asks for, by name; all texts.")
+    secret = models.TextField(blank=True, default="", editable=False, help_text="Its credential, sealed.")
+    applications = models.JSONField(default=list, blank=True, help_text="Names; empty: all.")
+    environments = models.JSONField(default=list, blank=True, help_text="Names; empty: all.")
+    kinds = models.JSONField(default=list, blank=True, help_text="Kinds of announcements; empty: all.")
+    outcomes = models.JSONField(default=list, blank=True, help_text="Outcomes of deploys; empty: all.")
+    templates = models.JSONField(default=dict, blank=True, help_text="Texts of its own, by announcement.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    stopped = models.BooleanField(default=False, editable=False, help_text="Until a person has mended it.")
+    trouble = models.TextField(blank=True, default="", editable=False, help_text="What went wrong last; or empty.")
+    trouble_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sent_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it last took something.")
+    claim = models.CharField(max_length=32, blank=True, default="", editable=False, help_text="Who sends now.")
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One announcement on its way to one channel."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENT = "sent", "Sent"
+        REFUSED = "refused", "Refused"
+        GIVEN_UP = "given_up", "Given up"
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
+    word = models.CharField(max_length=40, help_text="Which announcement it is.")
+    text = models.TextField()
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    tries = models.PositiveIntegerField(default=0)
+    made_at = models.DateTimeField(db_default=Now())
+    next_try_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, default="", help_text="Why the last try did not go through.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "channel"], name="announced_once_per_channel")]
+        indexes = [
+            models.Index(fields=["channel", "id"], condition=models.Q(state="waiting"), name="delivery_waiting"),
+            models.Index(fields=["channel", "-id"], name="delivery_by_channel"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} to {self.channel_id}"
+
+
+class Posted(models.Model):
+    """The message about a deploy that a channel keeps true by editing it, and beneath which details stand."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="posted")
+    deploy = models.BigIntegerField(help_text="The deploy's id.")
+    place = models.CharField(max_length=100, help_text="The room, as the other side calls it.")
+    stamp = models.CharField(max_length=100, help_text="The message, as the other side calls it.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "deploy"], name="posted_once_per_deploy")]
+
+    def __str__(self) -> str:
+        return f"{self.stamp} in {self.place}"

@@ -22,6 +22,11 @@ _SENTENCES = {
     "application.added": "{who} added the application {application}, read from {repository}.",
     "application.changed": "{who} changed how {application} is read.",
     "application.removed": "{who} removed the application {application}.",
+    "channel.added": "{who} set up the channel {name}.",
+    "channel.changed": "{who} changed the channel {name}.",
+    "channel.removed": "{who} removed the channel {name}.",
+    "channel.resumed": "{who} let announcements go to the channel {name} again.",
+    "channel.stopped": "Announcements to the channel {name} have stopped. {reason}",
     "calendar.address_made": "{who} made a secret address for their calendar.",
     "calendar.address_removed": "{who} took the secret address of their calendar away.",
     "configuration.delivery_changed": "{who} changed where the configuration of {target} lies in a release: {told}.",
@@ -191,6 +196,7 @@ _BAD = (
     "flip_refused",
     "quarantined",
     "kept",
+    "stopped",
 )
 _WARN = (
     *("needs_attention", "unknown", "held", "met_lock", "stays_held", "overridden", "taken_over", "rolled_back_over"),

@@ -14,6 +14,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
 from deployments.api import (  # setting_up adds to two routers
+    channels,
     configuration,
     deploys,
     endpoints,
@@ -124,6 +125,7 @@ for raised in (Exception, Http404, HttpError, ValidationError):
 for router in (
     inventory.router,
     targets.router,
+    channels.router,
     configuration.router,
     tasks.router,
     deploys.router,

@@ -46,6 +46,7 @@ from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError, ApplicationTaken
 from environments.adding_hosts import HostElsewhere, HostTaken, LabelsWrong
 from environments.approval_rules import WrongApprovals
+from environments.channels.errors import ChannelError, ChannelTaken, NotStopped, TestFailed
 from environments.configuration.errors import ConfigurationError, NoSuchScope, NoSuchValue, NothingToUndo
 from environments.editing_targets import TargetTaken, TargetWrong
 from environments.endpoints import (
@@ -186,6 +187,7 @@ TITLES = {
     "repository": "The repository could not be read",
     "source": "The source of hosts could not be read",
     "too-often": "Asked too often",
+    "channel": "The channel did not take it",
     "secret-store": "The secret store did not say it",
     "sealed": "A stored secret cannot be opened",
     "database": "The database does not answer",
@@ -226,6 +228,10 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (NoPortLeft, 409, "too-many"),
     (EndpointGone, 409, "gone"),
     (EndpointError, 409, "not-possible"),
+    (ChannelTaken, 409, "taken"),
+    (NotStopped, 409, "not-possible"),
+    (TestFailed, 409, "channel"),
+    (ChannelError, 400, "wrong-values"),
     (NothingToMove, 409, "nothing-to-move"),
     (NothingToApprove, 409, "nothing-to-approve"),
     (NotApprover, 403, "not-approver"),

@@ -118,7 +118,9 @@ def begin(
     _store(recipes.host_runs(deploy, members, held))
     if kind != Kind.TASK:
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
-    record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, deploy_kind=kind)
+    record(
+        deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, **_waits_for(found, lacking)
+    )
     log.say(deploy, " ".join(["Waits:", *(it.sentence for it in found)]) if found else headline(deploy))
     if over:
         tell_over(deploy, all_found, said)
@@ -132,6 +134,13 @@ def begin(
         log.say(deploy, f"Left out: {blockers.tell_left_out(away)}.")
     transaction.on_commit(lambda: ring(deploy.pk))
     return deploy
+
+
+def _waits_for(found: list[blockers.Blocker], lacking: Sequence[blockers.Blocker]) -> dict[str, Any]:
+    """Facts of a deploy that waits: what for, and whether for people who approve it."""
+    if not found:
+        return {}
+    return {"reason": " ".join(it.sentence for it in found), "approvals": bool(lacking)}
 
 
 def _store(rows: Sequence[recipes.NewRun]) -> None:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from django.db import transaction
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -63,13 +64,21 @@ def end(deploy: Deploy, status: str, reason: str, *, by: User | None = None) -> 
         if status == S.SUCCEEDED and recipes.takes_away(deploy):
             _forget(deploy.target)
         Standing.objects.filter(target=deploy.target).update(looked_at=None)  # what hosts run now is asked soon
-        record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason)
+        record(deploy, f"deploy.{status}", by=by or deploy.by, reason=reason, **_counted(deploy, status))
         measuring.tell_end(deploy)
         _close_to_machines(deploy, status, reason)
         following = next_waiting(deploy.target)
         if following:
             transaction.on_commit(lambda: ring(following.pk))
     return moved
+
+
+def _counted(deploy: Deploy, status: str) -> dict[str, int]:
+    """On how many hosts it is live, of how many; told where that is not all or none."""
+    if status != S.PARTIAL:
+        return {}
+    live = Count("pk", filter=Q(status=RunStatus.LIVE))
+    return HostRun.objects.filter(deploy=deploy).aggregate(live=live, hosts=Count("pk"))
 
 
 def _forget(target: Target) -> None:

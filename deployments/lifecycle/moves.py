@@ -58,6 +58,7 @@ def record(deploy: Deploy, kind: str, *, by: User | None, **facts: Any) -> None:
         ref=deploy.ref,
         revision=deploy.revision,
         by=deploy.by_name,
+        deploy_kind=deploy.kind,
         **({"endpoint": target.name} if target.name else {}),
         **facts,
     )

@@ -10,6 +10,7 @@ from environments.access import NotAllowed
 from environments.adding_applications import ApplicationError
 from environments.adding_hosts import HostsError
 from environments.approval_rules import WrongApprovals
+from environments.channels.errors import ChannelError
 from environments.configuration.errors import ConfigurationError
 from environments.editing_targets import TargetError
 from environments.editing_tasks import TaskWrong
@@ -32,7 +33,7 @@ from notifications import events
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
     *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
-    *(LockError, ObservedError, PeopleError, SourceError, WrongApprovals),
+    *(LockError, ChannelError, ObservedError, PeopleError, SourceError, WrongApprovals),
 )
 
 

@@ -29,6 +29,7 @@ from environments.models import (
     Task,
     Zone,
 )
+from notifications.models import Channel
 
 SOURCE = "demo"
 LIST = "inventory"
@@ -134,6 +135,7 @@ def make_hosts(fleet: Fleet) -> None:
     if made_now:
         _make_source()
         _make_store()
+        _make_channel()
         _offer_endpoints(fleet)
 
 
@@ -171,6 +173,14 @@ def _make_store() -> None:
     """Where secrets may lie instead; no value of the demo refers to it, so nobody needs the program."""
     settings = {"command": "/usr/bin/pass show {}"}
     SecretStore.objects.get_or_create(name="passwords", defaults={"kind": "command", "settings": settings})
+
+
+def _make_channel() -> None:
+    """Where announcements might go; it does not run, for the address is nobody's."""
+    told = "The address is the demo's own invention, so nothing is sent there. Set up a channel of your own."
+    facts = {"kind": "web-hook", "settings": {"address": "https://hooks.example.com/deploys"}, "stopped": True}
+    facts |= {"environments": [PRODUCTION], "trouble": told, "trouble_at": timezone.now(), "owner": "ada"}
+    Channel.objects.get_or_create(name="releases", defaults=facts)
 
 
 def _lines(place: Environment) -> str:

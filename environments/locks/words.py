@@ -63,7 +63,13 @@ def read_reason(text: str, what: str) -> str:
 
 def record(kind: str, lock: Lock, *, by: User | None, **facts: Any) -> None:
     """An event about a lock, in the caller's transaction."""
-    whose = {"holder": lock.holder_name, "lock": lock.pk, "lock_kind": lock.kind, "reason": lock.reason}
+    whose = {
+        "by_name": told(by),
+        "holder": lock.holder_name,
+        "lock": lock.pk,
+        "lock_kind": lock.kind,
+        "reason": lock.reason,
+    }
     until = {"until": lock.until.isoformat() if lock.until else "", "end": tell_end(lock.until)}
     say(kind, of_row(lock), by=by, **(whose | until | facts))
 

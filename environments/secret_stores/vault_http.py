@@ -5,7 +5,6 @@ errors as {"errors": [...]}, of which nothing is told again but those words.
 """
 
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from environments.secret_stores.errors import NotFetched
-from environments.sources.web_reading import allowed
+from notifications import outgoing
 
 MOST_BYTES = 1 << 20
 SECONDS = 10.0
@@ -134,16 +133,12 @@ def _object(server: Server, status: int, body: bytes) -> Mapping[str, Any]:
 
 
 def _look_up(host: str, port: int) -> str:
-    """The address to connect to. All of a name's addresses must be allowed: which one is taken is not ours to say."""
     try:
-        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NotFetched(f"Nobody knows the address of {host}. Is it spelt right?") from None
-    addresses = [str(row[4][0]) for row in rows]
-    for address in addresses:
-        if not allowed(address, policy="private"):
-            raise NotFetched(f"{host} is {address}, which is not asked: no Vault has such an address.")
-    return addresses[0]
+        return outgoing.look_up(host, port, policy="private")
+    except outgoing.AddressRefused as refusal:
+        raise NotFetched(f"{refusal} No Vault has such an address.") from None
+    except outgoing.NotReached as error:
+        raise NotFetched(str(error)) from None
 
 
 def _trust(authorities: str) -> ssl.SSLContext:

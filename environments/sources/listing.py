@@ -9,10 +9,12 @@ SourceError
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from environments.host_lines import Place
 from environments.ssh import ScannedKey
+from notifications.asking import Field as Field
+from notifications.asking import Told as Told
 
 MOST_HOSTS = 5000
 
@@ -93,28 +95,6 @@ class Asked:
     user: str = ""
     seconds: float = 30.0
     source: int | None = None  # the row's id; None for one that is not saved yet
-
-
-@dataclass(frozen=True)
-class Field:
-    """What a kind asks for. `shape`: line, area, secret or command."""
-
-    name: str
-    label: str
-    hint: str = ""
-    shape: str = "line"
-    required: bool = True
-    placeholder: str = ""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What people read of a kind."""
-
-    word: str
-    title: str
-    text: str
-    fields: tuple[Field, ...] = field(default=())
 
 
 def refuse_twice(hosts: list[Found], wrong: list[Wrong]) -> tuple[Found, ...]:

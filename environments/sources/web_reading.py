@@ -8,8 +8,6 @@ NotReadable    what happened, and what to do
 """
 
 import base64
-import ipaddress
-import socket
 import ssl
 import time
 from urllib.parse import urlsplit
@@ -20,10 +18,9 @@ from django.core.exceptions import ValidationError
 
 from environments.sources.listing import NotReadable
 from environments.validation import validate_address
+from notifications import outgoing
 
 MOST_BYTES = 8 << 20
-# Where clouds answer machines that have such an address, beside the link-local range.
-_CLOUDS = {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")}
 
 
 def check_address(url: str) -> str:
@@ -77,32 +74,15 @@ def read(url: str, *, user: str = "", token: str = "", authorities: str = "", se
     return bytes(body)
 
 
-def allowed(address: str, *, policy: str) -> bool:
-    """Whether this numeric address may be asked; `policy`: private (with those of one's own network) or public."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    if found.is_link_local or found.is_multicast or found.is_unspecified or found in _CLOUDS:
-        return False
-    if found.is_reserved and not found.is_loopback:
-        return False
-    return policy == "private" or found.is_global
-
-
 def _look_up(host: str, port: int) -> str:
-    """The address to connect to. All of a name's addresses must be allowed: which one is taken is not ours to say."""
     try:
-        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NotReadable(f"Nobody knows the address of {host}. Is it spelt right?") from None
-    addresses = [str(row[4][0]) for row in rows]
-    for address in addresses:
-        if not allowed(address, policy=settings.SOURCE_ADDRESSES):
-            raise NotReadable(
-                f"{host} is {address}, which is not asked: SOURCE_ADDRESSES={settings.SOURCE_ADDRESSES}, and "
-                "link-local addresses never."
-            )
-    return addresses[0]
+        return outgoing.look_up(host, port, policy=settings.SOURCE_ADDRESSES)
+    except outgoing.AddressRefused as refusal:
+        raise NotReadable(
+            f"{refusal} SOURCE_ADDRESSES={settings.SOURCE_ADDRESSES} says which are; link-local addresses never are."
+        ) from None
+    except outgoing.NotReached as error:
+        raise NotReadable(str(error)) from None
 
 
 def _trust(authorities: str) -> ssl.SSLContext:

@@ -52,6 +52,10 @@ PAGES = {
     "settings-stores": "/settings/secret-stores",
     "add-store": "/settings/secret-stores/add?kind=vault",
     "change-store": "/settings/secret-stores/of/passwords",
+    "settings-channels": "/settings/channels",
+    "add-channel": "/settings/channels/add?kind=web-hook",
+    "change-channel": "/settings/channels/of/releases",
+    "deliveries": "/settings/channels/of/releases/deliveries",
     "settings-steps": "/settings/steps",
 }
 # without the frame, for those who are not signed in

@@ -18,6 +18,7 @@ from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
 from environments.models import Heartbeat, HostSource, Role, SecretStore, Task, User
+from notifications.models import Channel
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES
 from tests.undone import undone
@@ -56,6 +57,7 @@ class World:
         builders.make_token(user=self.people[Role.VIEWER])
         source = HostSource.objects.create(name="inventory", kind="lines", environment=staging, trouble="It is away.")
         self.beat = Heartbeat.objects.create(source=source, name="web-9", address="10.0.0.9", digest="spent")
+        Channel.objects.create(name="releases", kind="web-hook", settings={"address": "https://hooks.example/"})
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
@@ -81,6 +83,7 @@ class World:
             "team": "painters",
             "source": "inventory",
             "store": "vault",
+            "channel": "releases",
             "grant_id": self.grant.pk,
             "factor_id": 1,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
@@ -184,6 +187,8 @@ def test_only_administrators_open_these() -> None:
     names += ["place-host", "settings-permissions", "give-grant", "take-grant", "set-everyones"]
     names += ["settings-sources", "settings-source", "add-source", "change-source", "refresh-source"]
     names += ["accept-removal", "remove-source", "make-heartbeat", "revoke-heartbeat"]
+    names += ["settings-channels", "add-channel", "change-channel", "deliveries", "try-channel", "resume-channel"]
+    names += ["remove-channel"]
     names += ["settings-stores", "add-store", "change-store", "try-store", "remove-store"]
     names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}

@@ -24,6 +24,7 @@ from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
 from environments.models import EndpointOffer, Heartbeat, HostSource, Role, SecretStore, Task, User
+from notifications.models import Channel
 from tests import builders
 from tests.deployer_site.test_every_route import routes
 from tests.undone import undone
@@ -104,6 +105,7 @@ PAGES: dict[tuple[str, str], str] = {
         " make-team rename-team remove-team add-member remove-member set-everyones"
         " settings-sources add-source settings-source change-source refresh-source accept-removal remove-source"
         " make-heartbeat revoke-heartbeat label-host take-up-host name-folder"
+        " settings-channels add-channel change-channel deliveries try-channel resume-channel remove-channel"
         " settings-stores add-store change-store try-store remove-store"
     ),
 }
@@ -143,6 +145,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
         " delete_member change_everyone make_heartbeat revoke_heartbeat label_host name_folder take_up_host"
         " list_stores add_store change_store try_store remove_store"
+        " list_channels add_channel change_channel try_channel resume_channel remove_channel list_deliveries"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",
     (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
@@ -196,6 +199,7 @@ class World:
                 granting.give(person, role, **place, by=None)
                 self.people["there", role] = person
         builders.make_token(user=self.people["everywhere", Role.VIEWER])
+        Channel.objects.create(name="releases", kind="web-hook", settings={"address": "https://hooks.example/"})
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         for name, thing in (("painters", self.own), ("plumbers", self.foreign)):  # who gives roles sees all teams
             team, target, thing["team"] = teams.make(name, by=None), thing["target"], name
@@ -247,6 +251,7 @@ class World:
             "team": thing["team"],
             "source": thing["source"],
             "store": "vault",
+            "channel": "releases",
             "grant_id": thing["grant"],
             "username": "all-viewer",
             "token_id": token.pk,

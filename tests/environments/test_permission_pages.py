@@ -29,7 +29,7 @@ from environments.models import (
     User,
 )
 from environments.who_may import who_may
-from notifications.models import Event
+from notifications.models import Channel, Event
 from tests.builders import make_application, make_environment, make_target, make_token, make_user
 
 pytestmark = pytest.mark.django_db
@@ -324,11 +324,18 @@ def address_of(world: World) -> Callable[[str], str]:
         "secret": "spent",
     }
     source = HostSource.objects.create(name="list", kind="lines", environment=world.staging, settings={"lines": ""})
+    Channel.objects.create(name="releases", kind="web-hook", settings={"address": "https://hooks.example/"})
     SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
     beat = Heartbeat.objects.create(source=source, name="web-9", address="10.0.0.9", digest="spent")
     soon = {"starts": timezone.now(), "ends": timezone.now() + timedelta(days=1)}
     freeze = Freeze.objects.create(scope="*", reason="Launch day", by=world.ada, by_name="Ada Marsh", **soon)
-    values |= {"freeze_id": freeze.pk, "source": source.name, "beat_id": beat.pk, "store": "vault"}
+    values |= {
+        "freeze_id": freeze.pk,
+        "source": source.name,
+        "beat_id": beat.pk,
+        "store": "vault",
+        "channel": "releases",
+    }
     routes = {str(pattern.name): pattern for pattern in our_urls.urlpatterns}
     return lambda name: reverse(name, kwargs={word: values[word] for word in routes[name].pattern.converters})
 

@@ -174,6 +174,7 @@ def test_every_file_that_seals_is_known() -> None:
     assert sealing == {
         "environments/adding_applications.py",
         "environments/admin.py",
+        "environments/channels/keeping.py",
         "environments/configuration/changing.py",
         "environments/deploy_keys.py",
         "environments/second_factor_pages.py",

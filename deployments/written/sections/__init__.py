@@ -1,6 +1,7 @@
 """The kinds of things, in the order in which they are made: each may name what comes before it."""
 
 from deployments.written.section import Section
+from deployments.written.sections.announcements import Channels
 from deployments.written.sections.applications import Applications
 from deployments.written.sections.configuration import Configuration
 from deployments.written.sections.environments import Environments
@@ -13,5 +14,5 @@ from deployments.written.sections.targets import Targets
 
 SECTIONS: tuple[Section, ...] = (
     Regions(), Hosts(), Gateways(), Environments(), Sources(), GitHosts(), Applications(), Targets(), Stores(),
-    Configuration(), People(), Teams(), Everyone(), Grants(), Approvals(), Freezes(),
+    Configuration(), People(), Teams(), Everyone(), Grants(), Approvals(), Freezes(), Channels(),
 )  # fmt: skip

@@ -26,6 +26,7 @@ LEFT_OUT: dict[str, tuple[type[Model], ...]] = {
     "what was done, and what came of it": (
         *(work.Deploy, work.HostRun, work.Program, work.LogChunk, work.Release, work.HeldRelease, work.Placement),
         *(work.Standing, work.Worker, work.Approval, work.Observation, told.Event, told.Message),
+        *(told.Delivery, told.Posted),
     ),
     "a person's own": (work.Star, places.Token, places.SignInLink),
     "a person holds or wants something for a time": (
@@ -76,6 +77,10 @@ APART: dict[type[Model], dict[str, str]] = {
         "configuration_at": _NOTED,
     },
     places.SecretStore: {"created_at": _BY, "asked_at": _NOTED, "trouble": _NOTED},
+    told.Channel: {
+        "created_at": _BY,
+        **dict.fromkeys(("stopped", "trouble", "trouble_at", "sent_at", "claim", "claimed_until"), _NOTED),
+    },
     places.ConfigurationValue: {
         **dict.fromkeys(("by", "by_name", "at", "undoes"), _BY),
         **dict.fromkeys(("content", "seen_version"), _NOTED),

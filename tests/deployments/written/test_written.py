@@ -121,8 +121,24 @@ approvals:
   shop/staging: {{number: 2, team: payments, hours: 48}}
 freezes:
   - {{scope: production, starts: "{AHEAD}-12-20T00:00:00+00:00", ends: "{AHEAD}-12-27T01:00:00+01:00", reason: Fair}}
+channels:
+  releases:
+    kind: web-hook
+    owner: ada
+    settings: {{address: "https://hooks.example.com/deploys"}}
+    secret: {{secret: env:HOOK_SECRET}}
+    applications: [shop]
+    environments: [production]
+    kinds: [deploy]
+    outcomes: [failed, partial]
+    templates: {{deploy.failed: "{{ref}} broke"}}
 """
-SECRETS = {"SHOP_TOKEN": "canary-token", "VAULT_TOKEN": "canary-vault", "SHOP_DATABASE": "postgres://canary-password"}
+SECRETS = {
+    "SHOP_TOKEN": "canary-token",
+    "VAULT_TOKEN": "canary-vault",
+    "SHOP_DATABASE": "postgres://canary-password",
+    "HOOK_SECRET": "canary-of-a-web-hook",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +162,7 @@ def changes(text: str, **options: Any) -> list[str]:
 @pytest.mark.both_databases
 def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
     done = apply(WHOLE)
-    assert len(done) == 26
+    assert len(done) == 27
     target = Target.objects.get(application__name="shop", environment__name="staging")
     assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
     assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
@@ -412,7 +428,7 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
     assert ended.value.code == 3
     told = capsys.readouterr().out
     assert "+ targets shop/staging\n    root: /srv/shop\n" in told
-    assert told.endswith("24 to add, 2 to change, 0 to remove.\n")
+    assert told.endswith("25 to add, 2 to change, 0 to remove.\n")
     assert not Target.objects.exists()
     call_command("apply", str(file))
     assert capsys.readouterr().out.endswith("Done.\n")
