@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from notifications.origin import coming_from
 
-API = "/api/"
+API, HOOKS = "/api/", "/hooks/"
 
 
 class OriginMiddleware:
@@ -16,6 +16,11 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        door = "API" if request.path.startswith(API) else "page"
+        door = "API" if request.path.startswith(API) else "hook" if _is_hook(request) else "page"
         with coming_from(door, request.META.get("REMOTE_ADDR", "")):
             return self.get_response(request)
+
+
+def _is_hook(request: HttpRequest) -> bool:
+    """People look at hooks below the same address, and only machines send to it."""
+    return request.method == "POST" and request.path.startswith(HOOKS) and "Cookie" not in request.headers

@@ -87,6 +87,12 @@ LOCK_CONFIRM_MINUTES = environ.read_int("LOCK_CONFIRM_MINUTES", default=10, leas
 LOCK_REMIND_MINUTES = environ.read_int("LOCK_REMIND_MINUTES", default=15, least=1, most=1440)
 LOCK_REMIND_HOURS = environ.read_int("LOCK_REMIND_HOURS", default=4, least=1, most=168)
 
+# Incoming hooks: how large one may be, how many a source may send, and for how long, and how many of them, are kept
+HOOK_MOST_KB = environ.read_int("HOOK_MOST_KB", default=2048, least=16, most=25_600)
+HOOK_PER_MINUTE = environ.read_int("HOOK_PER_MINUTE", default=300, least=10, most=60_000)
+HOOK_KEEP_DAYS = environ.read_int("HOOK_KEEP_DAYS", default=30, least=1, most=3650)
+HOOK_KEEP_MOST = environ.read_int("HOOK_KEEP_MOST", default=2000, least=50, most=1_000_000)
+
 # Sources of hosts: how long reading one may take, how long all of them may hold up a deploy, and whether web addresses
 # of one's own network are asked (private) or only those of the internet (public)
 SOURCE_SECONDS = environ.read_int("SOURCE_SECONDS", default=30, least=1, most=600)

@@ -25,6 +25,7 @@ from deployments import (
     unserved,
 )
 from deployments.hearing import RING_SECONDS, Hearing
+from deployments.hooks import working
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
@@ -35,6 +36,7 @@ from notifications import courier, metrics
 log = logging.getLogger(__name__)
 
 ENDPOINTS_SECONDS = 15.0
+FORGET_SECONDS = 600.0
 LOCKS_SECONDS = 3.0  # a lock ends by the clock; this is how soon it is told
 EXIT_WITHOUT_DATABASE = 1
 
@@ -54,6 +56,11 @@ def run_batch(deploy_id: int, work: str, run_ids: list[int]) -> None:
 @shared_task
 def hear(worker_id: int) -> None:
     claims.hear(worker_id)
+
+
+@shared_task
+def work_hook(delivery_id: int) -> None:
+    working.work(delivery_id)
 
 
 def current_runtime(name: str = "") -> Runtime:
@@ -79,6 +86,8 @@ def begin(sender: Any, **_: object) -> None:
         ends = (ENDPOINTS_SECONDS, lifecycle.look_after_endpoints)
         looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources, "endpoints": ends}
         looks["observations"] = (observations.LOOK_SECONDS, observations.look_around)
+        looks["hooks"] = (working.LOOK_SECONDS, working.look)
+        looks["forgetting"] = (FORGET_SECONDS, working.prune)
         metrics.begin(lambda: gauges.of_worker(runtime.pool))
         looks["deliveries"] = (courier.LOOK_SECONDS, courier.look)
         runtime.start(sweep, drift=(drift.LOOK_SECONDS, _look_around), **looks)

@@ -2,7 +2,7 @@
 
 from django.db.models import Q
 
-from environments.access import VIEW, allows, visible
+from environments.access import ADMINISTER, VIEW, allows, role_allows, visible
 from environments.models import Membership, Target, User
 from environments.rights import rights_of
 
@@ -19,14 +19,23 @@ def of_targets(user: User | None, prefix: str = "") -> Q:
     return visible(user, application=f"{prefix}application", environment=f"{prefix}environment")
 
 
-def of_applications(user: User | None) -> Q:
-    """Those with a target that one may view, and those that one may view as a whole."""
+def of_applications(user: User | None, field: str = "pk") -> Q:
+    """Those with a target that one may view, and those that one may view as a whole; `field` leads to their id."""
     if user is None or sees_all(user):
         return Q()
     whole = [one.application[0] for one in rights_of(user).given if one.application and not one.environment]
     with_targets = Target.objects.filter(of_targets(user)).order_by().values("application")
-    found = Q(pk__in=with_targets) | Q(pk__in=whole)
-    return found & Q(pk=user.limits.application[0]) if user.limits and user.limits.application else found
+    found = Q(**{f"{field}__in": with_targets}) | Q(**{f"{field}__in": whole})
+    return found & Q(**{field: user.limits.application[0]}) if user.limits and user.limits.application else found
+
+
+def administered_applications(user: User | None, field: str = "pk") -> Q:
+    """Those that one administers as a whole; `field` leads to their id."""
+    if user is None or allows(user, ADMINISTER):
+        return Q()
+    given = [one for one in rights_of(user).given if role_allows(one.role, ADMINISTER) and not one.environment]
+    ids = [one.application[0] for one in given if one.application]
+    return Q(**{f"{field}__in": [pk for pk in ids if allows(user, ADMINISTER, application=pk)]})
 
 
 def of_environments(user: User | None, field: str = "pk") -> Q:

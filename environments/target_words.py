@@ -10,7 +10,7 @@ from environments.validation import NAME
 RESERVED = frozenset(
     {
         *("approvals", "commits", "configuration", "converge", "deploy", "deploys", "edit", "endpoints"),
-        *("extend", "rehearsal", "rollback", "star", "take-away", "tasks"),
+        *("extend", "policy", "rehearsal", "rollback", "star", "take-away", "tasks"),
     }
 )
 PLACE = f"{NAME}(?:/{NAME})?"

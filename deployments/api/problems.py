@@ -23,6 +23,8 @@ from ninja.errors import HttpError, ValidationError
 
 from deployments.api.representation import represent_blockers, represent_lock, represent_reservation
 from deployments.blockers import Blocked
+from deployments.hooks.errors import HookError, NoSuchSource, NothingToReplay, NotSigned, SourceWrong, TooLargeBody
+from deployments.hooks.errors import TooMany as TooManyHooks
 from deployments.recipe_file import RecipeFileError
 from deployments.refusals import (
     CannotRollBack,
@@ -80,6 +82,7 @@ from environments.people import PeopleError
 from environments.people import WrongAddress as WrongMailAddress
 from environments.people import WrongName as WrongUserName
 from environments.places import PlaceError
+from environments.policies import WrongPolicy
 from environments.preset import PresetError
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
@@ -145,6 +148,7 @@ class TooLarge(Problem):
 
 TITLES = {
     "unauthenticated": "Sign in first",
+    "not-signed": "It is not signed",
     "too-many-tries": "Too many wrong tries",
     "not-allowed": "Not allowed",
     "csrf": "Not from our own page",
@@ -220,6 +224,14 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (FreezeNotYours, 403, "not-yours"),
     (WindowError, 409, "not-possible"),
     (WrongApprovals, 400, "wrong-values"),
+    (WrongPolicy, 400, "wrong-values"),
+    (SourceWrong, 400, "wrong-values"),
+    (NoSuchSource, 404, "not-found"),
+    (NotSigned, 401, "not-signed"),
+    (TooLargeBody, 413, "too-large"),
+    (TooManyHooks, 429, "too-often"),
+    (NothingToReplay, 409, "not-possible"),
+    (HookError, 400, "wrong-values"),
     (WrongName, 400, "wrong-values"),
     (WrongOffer, 400, "wrong-values"),
     (NoOffer, 409, "not-possible"),

@@ -65,10 +65,11 @@ def begin(
     missing: Sequence[blockers.Blocker] = (),
     only: bool = False,
     said: Passing = NOTHING_SAID,
+    by_name: str = "",
 ) -> Deploy:
     """Number, host runs, event and the doorbell, in the caller's transaction.
 
-    `only`: a person chose these hosts, so that the others do not catch up by themselves.
+    `only`: a person chose these hosts, so that the others do not catch up by themselves. `by_name`: as whom it is told.
     """
     subject = approvals.digest(target, revision, release, recipe)
     lacking = approvals.lacking(target, kind=kind, subject=subject, askers=(by.pk if by else None,), of=of, deploy=None)
@@ -99,7 +100,7 @@ def begin(
                 revision=revision,
                 release=release,
                 by=by,
-                by_name=by.full_name if by else "the Deployer",
+                by_name=by_name or (by.full_name if by else "the Deployer"),
                 recipe=recipe,
                 plan=recipes.waves(target, members, away) | ({"only": True} if only else {}),
                 held=rests,

@@ -1,6 +1,6 @@
 """What people, machines and the Deployer itself ask for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -41,12 +41,16 @@ def request_deploy(
     flip_at: datetime | None = None,
     hosts: Collection[str] | None = None,
     said: Passing = NOTHING_SAID,
+    revision: str = "",
+    by_name: str = "",
+    unless: Callable[[], None] | None = None,
 ) -> Deploy:
     """Deploy what `ref` (branch, tag or commit) means now to all hosts of `target`, or to those that are named.
 
     `by` is None for the Deployer itself. With `wait`, a deploy that cannot start now waits for its turn. With `hold`
     it stops when all is prepared, until `flip`; with `flip_at` that comes by itself. An automatic one that meets a lock
-    is held. `said`: what passes a lock or warning.
+    is held. `said`: what passes a lock or warning. `revision`: exactly this commit, which is on `ref`. `by_name`: who
+    is told to deploy, where that is not `by`. `unless` is asked while the target is held; what it raises is raised.
     Raises NotAllowed, RepositoryError, Blocked, WrongTime, NoSuchHosts; then nothing was changed.
     """
     access.require(by, access.DEPLOY, target)
@@ -57,7 +61,7 @@ def request_deploy(
         raise WrongTime(f"{flip_at:%Y-%m-%d %H:%M %Z} is over, so nothing can go live then. Nothing was changed.")
     _refuse_early(target, said, by=by, automatic=automatic, wait=wait)
     # before the transaction: git and the server of builds may take seconds, and the target's row is locked in it
-    revision = repositories.resolve(target.application, ref)
+    revision = repositories.resolve(target.application, revision or ref)
     # of many who ask at once, one has begun by now; this looks the same up as the transaction does, for less
     _refuse_early(target, said, by=by, automatic=automatic, wait=wait)
     file = recipe_file.read(target.application, revision)
@@ -66,6 +70,8 @@ def request_deploy(
     refuse_if_blocked(missing, target, wait)
     with transaction.atomic():
         lock(target)
+        if unless is not None:
+            unless()
         return begin(
             target=target,
             release=releases.make(target, revision, ref),
@@ -75,6 +81,7 @@ def request_deploy(
             members=chosen_members(target, hosts),
             only=hosts is not None,
             by=by,
+            by_name=by_name,
             trigger=trigger,
             automatic=automatic,
             wait=wait,

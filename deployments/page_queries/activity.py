@@ -24,6 +24,7 @@ WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedel
 FAMILIES = {
     "deploys": ("deploy.",),
     "hosts": ("host.", "host_run.", "fence."),
+    "hooks": ("hook.",),
     "people": ("person.", "factor.", "signed_", "signin.", "signin_link.", "token.", "permission."),
     "settings": ("application.", "environment.", "region.", "zone.", "key.", "target."),
     "workers": ("worker.",),

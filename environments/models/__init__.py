@@ -2,6 +2,7 @@ from environments.models.applications import Application, GitHostKey
 from environments.models.configuration import ConfigurationValue, Layer, ValueKind
 from environments.models.endpoints import Endpoint, EndpointOffer
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
+from environments.models.hooks import Asked, HookSource, Policy
 from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest, SpentLink
 from environments.models.people import Role, SignInLink, Team, Token, User
 from environments.models.places import (
@@ -29,6 +30,7 @@ __all__ = [
     "Answer",
     "Application",
     "Aside",
+    "Asked",
     "BookingEnd",
     "Calendar",
     "ConfigurationValue",
@@ -42,6 +44,7 @@ __all__ = [
     "GivenHost",
     "Grant",
     "Heartbeat",
+    "HookSource",
     "Host",
     "HostKey",
     "HostSource",
@@ -57,6 +60,7 @@ __all__ = [
     "OnFailure",
     "Outside",
     "Phase",
+    "Policy",
     "Region",
     "Reservation",
     "Role",

@@ -48,6 +48,10 @@ class User(AbstractUser):
         max_length=32, blank=True, default="", db_default="", editable=False, help_text="A new one ends their sessions."
     )
 
+    hook = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="That of a source of hooks: nobody signs in with it."
+    )
+
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]
 

@@ -1,5 +1,6 @@
 """Every page route there is, asked by everyone there is: who is let in, who is sent away, and that nothing breaks."""
 
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -11,8 +12,11 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 from pytest_django import Settings
 
+from deployments.hooks import sources
+from deployments.models import HookDelivery
 from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
@@ -61,6 +65,9 @@ class World:
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
+        self.hook, _ = sources.make("github", shop, by=None)
+        came = {"source": self.hook, "received_at": timezone.now(), "decision": "noted", "body": zlib.compress(b"{}")}
+        self.delivery = HookDelivery.objects.create(**came)
         self.lock = builders.make_lock(target=self.target, by=self.people[Role.DEPLOYER])
         later, hour = self.lock.since + timedelta(days=1), timedelta(hours=1)
         booker, scope = self.people[Role.DEPLOYER], locks.of_target(self.target)
@@ -95,6 +102,9 @@ class World:
             "question_id": self.question.pk,
             "change_id": 1,
             "zone": names["zone"],
+            "hook_id": self.hook.pk,
+            "delivery_id": self.delivery.pk,
+            "kind": "github",
             "name": "shop",
             "key": "MQ",
             "token": "spent",

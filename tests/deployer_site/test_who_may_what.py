@@ -6,6 +6,7 @@ roles that is this test's own.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -20,6 +21,8 @@ from pytest_django import Settings
 
 from deployments.api.api import api
 from deployments.api.auth import HeartbeatToken
+from deployments.hooks import sources
+from deployments.models import HookDelivery
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
@@ -50,10 +53,9 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 )  # fmt: skip
 
 PAGES: dict[tuple[str, str], str] = {
-    (
-        ANYONE,
-        NOTHING,
-    ): "healthz readyz metrics signin second-factor forgotten signout join welcome lock-link calendar-feed",
+    (ANYONE, NOTHING): (
+        "healthz readyz metrics signin second-factor forgotten signout join welcome lock-link calendar-feed take-hook"
+    ),
     (SIGNED_IN, NOTHING): (
         "second-factors prove-again add-app add-passkey renew-codes remove-factor"
         " home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
@@ -61,12 +63,12 @@ PAGES: dict[tuple[str, str], str] = {
     ),
     (VIEW, LIST): (
         "locks reservations tell-me palette search waiting activity activity-csv environments hosts settings-steps"
-        " windows"
+        " windows hooks"
     ),
     (VIEW, DEPLOYMENT): "deploy log-text log-lines log-hits deploy-commits rollback-preview approve refuse",
     (REORDER, DEPLOYMENT): "move-to-front",
     (VIEW, TARGET): (
-        "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star approvals"
+        "configuration target target-commits task new-deploy new-deploy-refs new-deploy-plan star approvals policy"
     ),
     (VIEW, APPLICATION): "application application-commits",
     (VIEW, ENVIRONMENT): "environment calendar",
@@ -85,17 +87,18 @@ PAGES: dict[tuple[str, str], str] = {
     (DEPLOY, HOST): "note-host ask-host set-aside take-back",
     (DEPLOY, "of_host_and_target"): "converge-host",
     (MAINTAIN, LIST): "add-target new-step new-task check-folder make-freeze lift-freeze",
-    (MAINTAIN, TARGET): "edit-target edit-tasks set-value remove-value undo-change set-delivery",
+    (MAINTAIN, TARGET): "edit-target edit-tasks set-value remove-value undo-change set-delivery set-policy",
     (MAINTAIN, APPLICATION): (
         "connect-application check-repository read-repository choose-branch renew-key change-distribution"
+        " hook-delivery replay-hook"
     ),
     (MAINTAIN, "within_environment"): "check-host check-all-hosts",
-    (ADMINISTER, APPLICATION): "remove-application",
+    (ADMINISTER, APPLICATION): "remove-application renew-hook-secret remove-hook-source",
     (ADMINISTER, TARGET): "set-approvals",
     (ADMINISTER, ENVIRONMENT): (
         "protect-environment add-window remove-window set-outside endpoint-offer withdraw-endpoint-offer"
     ),
-    (ADMINISTER, LIST): "settings-permissions give-grant take-grant",
+    (ADMINISTER, LIST): "settings-permissions give-grant take-grant settings-hooks make-hook-source",
     (ADMINISTER, NOTHING): (
         "settings-people settings-person forget-tries take-factors set-email mail-link invite make-link set-role"
         " disable-person enable-person settings-keys upload-key"
@@ -115,7 +118,7 @@ ROUTES = {str(route.name): route for route in routes(get_resolver(django_setting
 OPERATIONS: dict[tuple[str, str], str] = {
     (VIEW, LIST): (
         "list_applications list_environments list_hosts list_targets list_deploys list_locks list_reservations"
-        " list_freezes list_waiting list_sources"
+        " list_freezes list_waiting list_sources list_hook_deliveries"
     ),
     (VIEW, ENVIRONMENT): "read_windows list_heartbeats read_endpoint_offer",
     (ADMINISTER, ENVIRONMENT): "set_windows set_protection set_endpoint_offer withdraw_endpoint_offer",
@@ -124,7 +127,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (DEPLOY, HOST): "note_host probe_host",
     (VIEW, TARGET): (
         "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
-        " list_endpoints"
+        " list_endpoints read_policy explain_policy"
     ),
     (ADMINISTER, TARGET): "set_approvals",
     (VIEW, DEPLOYMENT): "read_deploy read_log search_log approve refuse",
@@ -138,7 +141,9 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " take_endpoint_away"
     ),
     (DEPLOY, DEPLOYMENT): "cancel retry flip let_go drop",
-    (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change",
+    (MAINTAIN, TARGET): "add_target set_delivery set_value remove_value undo_change set_policy",
+    (MAINTAIN, APPLICATION): "read_hook_delivery replay_hook",
+    (ADMINISTER, APPLICATION): "renew_hook_secret remove_hook_source",
     (ADMINISTER, NOTHING): (
         "add_application add_hosts preview_source add_source change_source refresh_source accept_removal remove_source"
         " mail_person_link forget_person_tries take_person_factors"
@@ -148,7 +153,10 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " list_channels add_channel change_channel try_channel resume_channel remove_channel list_deliveries"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",
-    (ADMINISTER, LIST): "list_teams list_grants add_grant delete_grant read_everyone",
+    (
+        ADMINISTER,
+        LIST,
+    ): "list_teams list_grants add_grant delete_grant read_everyone list_hook_sources make_hook_source",
     (SIGNED_IN, NOTHING): "list_messages list_tokens make_token revoke_token",
 }
 API_ROWS = {name: row for row, names in OPERATIONS.items() for name in names.split()}
@@ -209,6 +217,9 @@ class World:
             scope = locks.find(f"{thing['app']}/{thing['env']}", viewer=None)
             until = locks.clock() + timedelta(hours=1)
             holder = self.people["everywhere", Role.ADMINISTRATOR]
+            hook, _ = sources.make("github", thing["target"].application, by=None)
+            came = {"source": hook, "received_at": until, "decision": "noted", "body": zlib.compress(b"{}")}
+            thing["hook"], thing["delivery"] = hook.pk, HookDelivery.objects.create(**came).pk
             thing["lock"] = locks.acquire(scope, by=holder, reason="busy", until=until).pk
             (booked,) = locks.book(scope, by=holder, reason="later", starts=until, ends=until + timedelta(hours=1))
             thing["reservation"] = booked.pk
@@ -275,6 +286,9 @@ class World:
             "beat_id": thing["beat"],
             "host": thing["host"],
             "question_id": 1,
+            "hook_id": thing["hook"],
+            "delivery_id": thing["delivery"],
+            "kind": "github",
             "endpoint": "branch",
         }
         return {"deploy_id": thing["deploy"], "key_id": thing["key"], **people, **places}
@@ -294,6 +308,8 @@ ABSENT = {
     "team": "absent",
     "source": "absent",
     "beat": 987654,
+    "hook": 987654,
+    "delivery": 987654,
 }
 
 
@@ -462,7 +478,7 @@ def api_asked(ask: Asker, bearer: str, name: str, thing: dict[str, Any], world: 
     method, path, _ = API[name]
     words = world.words(thing, path)
     address = "/api/v1" + re.sub(r"\{(?:place:)?(\w+)\}", lambda match: str(words[match[1]]), path)
-    address += "?q=line" if name == "search_log" else ""
+    address += {"search_log": "?q=line", "explain_policy": "?ref=main"}.get(name, "")
     body = dict(BODIES.get(name, {}))
     if name == "add_target":
         body = {"application": thing["app"], "environment": thing["env"], "root": "/srv/x", "user": "deploy"}

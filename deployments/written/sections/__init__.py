@@ -5,7 +5,7 @@ from deployments.written.sections.announcements import Channels
 from deployments.written.sections.applications import Applications
 from deployments.written.sections.configuration import Configuration
 from deployments.written.sections.environments import Environments
-from deployments.written.sections.gates import Approvals, Freezes
+from deployments.written.sections.gates import Approvals, Freezes, Policies
 from deployments.written.sections.hosts import Gateways, Hosts, Regions
 from deployments.written.sections.outside import GitHosts, Sources, Stores
 from deployments.written.sections.people import People
@@ -14,5 +14,5 @@ from deployments.written.sections.targets import Targets
 
 SECTIONS: tuple[Section, ...] = (
     Regions(), Hosts(), Gateways(), Environments(), Sources(), GitHosts(), Applications(), Targets(), Stores(),
-    Configuration(), People(), Teams(), Everyone(), Grants(), Approvals(), Freezes(), Channels(),
+    Configuration(), People(), Teams(), Everyone(), Grants(), Approvals(), Policies(), Freezes(), Channels(),
 )  # fmt: skip

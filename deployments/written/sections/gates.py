@@ -1,4 +1,4 @@
-"""What deploys wait for: who approves them, and times in which nothing new goes out."""
+"""What deploys wait for: who approves them, what may go out by itself, and times in which nothing new does."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from deployments.marked_yaml import Node
 from deployments.written import fields
 from deployments.written.fields import Field, read_entry
 from deployments.written.section import Entry, Given, Section
-from environments import approval_rules, locks, windows
-from environments.models import Freeze, Target, Team, User
+from environments import approval_rules, locks, policies, windows
+from environments.models import Asked, Freeze, Policy, Target, Team, User
 
 
 def _read_time(node: Node) -> str:
@@ -52,6 +52,34 @@ class Approvals(Section):
     def remove(self, key: str, by: User | None) -> None:
         target = _find_target(key)
         approval_rules.set_approvals(target, number=0, team=None, hours=target.approval_hours, by=by)
+
+
+class Policies(Section):
+    """Which commits a machine may deploy to a target by itself."""
+
+    name = "policies"
+    models = (Policy,)
+    fields = {
+        "automatic": fields.truth(),
+        "refs": fields.texts(),
+        "checks": fields.text(Asked.ALL.value),
+        "names": fields.texts(),
+        "contains_live": fields.truth(),
+        "contains_main": fields.truth(),
+        "skip_words": fields.texts(),
+        "paths": fields.texts(),
+    }
+
+    def now(self) -> dict[str, Entry]:
+        rows = Policy.objects.filter(target__name="").select_related("target__application", "target__environment")
+        ordered = rows.order_by("target__application__name", "target__environment__position")
+        return {row.target.slug: {name: getattr(row, name) for name in self.fields} for row in ordered}
+
+    def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
+        policies.set_policy(_find_target(key), policies.rules_from(entry), by=by)
+
+    def remove(self, key: str, by: User | None) -> None:
+        policies.remove_policy(_find_target(key), by=by)
 
 
 class Freezes(Section):

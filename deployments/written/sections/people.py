@@ -19,7 +19,7 @@ class People(Section):
     }
 
     def now(self) -> dict[str, Entry]:
-        return {row.username: _entry(row) for row in User.objects.order_by("username")}
+        return {row.username: _entry(row) for row in User.objects.filter(hook=False).order_by("username")}
 
     def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
         if entry["role"] not in Role.values:

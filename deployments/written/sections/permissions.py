@@ -71,7 +71,8 @@ class Grants(Section):
 
     def now(self) -> dict[str, Entry]:
         found = {}
-        for row in Grant.objects.select_related("person", "team", "application", "environment"):
+        rows = Grant.objects.exclude(person__hook=True)  # those go with a source of hooks, which is in no file
+        for row in rows.select_related("person", "team", "application", "environment"):
             entry = {
                 "person": row.person.username if row.person else "",
                 "team": row.team.name if row.team else "",

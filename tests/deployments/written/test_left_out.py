@@ -27,6 +27,7 @@ LEFT_OUT: dict[str, tuple[type[Model], ...]] = {
         *(work.Deploy, work.HostRun, work.Program, work.LogChunk, work.Release, work.HeldRelease, work.Placement),
         *(work.Standing, work.Worker, work.Approval, work.Observation, told.Event, told.Message),
         *(told.Delivery, told.Posted),
+        *(work.HookDelivery, work.HookDecision, work.Check),
     ),
     "a person's own": (work.Star, places.Token, places.SignInLink),
     "a person holds or wants something for a time": (
@@ -36,6 +37,7 @@ LEFT_OUT: dict[str, tuple[type[Model], ...]] = {
     "each installation makes its own": (places.KeyPair,),
     "a source says it again": (places.GivenHost,),
     "a token belongs to it, which is shown once": (places.Heartbeat,),
+    "a secret belongs to it, which is shown once": (places.HookSource,),
     "what a store said for a release": (places.FetchedSecrets,),
 }
 MORE = """
@@ -49,6 +51,7 @@ configuration:
   region eu-west: {COLOUR: green}
   zone eu-west/a: {COLOUR: white}
 teams: {searchers: {}}
+policies: {shop/staging: {automatic: true, names: [CI], paths: [src/**]}}
 """
 _BY = "who did it, and when, is in the activity"
 _NOTED = "the Deployer notes it itself"
@@ -92,6 +95,7 @@ APART: dict[type[Model], dict[str, str]] = {
         **dict.fromkeys(("horn", "horn_volume", "day_ends"), "a person's own"),
         **dict.fromkeys(("last_login", "date_joined"), _NOTED),
         "is_staff": "the role says it",
+        "hook": "accounts of hooks belong to their source",
     },
     places.DefaultRoles: {},
     places.Grant: {"given_by": _BY, "given_at": _BY},
