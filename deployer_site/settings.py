@@ -98,8 +98,11 @@ HOOK_KEEP_MOST = environ.read_int("HOOK_KEEP_MOST", default=2000, least=50, most
 SOURCE_SECONDS = environ.read_int("SOURCE_SECONDS", default=30, least=1, most=600)
 SOURCE_DEPLOY_SECONDS = environ.read_int("SOURCE_DEPLOY_SECONDS", default=5, least=1, most=60)
 SOURCE_SCRIPTS: list[Path] = environ.read_folders("SOURCE_SCRIPTS")
-CHANNEL_ADDRESSES = environ.read_choice("CHANNEL_ADDRESSES", default="public", choices=("private", "public"))
 SOURCE_ADDRESSES = environ.read_choice("SOURCE_ADDRESSES", default="private", choices=("private", "public"))
+
+# Announcements: whether they are sent to addresses of one's own network too, and where Slack's API is
+CHANNEL_ADDRESSES = environ.read_choice("CHANNEL_ADDRESSES", default="public", choices=("private", "public"))
+SLACK_API = "https://slack.com/api/"
 
 # Django
 DEBUG = False

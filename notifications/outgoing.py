@@ -13,13 +13,14 @@ import ipaddress
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
+
+from notifications.bounded import Late, within
 
 MOST_BYTES = 1 << 16
 SECONDS = 10.0
@@ -102,24 +103,10 @@ def post(
     """One POST, over in `seconds` whatever the other side does. Raises AddressRefused, NotReached."""
     if problem := check_address(url):
         raise AddressRefused(problem)
-    said: list[Answer | Exception] = []
-
-    def work() -> None:
-        try:
-            said.append(_post(url, body, headers, policy, seconds, authorities))
-        except Exception as error:  # noqa: BLE001 - raised below, by who waits for it
-            said.append(error)
-
-    # names that nobody answers for and bytes that drip are bounded by who waits outside alone
-    thread = threading.Thread(target=work, name="outgoing", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not said:
-        raise _late(url, seconds)
-    (answer,) = said
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    try:
+        return within(seconds, lambda: _post(url, body, headers, policy, seconds, authorities), name="outgoing")
+    except Late:
+        raise _late(url, seconds) from None
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str], policy: str, seconds: float, authorities: str) -> Answer:
