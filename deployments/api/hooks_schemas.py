@@ -14,7 +14,7 @@ Asked = Literal["all", "named", "none"]
 
 
 class NewHookSource(Strict):
-    kind: Annotated[str, Field(max_length=20, description="Who sends: `github`, and others as docs/hooks.md says.")]
+    kind: Annotated[str, Field(max_length=20, description="`github`, `gitlab`, `gitea`, `jenkins` or `generic`.")]
     application: Name
     settings: Annotated[dict[str, Setting], Field(max_length=20, description="What the kind asks for, by name.")] = {}
 

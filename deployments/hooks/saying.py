@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -66,6 +66,11 @@ def moment(payload: object, *path: str) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else timezone.make_aware(at, timezone.get_default_timezone())
+
+
+def from_seconds(seconds: float) -> datetime:
+    """Since 1970."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def branch(ref: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from deployments.hooks.errors import SourceWrong
-from deployments.hooks.kinds import github
+from deployments.hooks.kinds import generic, gitea, github, gitlab, jenkins
 from deployments.hooks.saying import Payload, Said
 from environments.sources.listing import Told
 
@@ -42,7 +42,7 @@ class Kind(Protocol):
     def read(self) -> Callable[[str, Payload, Settings], Said]: ...
 
 
-_ALL: tuple[Kind, ...] = (github,)
+_ALL: tuple[Kind, ...] = (github, gitlab, gitea, jenkins, generic)
 KINDS: Mapping[str, Kind] = {kind.TOLD.word: kind for kind in _ALL}
 
 
