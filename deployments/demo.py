@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from deployments import lifecycle
+from deployments.demo_hooks import show_hooks
 from deployments.models import Deploy, Placement, Trigger
 from deployments.states import FINAL
 from environments import keys, locks
@@ -66,6 +67,7 @@ def seed() -> list[Deploy]:
         make_people(settings.VAR)
     deploys = _first_deploys()
     _show_locks()
+    show_hooks()
     return deploys
 
 

@@ -58,7 +58,7 @@ def tokens_context(request: HttpRequest) -> dict[str, Any]:
     may = allows(request.user, ADMINISTER)
     if not may:
         rows = rows.filter(user=request.user.pk)
-    people = User.objects.filter(is_active=True).order_by("username") if may else User.objects.none()
+    people = User.objects.filter(is_active=True, hook=False).order_by("username") if may else User.objects.none()
     now = timezone.now()
     found = [(row, row.expires_at is not None and row.expires_at <= now) for row in rows[:PAGE]]
     assert isinstance(request.user, User)
@@ -82,7 +82,7 @@ def people(request: HttpRequest) -> HttpResponse:
 def people_context(request: HttpRequest) -> dict[str, Any]:
     """What the page of people shows, besides a new link."""
     q = request.GET.get("q", "").strip()[:100]
-    rows = User.objects.annotate(number=Count("tokens")).order_by("-is_active", "username")
+    rows = User.objects.filter(hook=False).annotate(number=Count("tokens")).order_by("-is_active", "username")
     if q:
         rows = rows.filter(username__icontains=q.lower())
     found = list(rows[: PAGE + 1])

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from deployments import lifecycle, log
 from deployments.demo import DemoOff, FleetMissing, FolderUnfit, demo_state, seed, wait_for_fleet
 from deployments.down_commands import migrations_since
-from deployments.models import Deploy, HostRun, Placement
+from deployments.models import Deploy, HookDelivery, HostRun, Placement
 from deployments.states import DeployStatus, RunStatus
 from deployments.written import applying, planning
 from deployments.written.export import export
@@ -133,6 +133,17 @@ def test_the_first_deploys_bring_a_tag_that_main_is_ahead_of() -> None:
         for application in ("storefront", "pricing-api")
         for environment in ("staging", "production")
     }
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_newcomer_sees_what_hooks_came_and_none_of_them_deploys() -> None:
+    seed()
+    came = list(HookDelivery.objects.order_by("pk").values_list("event", "decision"))
+    words = ["noted", "checks", "skipped", "duplicate", "unsigned"]
+    assert [word for _, word in came] == words
+    assert not Deploy.objects.filter(trigger="hook").exists()
+    seed()
+    assert HookDelivery.objects.count() == len(words)
 
 
 @pytest.mark.usefixtures("demo")
