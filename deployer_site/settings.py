@@ -196,7 +196,11 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "environments.providers.passwords.PasswordRule",
+    "django.contrib.auth.backends.ModelBackend",
+]
 # Wrong tries: environments/tries.py says how many, and for how long.
 AXES_HANDLER = "environments.tries.Tries"
 AXES_FAILURE_LIMIT = 10

@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from environments import access, people, tries
 from environments.models import User
+from environments.providers import passwords
 from notifications import events
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,10 @@ def ask_for_link(request: HttpRequest, name: str) -> None:
     tries.count_asking(request, name)
     person = User.objects.filter(username=name).first()
     events.record("person.link_asked", whose=f" for {person.username}" if person else "")
-    if person is not None and person.is_active and person.email and is_on():
+    for_all = passwords.are_for_all()  # asked whoever is meant
+    if person is None or not (for_all or passwords.may_always(person)):
+        return
+    if person.is_active and person.email and is_on():
         threading.Thread(target=_send_quietly, args=(person,), name="mail", daemon=True).start()
 
 

@@ -6,13 +6,15 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from environments import mail, tries
 from environments.access import ANYONE, needs
-from environments.models import User
-from environments.second_factor_pages import begin_session
+from environments.models import SignInProvider, User
+from environments.providers import passwords
+from environments.second_factor_pages import CAME_BY, begin_session
 from notifications.events import record
 
 
@@ -38,6 +40,11 @@ class SignIn(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        """With the buttons of providers, and whom passwords let in."""
+        left = self.request.GET.get("left", "")
+        return super().get_context_data(**(ways_in(left) | more))
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
         assert isinstance(person, User)
@@ -51,6 +58,22 @@ class SignIn(LoginView):
         if until:
             answer["Retry-After"] = str(tries.TooManyTries(until).seconds)
         return answer
+
+
+def ways_in(left: str = "") -> dict[str, Any]:
+    """What the sign-in page offers; `left`: the name of the provider by which somebody came who has just signed out."""
+    providers = list(SignInProvider.objects.filter(enabled=True))
+    return {
+        "providers": providers,
+        "passwords_for_all": not providers or passwords.are_for_all(),
+        "left": next((one for one in providers if one.name == left), None),
+    }
+
+
+def refuse_sign_in(request: HttpRequest, facts: dict[str, Any]) -> HttpResponse:
+    """The sign-in page with a reason why somebody was not let in."""
+    context = ways_in() | {"form": SignInForm(request)} | facts
+    return render(request, "environments/signin.html", context, status=422)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,8 +95,9 @@ class SignOut(LogoutView):
     """Ends the session; only by POST, so that no link and no picture signs anyone out."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        user = request.user
+        user, came_by = request.user, request.session.get(CAME_BY, "")
         with transaction.atomic():
             if isinstance(user, User):
                 record("signed_out", user.username)
-            return super().post(request, *args, **kwargs)
+            answer = super().post(request, *args, **kwargs)
+        return redirect(f"{reverse('signin')}?left={came_by}") if came_by else answer

@@ -7,7 +7,9 @@ Errors:
     ├── WrongName           this can be no user name
     ├── LastAdministrator   without this person nobody could administer any more
     ├── AlreadySo           nothing would change
+    ├── FromGroups          a group of theirs makes them more than that
     ├── LinkSpent           the link was used, is too old, or its person is disabled
+    │   └── NoPasswords     passwords let administrators alone in
     ├── WrongAddress        this can be no mail address
     ├── NoTime              this is no time of the day
     └── WeakPassword        the password would be guessed
@@ -26,7 +28,8 @@ from django.db.models import Q
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from environments import access
-from environments.models import Role, User
+from environments.models import Came, Role, User
+from environments.providers import passwords
 from notifications import events
 
 _LONGEST_EMAIL = 254
@@ -53,7 +56,15 @@ class AlreadySo(PeopleError):
     pass
 
 
+class FromGroups(PeopleError):
+    pass
+
+
 class LinkSpent(PeopleError):
+    pass
+
+
+class NoPasswords(LinkSpent):
     pass
 
 
@@ -112,6 +123,7 @@ def link_of(person: User, *, by: User | None) -> tuple[str, str]:
     access.require(by, access.ADMINISTER)
     if not person.is_active:
         raise LinkSpent(f"{person.username} is disabled, so a link would open nothing. Enable the person first.")
+    _refuse_without_passwords(person)
     events.record("person.link_made", _by(by), user=person.username)
     return words_of(person)
 
@@ -169,7 +181,16 @@ def find_invited(key: str, token: str) -> User:
     person = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk < 2**63 else None
     if person is None or not _links.check_token(person, token):
         raise spent
+    _refuse_without_passwords(person)
     return person
+
+
+def _refuse_without_passwords(person: User) -> None:
+    if not passwords.open_for(person):
+        raise NoPasswords(
+            f"Passwords let administrators alone in here, so a link would open nothing to {person.username}: everyone "
+            "else comes in by a button on the sign-in page."
+        )
 
 
 def join(key: str, token: str, password: str) -> User:
@@ -203,24 +224,34 @@ def set_day_end(person: User, at: str) -> None:
 
 
 def set_role(person: User, role: str, *, by: User | None) -> None:
-    """Raises NotAllowed, LastAdministrator, AlreadySo."""
+    """From then on a hand has said it. Raises NotAllowed, LastAdministrator, AlreadySo, FromGroups."""
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
-        fresh = _lock(person)
-        if fresh.role == role and not fresh.is_superuser:
+        fresh = lock(person)
+        if fresh.role == role and not fresh.is_superuser and fresh.came != Came.WAITING:
             raise AlreadySo(f"{person.username} is {role} already.")
+        _refuse_if_from_groups(fresh, role)
         if Role(role) != Role.ADMINISTRATOR:
             _refuse_if_last(fresh)
         # a superuser is an administrator whatever its role says: the role decides from now on
-        User.objects.filter(pk=fresh.pk).update(role=Role(role), is_superuser=False)
+        User.objects.filter(pk=fresh.pk).update(role=Role(role), own_role="", came="", is_superuser=False)
         events.record("person.role_changed", _by(by), user=person.username, role=str(Role(role)), old=fresh.role)
+
+
+def _refuse_if_from_groups(person: User, role: str) -> None:
+    """Their next sign-in would give it back."""
+    if person.own_role and list(Role).index(Role(role)) > list(Role).index(Role(person.role)):
+        raise FromGroups(
+            f"{person.username} is {person.role} because of a group at a sign-in provider, and would be again. Take "
+            "them out of that group, or take away what it means here, in Settings, Sign-in. Nothing was changed."
+        )
 
 
 def disable(person: User, *, by: User | None) -> None:
     """The person and their tokens open nothing any more; what they did stays. Raises as set_role."""
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
-        fresh = _lock(person)
+        fresh = lock(person)
         if not fresh.is_active:
             raise AlreadySo(f"{person.username} is disabled already.")
         _refuse_if_last(fresh)
@@ -237,18 +268,23 @@ def enable(person: User, *, by: User | None) -> None:
         events.record("person.enabled", _by(by), user=person.username)
 
 
-def _lock(person: User) -> User:
+def lock(person: User) -> User:
     """The person's row, with those of all administrators: two who remove each other at once must not both succeed."""
     wanted = Q(pk=person.pk) | Q(role=Role.ADMINISTRATOR) | Q(is_superuser=True)
     rows = list(User.objects.select_for_update(no_key=True).filter(wanted).order_by("pk"))
     return next(row for row in rows if row.pk == person.pk)
 
 
-def _refuse_if_last(person: User) -> None:
+def is_last_administrator(person: User) -> bool:
+    """Whether nobody could administer without this person, whose row is held."""
     if not (person.is_active and access.allows(person, access.ADMINISTER)):
-        return
+        return False
     rules = Q(role=Role.ADMINISTRATOR) | Q(is_superuser=True)
-    if not User.objects.filter(rules, is_active=True).exclude(pk=person.pk).exists():
+    return not User.objects.filter(rules, is_active=True).exclude(pk=person.pk).exists()
+
+
+def _refuse_if_last(person: User) -> None:
+    if is_last_administrator(person):
         raise LastAdministrator(
             f"{person.username} is the last administrator: without one, nobody could change these settings any more. "
             "Make someone else an administrator first. Nothing was changed."

@@ -20,6 +20,7 @@ from environments.models import (
     HostSource,
     KeyPair,
     SecretStore,
+    SignInProvider,
     ValueKind,
 )
 from notifications import events
@@ -55,6 +56,7 @@ COLUMNS = (
     Column(HostSource, "secret"),
     Column(SecretStore, "secret"),
     Column(Channel, "secret"),
+    Column(SignInProvider, "secret"),
     Column(FetchedSecrets, "sealed"),
     Column(ConfigurationValue, "text", models.Q(kind=ValueKind.SECRET)),
     Column(Authenticator, "data", models.Q(type="totp"), key="secret"),

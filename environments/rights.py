@@ -5,13 +5,13 @@ read at most once per request, in two queries; every answer after that is a look
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.db.models import IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
-from environments.models import Application, DefaultRoles, Environment, Grant, Role, Target, Team, User
+from environments.models import Application, Came, DefaultRoles, Environment, Grant, Role, Target, Team, User
 from environments.reach import Key, Place
 
 
@@ -121,10 +121,17 @@ def rights_of(user: User) -> Rights:
     if kept is not None and user.pk in kept:
         return kept[user.pk]
     all_may, teams = _read(Team.objects.filter(members=user))
-    rights = Rights(_given_to(user), None if user.role == Role.GUEST else all_may, teams)
+    rights = Rights(_given_to(user), _everyones(user, all_may), teams)
     if kept is not None:
         kept[user.pk] = rights
     return rights
+
+
+def _everyones(user: User, all_may: Everyone) -> Everyone | None:
+    """Whoever a provider sent, of whom nobody has said anything yet, may look as everyone may, and no more."""
+    if user.role == Role.GUEST:
+        return None
+    return replace(all_may, unprotected=Role.VIEWER, protected=Role.VIEWER) if user.came == Came.WAITING else all_may
 
 
 def teams_of(user: User) -> Mapping[int, str]:

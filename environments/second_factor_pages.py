@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -15,47 +16,71 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from environments import second_factors, settings_pages, tries
 from environments.access import ANYONE, SIGNED_IN, needs
-from environments.models import User
+from environments.models import SignInProvider, User
+from environments.providers import passwords
 from environments.sealed import CannotOpen, seal, unseal
 from notifications import events
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PENDING, PROVED, NEW_APP = "second-factor-pending", "proved-at", "second-factor-new-app"
+CAME_BY = "came-by"  # in the session of who came by a sign-in provider: its name
 PENDING_SECONDS = 600
 PROVED_SECONDS = 900
 
 
-def begin_session(request: HttpRequest, person: User, to: str) -> HttpResponse:
-    """Sign in whose password was right: at once, or by way of the second factor."""
-    if not second_factors.has_one(person):
-        return _sign_in(request, person, to)
+@dataclass(frozen=True)
+class Way:
+    """How somebody came to the door: by a password, or by the provider of this name and title.
+
+    `proved_at`: when they have shown there who they are; `factor`: whether that was with a second factor.
+    """
+
+    name: str = ""
+    title: str = ""
+    proved_at: float | None = None
+    factor: bool = False
+
+
+PASSWORD = Way()
+
+
+def begin_session(request: HttpRequest, person: User, to: str, way: Way = PASSWORD) -> HttpResponse:
+    """Sign in whose password was right, or who came by a provider: at once, or by way of the second factor."""
+    if way.factor or not second_factors.has_one(person):
+        return _sign_in(request, person, to, way)
     request.session.cycle_key()
     request.session[PENDING] = {
         "person": person.pk,
         "hash": person.get_session_auth_hash(),
         "at": time.time(),
         "to": to,
+        "way": asdict(way),
     }
     return redirect("second-factor")
 
 
-def _sign_in(request: HttpRequest, person: User, to: str, **how: Any) -> HttpResponse:
+def _sign_in(request: HttpRequest, person: User, to: str, way: Way, **how: Any) -> HttpResponse:
+    facts = how | ({"provider": way.title} if way.name else {})
     with transaction.atomic():
         login(request, person, backend=BACKEND)
-        events.record("signed_in", person.username, **how)
-    request.session[PROVED] = time.time()
+        events.record("signed_in", person.username, **facts)
+    request.session[PROVED] = time.time() if way.proved_at is None else way.proved_at
+    if way.name:
+        request.session[CAME_BY] = way.name
+    if way.factor:
+        request.session[second_factors.SHOWN] = True
     return redirect(to)
 
 
-def _pending(request: HttpRequest) -> tuple[User, str] | None:
-    """Who has shown a password in this session, not long ago, and where they wanted to go."""
+def _pending(request: HttpRequest) -> tuple[User, str, Way] | None:
+    """Who has shown in this session, not long ago, who they are, where they wanted to go, and how they came."""
     kept = request.session.get(PENDING)
     if not kept or time.time() - kept["at"] > PENDING_SECONDS:
         return None
     person = User.objects.filter(pk=kept["person"], is_active=True).first()
     if person is None or person.get_session_auth_hash() != kept["hash"]:
         return None
-    return person, kept["to"]
+    return person, kept["to"], Way(**kept.get("way", {}))
 
 
 @sensitive_post_parameters("code", "answer")
@@ -66,7 +91,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     found = _pending(request)
     if found is None:
         return redirect("signin")
-    person, to = found
+    person, to, way = found
     problem, status = "", 200
     until = tries.barred_until(*tries.of_factor(person))
     if request.method == "POST" and not until:
@@ -78,10 +103,11 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         else:
             tries.forget_codes(person)
             del request.session[PENDING]
-            answer = _sign_in(request, person, to, factor=how)
+            answer = _sign_in(request, person, to, way, factor=how)
             request.session[second_factors.SHOWN] = True
             return answer
-    context = {"problem": problem, "barred_until": until, "options": second_factors.begin_proof(person)}
+    context: dict[str, Any] = {"problem": problem, "barred_until": until, "title": way.title}
+    context["options"] = second_factors.begin_proof(person)
     page = render(request, "environments/second_factor.html", context, status=429 if until else status)
     page["Cache-Control"] = "no-store"
     return page
@@ -121,6 +147,9 @@ def _show(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespon
         "owed": second_factors.is_required_of(person) and not found,
         "has_app": any(factor.kind == "app" for factor in found),
     }
+    if not proved:
+        context["provers"] = list(SignInProvider.objects.filter(enabled=True, identities__user=person))
+        context["has_password"] = person.has_usable_password() and passwords.open_for(person)
     if proved:
         context["options"] = second_factors.begin_passkey(person)
         if not context["has_app"]:

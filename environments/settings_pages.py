@@ -12,7 +12,7 @@ from environments import mail, preset_docs, second_factors, sight, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
-from environments.models import Application, Environment, GitHostKey, KeyPair, Region, Role, Token, User, Zone
+from environments.models import Application, Environment, GitHostKey, Identity, KeyPair, Region, Role, Token, User, Zone
 
 PAGE = 100
 SCOPES = (
@@ -96,6 +96,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     found = get_object_or_404(User, username=username)
     context = {"person": found, "barred": tries.barred_from(found), "factors": second_factors.factors_of(found)}
     context["mails"] = mail.is_on()
+    context["identities"] = Identity.objects.filter(user=found).select_related("provider").order_by("pk")
     return show(request, "person", context)
 
 

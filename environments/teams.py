@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from environments import access, rights
-from environments.models import Team, User
+from environments.models import GroupMembership, Team, User
 from environments.validation import validate_name
 from notifications import events
 
@@ -109,6 +109,7 @@ def remove_member(team: Team, person: User, *, by: User | None) -> None:
     with transaction.atomic():
         if not Team.members.through.objects.filter(team=team, user=person).delete()[0]:
             raise AlreadySo(f"{person.username} is not in {team.name}.")
+        GroupMembership.objects.filter(team=team, user=person).delete()  # who puts them back does so by hand
         events.record("team.left", _by(by), team=team.name, user=person.username)
     rights.forget()
 

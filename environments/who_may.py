@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q
 
 from environments.granting import tell_place
-from environments.models import Grant, Role, Target, Team, User
+from environments.models import Came, Grant, Role, Target, Team, User
 from environments.rights import Everyone, everyone, place_of
 
 MOST = 200
@@ -63,11 +63,14 @@ def who_may(target: Target, all_may: Everyone | None = None) -> WhoMay:
     base = Role((all_may or everyone()).role_in(place_of(target)))
     held = _held_at(target)
     stronger = _ORDER[: _ORDER.index(base)]
-    people = User.objects.filter(is_active=True).only("username", "first_name", "last_name", "role", "is_superuser")
-    named = people.filter(Q(is_superuser=True) | Q(role__in=stronger) | Q(pk__in=held)).order_by("username")
+    people = User.objects.filter(is_active=True).only(
+        "username", "first_name", "last_name", "role", "is_superuser", "came"
+    )
+    waiting = Q(came=Came.WAITING) if base != Role.VIEWER else Q(pk__in=[])
+    named = people.filter(Q(is_superuser=True) | Q(role__in=stronger) | Q(pk__in=held) | waiting).order_by("username")
     lines = [Line(person, _reasons(person, held.get(person.pk, ()), base)) for person in named]
     lines.sort(key=lambda line: (_ORDER.index(line.role), line.person.username))
-    unnamed = people.filter(is_superuser=False).exclude(role__in=stronger).exclude(pk__in=held)
+    unnamed = people.filter(is_superuser=False).exclude(role__in=stronger).exclude(pk__in=held).exclude(waiting)
     counted = unnamed.aggregate(all=Count("pk"), guests=Count("pk", filter=Q(role=Role.GUEST)))
     guests = counted["guests"]
     return WhoMay(lines[:MOST], max(len(lines) - MOST, 0), base, counted["all"] - guests, guests)
@@ -98,5 +101,8 @@ def _reasons(person: User, held: Iterable[Reason], base: Role) -> tuple[Reason, 
     own, guest = Role(person.role), person.role == Role.GUEST
     reasons = [Reason(Role.ADMINISTRATOR, "administers all")] if person.is_superuser else []
     reasons += [] if guest else [Reason(own, "own role")]
-    reasons += [*held, *([] if guest else [Reason(base, "everyone")])]
+    if person.came == Came.WAITING:
+        reasons += [*held, Reason(Role.VIEWER, "came by a provider, no group mapped yet")]
+    else:
+        reasons += [*held, *([] if guest else [Reason(base, "everyone")])]
     return tuple(sorted(reasons, key=lambda reason: _ORDER.index(reason.role)))

@@ -30,6 +30,7 @@ from deployments.api import (  # setting_up adds to two routers
     reservations,
     secret_stores,
     setting_up,  # noqa: F401
+    sign_in,
     sources,
     targets,
     tasks,
@@ -142,6 +143,7 @@ for router in (
     people.router,
     reservations.router,
     secret_stores.router,
+    sign_in.router,
     sources.router,
     tokens.router,
     windows.router,

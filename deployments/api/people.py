@@ -28,7 +28,7 @@ from deployments.api.representation import represent_time
 from deployments.api.schemas import Page, ProblemOut
 from environments import granting, mail, people, places, rights, second_factors, sight, teams, tries
 from environments.access import ADMINISTER, administered
-from environments.models import Application, Environment, Grant, Team, User
+from environments.models import Application, Came, Environment, Grant, Team, User
 
 router = Router(tags=["people"])
 _ADMINISTER = Needs(ADMINISTER, everywhere=True)
@@ -57,10 +57,11 @@ def invite_person(request: HttpRequest, response: HttpResponse, payload: Invite)
 def change_person(request: HttpRequest, username: Username, payload: ChangePerson) -> dict[str, Any]:
     """Doing it twice is harmless. Of several changes either all are made or none."""
     found, by = _find_person(username), caller_of(request).user
+    waits = found.came == Came.WAITING  # to give them the role that they have lets them do what everyone may
     with transaction.atomic():
         if payload.active is not None and payload.active != found.is_active:
             (people.enable if payload.active else people.disable)(found, by=by)
-        if payload.role is not None and (payload.role != found.role or found.is_superuser):
+        if payload.role is not None and (payload.role != found.role or found.is_superuser or waits):
             people.set_role(found, payload.role, by=by)
         if payload.email is not None and payload.email.strip() != found.email:
             people.set_email(found, payload.email, by=by)

@@ -84,6 +84,14 @@ from environments.people import WrongName as WrongUserName
 from environments.places import PlaceError
 from environments.policies import WrongPolicy
 from environments.preset import PresetError
+from environments.providers.errors import (
+    NoSuchMapping,
+    NoSuchProvider,
+    ProviderError,
+    ProviderTaken,
+    ProviderWrong,
+    WrongMapping,
+)
 from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.second_factors import FactorError
@@ -290,6 +298,12 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongUserName, 400, "wrong-values"),
     (WrongMailAddress, 400, "wrong-values"),
     (PeopleError, 409, "not-possible"),
+    (NoSuchProvider, 404, "not-found"),
+    (NoSuchMapping, 404, "not-found"),
+    (ProviderTaken, 409, "taken"),
+    (ProviderWrong, 400, "wrong-values"),
+    (WrongMapping, 400, "wrong-values"),
+    (ProviderError, 409, "not-possible"),
     (NotSent, 409, "not-possible"),
     (FactorError, 409, "not-possible"),
     (TeamTaken, 409, "taken"),

@@ -24,6 +24,7 @@ from environments.observing import ObservedError
 from environments.operator import operator
 from environments.people import PeopleError
 from environments.places import PlaceError
+from environments.providers.errors import ProviderError
 from environments.secret_stores.errors import StoreError
 from environments.sources.listing import SourceError
 from environments.teams import TeamError
@@ -33,7 +34,7 @@ from notifications import events
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
     *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
-    *(LockError, ChannelError, ObservedError, PeopleError, SourceError, WrongApprovals),
+    *(LockError, ChannelError, ObservedError, ProviderError, PeopleError, SourceError, WrongApprovals),
 )
 
 

@@ -4,7 +4,7 @@ from environments.models.endpoints import Endpoint, EndpointOffer
 from environments.models.grants import EVERYONES_ROLES, GRANTED_ROLES, DefaultRoles, Grant
 from environments.models.hooks import Asked, HookSource, Policy
 from environments.models.locks import Answer, LineEnd, Lock, LockEnd, LockKind, LockQuestion, LockRequest, SpentLink
-from environments.models.people import Role, SignInLink, Team, Token, User
+from environments.models.people import Came, Role, SignInLink, Team, Token, User
 from environments.models.places import (
     Aside,
     Environment,
@@ -19,6 +19,14 @@ from environments.models.places import (
 )
 from environments.models.reservations import BookingEnd, Calendar, Reservation
 from environments.models.secret_stores import FetchedSecrets, SecretStore
+from environments.models.sign_in import (
+    GroupMapping,
+    GroupMembership,
+    Identity,
+    LetsIn,
+    SignInProvider,
+    SignInRules,
+)
 from environments.models.sources import GivenHost, Heartbeat, HostSource
 from environments.models.targets import OnFailure, Step, Target, Task
 from environments.models.windows import Freeze
@@ -33,6 +41,7 @@ __all__ = [
     "Asked",
     "BookingEnd",
     "Calendar",
+    "Came",
     "ConfigurationValue",
     "DefaultRoles",
     "Endpoint",
@@ -43,13 +52,17 @@ __all__ = [
     "GitHostKey",
     "GivenHost",
     "Grant",
+    "GroupMapping",
+    "GroupMembership",
     "Heartbeat",
     "HookSource",
     "Host",
     "HostKey",
     "HostSource",
+    "Identity",
     "KeyPair",
     "Layer",
+    "LetsIn",
     "LineEnd",
     "Lock",
     "LockEnd",
@@ -66,6 +79,8 @@ __all__ = [
     "Role",
     "SecretStore",
     "SignInLink",
+    "SignInProvider",
+    "SignInRules",
     "SpentLink",
     "Step",
     "Target",

@@ -17,6 +17,14 @@ class Role(models.TextChoices):
     GUEST = "guest"  # only what somebody grants: what everyone may is not for guests
 
 
+class Came(models.TextChoices):
+    """How a person came here, as far as their rights depend on it."""
+
+    INVITED = "", "by somebody here"
+    MAPPED = "mapped", "by a provider; a group of theirs means something here"
+    WAITING = "waiting", "by a provider; they look, and no more, until a group is mapped or a role given"
+
+
 class User(AbstractUser):
     """A person, or a machine that acts with a token."""
 
@@ -50,6 +58,18 @@ class User(AbstractUser):
 
     hook = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="That of a source of hooks: nobody signs in with it."
+    )
+    came = models.CharField(
+        max_length=8, choices=Came.choices, blank=True, default=Came.INVITED, db_default="", editable=False
+    )
+    own_role = models.CharField(
+        max_length=16,
+        choices=Role.choices,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What somebody made them, while a group of theirs makes them more.",
     )
 
     class Meta(AbstractUser.Meta):

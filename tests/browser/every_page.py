@@ -40,6 +40,8 @@ PAGES = {
     "second-factors": "/settings/second-factor",
     "settings-people": "/settings/people",
     "settings-person": "/settings/people/of/ada",
+    "settings-providers": "/settings/sign-in",
+    "add-provider": "/settings/sign-in/add",
     "settings-teams": "/settings/teams",
     "settings-permissions": "/settings/permissions",
     "settings-tokens": "/settings/tokens",
@@ -64,4 +66,6 @@ PAGES = {
 }
 # without the frame, for those who are not signed in
 DOORS = {"signin": "/signin", "forgotten": "/signin/forgotten", "join": "/join/MQ/spent"}
+# of what the demo has not, and a test makes
+SEEDED = {"change-provider": "/settings/sign-in/of/example"}
 ERRORS = {"missing": "/hosts/nowhere", "wrong-filter": "/activity?what=nonsense"}

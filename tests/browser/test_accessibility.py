@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import OpenPage, Site
-from tests.browser.every_page import DOORS, ERRORS, PAGES
+from tests.browser.every_page import DOORS, ERRORS, PAGES, SEEDED
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,7 @@ def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]]) -> list[st
         page.set_viewport_size({"width": DESK, "height": HEIGHT})
         answered = page.goto(site.base + path)
         assert answered
-        if (answered.status < 400) != (name in PAGES or name in ("signin", "forgotten")):
+        if (answered.status < 400) != (name in PAGES or name in SEEDED or name in ("signin", "forgotten")):
             wrong.append(f"{name}: answered {answered.status}")
         page.wait_for_load_state("networkidle" if "deploy" in path or "check" in path else "load")
         page.evaluate("document.fonts.ready")
@@ -63,7 +63,7 @@ def look_at(page: Page, site: Site, pages: Iterable[tuple[str, str]]) -> list[st
             wrong += [f"{name}, {width}, {theme}: {finding}" for finding in findings(page, wanted)]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wrong.append(f"{name}: wider than {width} px")
-        if name in PAGES:
+        if name in PAGES or name in SEEDED:
             page.set_viewport_size({"width": DESK, "height": HEIGHT})
             wrong += [f"{name}: {problem}" for problem in out_of_reach(page)]
     return wrong

@@ -21,10 +21,11 @@ from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
-from environments.models import Heartbeat, HostSource, Role, SecretStore, Task, User
+from environments.models import Heartbeat, HostSource, Role, SecretStore, SignInProvider, Task, User
 from notifications.models import Channel
 from tests import builders
-from tests.browser.every_page import DOORS, PAGES
+from tests.browser.every_page import DOORS, PAGES, SEEDED
+from tests.ports import closed_port
 from tests.undone import undone
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,8 @@ class World:
         source = HostSource.objects.create(name="inventory", kind="lines", environment=staging, trouble="It is away.")
         self.beat = Heartbeat.objects.create(source=source, name="web-9", address="10.0.0.9", digest="spent")
         Channel.objects.create(name="releases", kind="web-hook", settings={"address": "https://hooks.example/"})
+        corp = SignInProvider.objects.create(name="corp", title="Corp", issuer=f"http://127.0.0.1:{closed_port()}")
+        self.identity = corp.identities.create(subject="9", user=self.people[Role.VIEWER], groups=["painters"])
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         painters = teams.make("painters", by=None)
         self.grant = granting.give(painters, Role.DEPLOYER, application=shop, by=None)
@@ -91,6 +94,9 @@ class World:
             "source": "inventory",
             "store": "vault",
             "channel": "releases",
+            "provider": "corp",
+            "mapping_id": 1,
+            "identity_id": self.identity.pk,
             "grant_id": self.grant.pk,
             "factor_id": 1,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
@@ -200,6 +206,8 @@ def test_only_administrators_open_these() -> None:
     names += ["settings-channels", "add-channel", "change-channel", "deliveries", "try-channel", "resume-channel"]
     names += ["remove-channel"]
     names += ["settings-stores", "add-store", "change-store", "try-store", "remove-store"]
+    names += ["settings-providers", "add-provider", "change-provider", "try-provider", "remove-provider"]
+    names += ["map-group", "unmap-group", "set-passwords", "unlink-identity"]
     names += ["protect-environment", "make-team", "rename-team", "remove-team", "add-member", "remove-member"]
     assert {getattr(ROUTES[name].callback, "needs", "") for name in names} == {ADMINISTER}
 
@@ -211,7 +219,7 @@ def test_every_page_is_looked_at_in_the_browser(world: World) -> None:
         answer = asked(client, "get", world.address(name))
         if isinstance(answer, HttpResponse) and answer.status_code == 200 and b"<html" in answer.content:
             pages.add(name)
-    assert pages - set(PAGES) - set(DOORS) == set()
+    assert pages - set(PAGES) - set(DOORS) - set(SEEDED) == set()
 
 
 def test_every_page_that_is_looked_at_exists() -> None:

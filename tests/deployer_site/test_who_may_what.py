@@ -26,10 +26,11 @@ from deployments.models import HookDelivery
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import EndpointOffer, Heartbeat, HostSource, Role, SecretStore, Task, User
+from environments.models import EndpointOffer, Heartbeat, HostSource, Role, SecretStore, SignInProvider, Task, User
 from notifications.models import Channel
 from tests import builders
 from tests.deployer_site.test_every_route import routes
+from tests.ports import closed_port
 from tests.undone import undone
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,7 @@ TARGET, APPLICATION, ENVIRONMENT, HOST, DEPLOYMENT = (
 PAGES: dict[tuple[str, str], str] = {
     (ANYONE, NOTHING): (
         "healthz readyz metrics signin second-factor forgotten signout join welcome lock-link calendar-feed take-hook"
+        " provider-go provider-back provider-leave"
     ),
     (SIGNED_IN, NOTHING): (
         "second-factors prove-again add-app add-passkey renew-codes remove-factor"
@@ -110,6 +112,8 @@ PAGES: dict[tuple[str, str], str] = {
         " make-heartbeat revoke-heartbeat label-host take-up-host name-folder"
         " settings-channels add-channel change-channel deliveries try-channel resume-channel remove-channel"
         " settings-stores add-store change-store try-store remove-store"
+        " settings-providers add-provider change-provider try-provider remove-provider map-group unmap-group"
+        " set-passwords unlink-identity"
     ),
 }
 ROWS = {name: row for row, names in PAGES.items() for name in names.split()}
@@ -151,6 +155,8 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " delete_member change_everyone make_heartbeat revoke_heartbeat label_host name_folder take_up_host"
         " list_stores add_store change_store try_store remove_store"
         " list_channels add_channel change_channel try_channel resume_channel remove_channel list_deliveries"
+        " list_providers add_provider change_provider try_provider remove_provider list_mappings map_group unmap_group"
+        " read_passwords change_passwords"
     ),
     (HeartbeatToken.permission, NOTHING): "beat",
     (
@@ -208,6 +214,8 @@ class World:
                 self.people["there", role] = person
         builders.make_token(user=self.people["everywhere", Role.VIEWER])
         Channel.objects.create(name="releases", kind="web-hook", settings={"address": "https://hooks.example/"})
+        corp = SignInProvider.objects.create(name="corp", title="Corp", issuer=f"http://127.0.0.1:{closed_port()}")
+        self.identity = corp.identities.create(subject="9", user=self.people["everywhere", Role.VIEWER])
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
         for name, thing in (("painters", self.own), ("plumbers", self.foreign)):  # who gives roles sees all teams
             team, target, thing["team"] = teams.make(name, by=None), thing["target"], name
@@ -263,6 +271,9 @@ class World:
             "source": thing["source"],
             "store": "vault",
             "channel": "releases",
+            "provider": "corp",
+            "mapping_id": 1,
+            "identity_id": self.identity.pk,
             "grant_id": thing["grant"],
             "username": "all-viewer",
             "token_id": token.pk,

@@ -25,6 +25,7 @@ from environments.models import (
     HostSource,
     Role,
     SecretStore,
+    SignInProvider,
     Team,
     User,
 )
@@ -335,7 +336,11 @@ def address_of(world: World) -> Callable[[str], str]:
         "beat_id": beat.pk,
         "store": "vault",
         "channel": "releases",
+        "provider": "corp",
+        "mapping_id": 1,
     }
+    corp = SignInProvider.objects.create(name="corp", title="Corp", issuer="http://127.0.0.1:9")
+    values["identity_id"] = corp.identities.create(subject="9", user=world.grace).pk
     routes = {str(pattern.name): pattern for pattern in our_urls.urlpatterns}
     return lambda name: reverse(name, kwargs={word: values[word] for word in routes[name].pattern.converters})
 

@@ -181,6 +181,7 @@ def test_every_file_that_seals_is_known() -> None:
         "environments/second_factor_pages.py",
         "environments/second_factors.py",
         "environments/editing_applications.py",
+        "environments/providers/keeping.py",
         "environments/secret_stores/keeping.py",
         "environments/secret_stores/remembering.py",
         "environments/sources/keeping.py",

@@ -170,6 +170,9 @@ def text_fields() -> list[tuple[type[models.Model], str]]:
         "Freeze",
         "Endpoint",
         "Heartbeat",
+        "SignInProvider",
+        "GroupMapping",
+        "Identity",
     }
     return [
         (model, field.name)

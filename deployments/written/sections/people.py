@@ -55,6 +55,6 @@ def find_person(name: str) -> User:
 
 
 def _entry(row: User) -> Entry:
-    role = Role.ADMINISTRATOR.value if row.is_superuser else row.role
+    role = Role.ADMINISTRATOR.value if row.is_superuser else row.own_role or row.role  # not what a group gave
     name = " ".join(row.get_full_name().split())
     return {"name": name, "email": row.email, "role": role, "enabled": row.is_active}

@@ -36,6 +36,8 @@ LEFT_OUT: dict[str, tuple[type[Model], ...]] = {
     ),
     "each installation makes its own": (places.KeyPair,),
     "a source says it again": (places.GivenHost,),
+    "a provider says it again": (places.Identity, places.GroupMembership),
+    "nobody is locked out by a file": (places.SignInRules,),
     "a token belongs to it, which is shown once": (places.Heartbeat,),
     "a secret belongs to it, which is shown once": (places.HookSource,),
     "what a store said for a release": (places.FetchedSecrets,),
@@ -52,6 +54,7 @@ configuration:
   zone eu-west/a: {COLOUR: white}
 teams: {searchers: {}}
 policies: {shop/staging: {automatic: true, names: [CI], paths: [src/**]}}
+sign_in: {okta: {title: Okta, issuer: "https://example.okta.com", client_id: deployer}}
 """
 _BY = "who did it, and when, is in the activity"
 _NOTED = "the Deployer notes it itself"
@@ -79,6 +82,7 @@ APART: dict[type[Model], dict[str, str]] = {
         "fence": _NOTED,
         "configuration_at": _NOTED,
     },
+    places.SignInProvider: {"created_at": _BY, "asked_at": _NOTED, "trouble": _NOTED},
     places.SecretStore: {"created_at": _BY, "asked_at": _NOTED, "trouble": _NOTED},
     told.Channel: {
         "created_at": _BY,
@@ -96,6 +100,7 @@ APART: dict[type[Model], dict[str, str]] = {
         **dict.fromkeys(("last_login", "date_joined"), _NOTED),
         "is_staff": "the role says it",
         "hook": "accounts of hooks belong to their source",
+        "came": _NOTED,
     },
     places.DefaultRoles: {},
     places.Grant: {"given_by": _BY, "given_at": _BY},

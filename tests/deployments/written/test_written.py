@@ -132,11 +132,20 @@ channels:
     kinds: [deploy]
     outcomes: [failed, partial]
     templates: {{deploy.failed: "{{ref}} broke"}}
+sign_in:
+  keycloak:
+    title: Example Corp
+    issuer: "https://id.example.com/realms/staff"
+    client_id: deployer
+    secret: {{secret: env:CLIENT_SECRET}}
+    lets_in: mapped
+    groups: {{admins: [role administrator], shop: [role deployer, team payments]}}
 """
 SECRETS = {
     "SHOP_TOKEN": "canary-token",
     "VAULT_TOKEN": "canary-vault",
     "SHOP_DATABASE": "postgres://canary-password",
+    "CLIENT_SECRET": "canary-of-a-client",
     "HOOK_SECRET": "canary-of-a-web-hook",
 }
 
@@ -162,7 +171,7 @@ def changes(text: str, **options: Any) -> list[str]:
 @pytest.mark.both_databases
 def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
     done = apply(WHOLE)
-    assert len(done) == 27
+    assert len(done) == 28
     target = Target.objects.get(application__name="shop", environment__name="staging")
     assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
     assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
@@ -428,7 +437,7 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
     assert ended.value.code == 3
     told = capsys.readouterr().out
     assert "+ targets shop/staging\n    root: /srv/shop\n" in told
-    assert told.endswith("25 to add, 2 to change, 0 to remove.\n")
+    assert told.endswith("26 to add, 2 to change, 0 to remove.\n")
     assert not Target.objects.exists()
     call_command("apply", str(file))
     assert capsys.readouterr().out.endswith("Done.\n")
