@@ -4,7 +4,8 @@ StartRefused
 ├── AlreadyRunning     another copy works in this folder
 ├── PortTaken          another program listens where we want to
 ├── FolderNotWritable  VAR cannot be written
-└── DatabaseRefused    the database cannot be used
+├── DatabaseRefused    the database cannot be used
+└── MigrationFailed    its tables could not be brought to this version
 """
 
 import fcntl
@@ -38,6 +39,20 @@ class DatabaseRefused(StartRefused):
     def __init__(self, reason: str) -> None:
         first = (reason.strip().splitlines() or ["no reason given"])[0].rstrip(".")
         super().__init__(f"The database cannot be used ({first}). Start it, or check DATABASE_URL.")
+
+
+class MigrationFailed(StartRefused):
+    """`str()` is all of it: it passes between processes as it is."""
+
+
+def tell_failed_migration(name: str, error: Exception) -> str:
+    """`name`: as `deployments.0003_drift`; what it means for the data, and the way back."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return (
+        f"The tables could not be brought to this version: the migration {name} failed ({first}). What it had begun is "
+        "undone, and no row was lost. The version that ran before works with the tables as they are: start that again "
+        "(docs/upgrading.md), and this one once the cause is gone."
+    )
 
 
 def prepare_folder(folder: Path) -> None:

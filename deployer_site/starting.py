@@ -13,13 +13,21 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.management import BaseCommand, call_command
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
 
 from deployer_site.console import Console
 from deployer_site.lifeline import Lifeline
 from deployer_site.programs import Program, programs, valkey
 from deployer_site.readiness import states
-from deployer_site.start_checks import DatabaseRefused, check_port, prepare_folder, take_lock
+from deployer_site.start_checks import (
+    DatabaseRefused,
+    MigrationFailed,
+    check_port,
+    prepare_folder,
+    take_lock,
+    tell_failed_migration,
+)
 from deployer_site.static_collection import collect_static_files
 from deployer_site.supervisor import Supervisor
 from deployer_site.valkey import own_url
@@ -71,9 +79,20 @@ def _check_code() -> None:
 
 
 def _prepare_tables() -> None:
-    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+    connection.ensure_connection()
+    try:
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+    except Exception as error:  # a migration is any code
+        raise MigrationFailed(tell_failed_migration(_next_migration(), error)) from error
     keys.ensure_key_pair()
     connections.close_all()
+
+
+def _next_migration() -> str:
+    """The first that is not applied, which is the one that failed."""
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{missing[0][0].app_label}.{missing[0][0].name}" if missing else "after the last one"
 
 
 def _apart(act: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from deployer_site.lifeline import Lifeline, behind_gate
 
@@ -20,9 +21,11 @@ class Processes:
         self._lifeline = Lifeline()
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def start(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start `command` in a session of its own; its output goes where that of the tests goes."""
-        child = subprocess.Popen(behind_gate(command), stdin=subprocess.PIPE, start_new_session=True, env=env)
+        child = subprocess.Popen(behind_gate(command), stdin=subprocess.PIPE, start_new_session=True, env=env, cwd=cwd)
         self._lifeline.watch(child.pid)
         assert child.stdin is not None
         child.stdin.write(b"go\n")

@@ -4,8 +4,10 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -232,6 +234,28 @@ def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "The database cannot be used" in refused.stderr
     assert "Nothing was started." in refused.stderr
+
+
+def test_a_migration_that_fails_leaves_the_version_before_at_work(tmp_path: Path, migrated: Path) -> None:
+    """It finds its tables there already: what nobody expected, as with any that fails."""
+    (tmp_path / "var").mkdir()
+    file = tmp_path / "var" / "deployer.sqlite3"
+    shutil.copyfile(migrated, file)
+    before = _tables(file)
+    with sqlite3.connect(file) as database:
+        database.execute("DELETE FROM django_migrations WHERE app = 'deployments'")
+    refused = try_to_start(tmp_path / "var", free_port())
+    assert refused.returncode == 1
+    assert "the migration deployments.0001_first failed (table " in refused.stderr
+    assert "The version that ran before works with the tables as they are: start that again" in refused.stderr
+    assert "Nothing was started." in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert _tables(file) == before
+
+
+def _tables(file: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(file) as database:
+        return list(database.execute("SELECT name, sql FROM sqlite_master ORDER BY name"))
 
 
 def test_check_looks_and_starts_nothing(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from deployments import (
 )
 from deployments import doorbell as bell
 from deployments import recorder as writing
-from deployments.models import Deploy, HostRun, LogChunk
+from deployments.models import Deploy, HostRun, LogChunk, Program
 from environments import repositories, revision_file
 from environments.models import Application, Task
 from tests.builders import make_application, make_environment, make_host, make_step, make_target, make_user
@@ -235,8 +235,10 @@ class Stage:
         """All that is stored of these host runs."""
         rows = HostRun.objects.filter(pk__in=run_ids).values()
         chunks = LogChunk.objects.filter(program__run__in=run_ids).order_by("pk")
-        stored = list(chunks.values_list("program__run", "pk"))
-        return {row["id"]: (row, [pk for run, pk in stored if run == row["id"]]) for row in rows}
+        # one that has no end yet may be made by whoever is late: the host runs what the first one to come gives it
+        programs = Program.objects.filter(run__in=run_ids).exclude(result="").order_by("pk")
+        stored = [*chunks.values_list("program__run", "pk"), *programs.values_list("run", "pk", "result")]
+        return {row["id"]: (row, [facts for run, *facts in stored if run == row["id"]]) for row in rows}
 
     def _check_woken(self, worker: ModelWorker) -> None:
         """A worker that was taken for dead has changed nothing of what others have taken."""

@@ -95,11 +95,11 @@ def test_a_claim_that_the_same_worker_has_renewed_by_a_later_one_writes_nothing(
 ) -> None:
     """It slept, its claims lapsed, and as it woke its sweep was quicker than the thread that had them before."""
     world = make_world(hosts=2, once=True)
-    for after in range(2):
+    for after, script, renews, fails in ((0, ("work",), True, 0), (1, (), False, 0), (0, (), False, 1)):
+        for host in world.hosts.values():
+            host.failing = fails
         world.do("request")
-        with world.trapped(Trap("sleep", after, where, ("work",), renews=True, takes=True)):
-            world.work(12)
-        with world.trapped(Trap("sleep", after, where, takes=True)):
+        with world.trapped(Trap("sleep", after, where, script, renews=renews, takes=True)):
             world.work(12)
         world.check()
     world.settle()

@@ -31,6 +31,10 @@ class RunningWorker:
     def row(self) -> Worker | None:
         return Worker.objects.filter(name__endswith=f":{self.pid}").first()
 
+    def has_row(self) -> bool:
+        """Asked without columns that another version may not have."""
+        return Worker.objects.filter(name__endswith=f":{self.pid}").exists()
+
     def runs(self) -> list[HostRun]:
         """What it has claimed."""
         row = self.row()
@@ -53,19 +57,9 @@ class RunningWorker:
 StartWorkers = Callable[..., list[RunningWorker]]
 
 
-def start_workers(
-    processes: Processes,
-    repositories: Path,
-    count: int,
-    redis_url: str,
-    *,
-    empty: bool = True,
-    **more: str,
-) -> list[RunningWorker]:
-    """Workers that are ready: each has its row. `empty`: the broker forgets all rings first; `more`: environment."""
-    if empty:
-        eventually(lambda: _emptied(redis_url), what="the broker")
-    environment = {
+def environment_of_workers(repositories: Path, redis_url: str, **more: str) -> dict[str, str]:
+    """On the database of the test that runs now."""
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "deployer_site.settings",
         "VAR": str(settings.VAR),
@@ -76,11 +70,30 @@ def start_workers(
         "LOG_LEVEL": "INFO",
         **more,
     }
+
+
+def start_workers(
+    processes: Processes,
+    repositories: Path,
+    count: int,
+    redis_url: str,
+    *,
+    empty: bool = True,
+    folder: Path | None = None,
+    **more: str,
+) -> list[RunningWorker]:
+    """Workers that are ready: each has its row.
+
+    `empty`: the broker forgets all rings first; `folder`: of another version's code; `more`: environment.
+    """
+    if empty:
+        eventually(lambda: _emptied(redis_url), what="the broker")
+    env = environment_of_workers(repositories, redis_url, **more)
     started = [
-        RunningWorker(processes.start(worker(number).command, env=environment)) for number in range(1, count + 1)
+        RunningWorker(processes.start(worker(number).command, env=env, cwd=folder)) for number in range(1, count + 1)
     ]
     for one in started:
-        eventually(one.row, START_SECONDS, "the worker's row")
+        eventually(one.has_row, START_SECONDS, "the worker's row")
     return started
 
 
