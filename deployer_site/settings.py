@@ -172,7 +172,11 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = environ.read_time_zone("TIME_ZONE", default="UTC")
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-MESSAGE_TAGS = {constants.SUCCESS: "ok", constants.ERROR: "bad"}  # as the stylesheet calls them
+MESSAGE_TAGS = {
+    constants.SUCCESS: "ok",
+    constants.WARNING: "warn",
+    constants.ERROR: "bad",
+}  # as the stylesheet calls them
 
 # Database
 DATABASES = {

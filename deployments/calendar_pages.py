@@ -31,8 +31,9 @@ def calendar(request: HttpRequest, name: str) -> HttpResponse:
     found = environment_or_404(name)
     first, zone = _day(request.GET.get("week", "")), request.GET.get("zone", "")
     page = read_calendar(found, person(request), first=first, zone=zone, now=locks.clock())
-    context = {"page": page, "environment": found, "zoned": bool(zone)}
-    return answer(request, "deployments/calendar.html", context, tag=tag_of(page, found.name))
+    chosen = request.GET.get("scope", "")
+    context = {"page": page, "environment": found, "zoned": bool(zone), "chosen": chosen}
+    return answer(request, "deployments/calendar.html", context, tag=tag_of(page, found.name, chosen))
 
 
 def _day(text: str) -> date | None:

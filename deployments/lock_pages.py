@@ -16,6 +16,7 @@ from deployments.addresses import of_deploy
 from deployments.answers import answer, tag_of
 from deployments.page_actions import REFUSALS, person
 from deployments.page_queries.lock_insights import read_insights
+from deployments.page_queries.locks import BEFORE
 from deployments.page_queries.locks_page import read_locks
 from deployments.page_queries.messages import read_messages
 from deployments.pages import deploy_or_404
@@ -48,11 +49,14 @@ def _act(request: HttpRequest, scope: str, verb: Callable[[], object], told: str
     """Run a verb and come back to the page that the form stood on, with its sentence or why it refused."""
     back = _back(request, scope)  # first: a form that says a place that is none changes nothing
     try:
-        verb()
+        done = verb()
     except LOCK_REFUSALS as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, told)
+        ahead = locks.reaches_into(done, viewer=person(request)) if isinstance(done, Lock) else None
+        if ahead is not None:
+            messages.warning(request, locks.tell_ahead(ahead))
     return redirect(back)
 
 
@@ -82,7 +86,12 @@ def _lock_or_404(request: HttpRequest, lock_id: int) -> Lock:
     return found
 
 
-def _end(request: HttpRequest) -> datetime | None:
+def _end(request: HttpRequest, scope: locks.Scope) -> datetime | None:
+    if request.POST.get("for") == BEFORE:
+        ahead = locks.ahead_of([scope], person(request)).get(scope.text)
+        if ahead is None:
+            raise locks.WrongEnd(f"{scope.place} is not reserved any more. Choose how long. Nothing was changed.")
+        return ahead.starts
     return locks.read_end(
         request.POST.get("for", ""),
         now=locks.clock(),
@@ -121,9 +130,9 @@ def take_lock(request: HttpRequest) -> HttpResponse:
         raise Http404(str(missing)) from None
     team = team_named(request)
 
-    def verb() -> None:
+    def verb() -> Lock:
         reason, by = request.POST.get("reason", ""), person(request)
-        locks.acquire(scope, by=by, reason=reason, until=_end(request), kind=kind, team=team)
+        return locks.acquire(scope, by=by, reason=reason, until=_end(request, scope), kind=kind, team=team)
 
     told = f"You hold {scope.place}." if kind == LockKind.LOCK else f"Whoever deploys to {scope.place} is warned."
     return _act(request, text, verb, told)
@@ -144,8 +153,8 @@ def extend_lock(request: HttpRequest, lock_id: int) -> HttpResponse:
     """Hold it longer."""
     lock = _lock_or_404(request, lock_id)
 
-    def verb() -> None:
-        locks.extend(lock, by=person(request), until=_end(request))
+    def verb() -> Lock:
+        return locks.extend(lock, by=person(request), until=_end(request, locks.of_row(lock)))
 
     return _act(request, lock.scope, verb, f"You keep {lock.place}.")
 
@@ -170,7 +179,7 @@ def answer_question(request: HttpRequest, question_id: int) -> HttpResponse:
     what, held = request.POST.get("answer", ""), held_choice(request)
 
     def verb() -> None:
-        until = _end(request) if what == Answer.EXTEND else None
+        until = _end(request, locks.of_row(asked.lock)) if what == Answer.EXTEND else None
         lifecycle.answer(asked, what, by=person(request), until=until, held=held)
 
     return _act(request, asked.lock.scope, verb, f"{asked.by_name} has your answer.")

@@ -24,7 +24,7 @@ from deployments.api.locks_schemas import (
 )
 from deployments.api.paging import Cursor, Id, page
 from deployments.api.problems import NotFound, Unacceptable
-from deployments.api.representation import absolute, represent_lock, represent_time
+from deployments.api.representation import absolute, represent_lock, represent_reservation, represent_time
 from deployments.api.schemas import Page, ProblemOut
 from deployments.lifecycle.unlocking import held_by_any
 from environments import locks
@@ -190,4 +190,6 @@ def _detail(request: HttpRequest, lock_id: int) -> dict[str, Any]:
         }
         for deploy in held_by_any([lock.pk], viewer=viewer)
     ]
-    return {**represent_lock(lock), "line": line, "questions": questions, "held": held}
+    ahead = locks.reaches_into(lock, viewer=viewer)
+    into = represent_reservation(ahead) if ahead else None
+    return {**represent_lock(lock), "line": line, "questions": questions, "held": held, "reaches_into": into}

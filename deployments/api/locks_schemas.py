@@ -58,12 +58,6 @@ class LockOut(Schema):
     text: str
 
 
-class LockDetail(LockOut):
-    line: Annotated[list[InLine], Field(description="Who waits for it, in their order.")]
-    questions: list[QuestionOut]
-    held: Annotated[list[HeldDeploy], Field(description="Automatic deploys that met it.")]
-
-
 class LockedProblem(ProblemOut):
     lock: LockOut
 
@@ -81,6 +75,16 @@ class ReservationOut(Schema):
     series: Annotated[str | None, Field(description="Shared by the times of a weekly one.")]
     begun: Annotated[bool, Field(description="Its time has come: its holder is first in line, or has the lock.")]
     text: str
+
+
+class LockDetail(LockOut):
+    line: Annotated[list[InLine], Field(description="Who waits for it, in their order.")]
+    questions: list[QuestionOut]
+    held: Annotated[list[HeldDeploy], Field(description="Automatic deploys that met it.")]
+    reaches_into: Annotated[
+        ReservationOut | None,
+        Field(description="The first reservation of others that begins before it ends: they wait for its end."),
+    ]
 
 
 class ReservedProblem(ProblemOut):

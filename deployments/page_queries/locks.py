@@ -9,9 +9,11 @@ from django.db.models import Q
 from deployments.lifecycle.unlocking import held_by_any
 from deployments.models import Deploy, bulk
 from environments import access, locks
-from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Target, User
+from environments.models import Environment, Lock, LockKind, LockQuestion, LockRequest, Reservation, Target, User
 from environments.rights import teams_of
 
+BEFORE = "before"  # the end that is where the next reservation begins
+USUAL = "2h"
 MOST = 1000  # held locks of which a page tells
 
 
@@ -46,6 +48,7 @@ class LockCard:
     may_take: bool = False
     may_release: bool = False
     teams: list[str] = field(default_factory=list)
+    ahead: Reservation | None = None  # of somebody else, where the viewer may lock
 
     @property
     def tone(self) -> str:
@@ -58,7 +61,15 @@ class LockCard:
 
     @property
     def presets(self) -> list[tuple[str, str]]:
-        return [(name, words) for name, words in locks.PRESETS.items() if name != "never" or self.may_forever]
+        found = [(name, words) for name, words in locks.PRESETS.items() if name != "never" or self.may_forever]
+        before = [(BEFORE, f"until it is reserved for {self.ahead.holder_name}")] if self.ahead else []
+        return [*before, *found]
+
+    @property
+    def preset(self) -> str:
+        """The one that is proposed: two hours, but not into somebody's reservation."""
+        soon = self.ahead is not None and self.ahead.starts < locks.clock() + locks.DURATIONS[USUAL]
+        return BEFORE if soon else USUAL
 
 
 @dataclass(slots=True)
@@ -80,9 +91,16 @@ def read_card(scope: locks.Scope, viewer: User, standing: Sequence[Lock] | None 
 
 
 def build_cards(
-    scopes: Sequence[locks.Scope], viewer: User, standing: Iterable[Lock], waiting: Iterable[Deploy] | None = None
+    scopes: Sequence[locks.Scope],
+    viewer: User,
+    standing: Iterable[Lock],
+    waiting: Iterable[Deploy] | None = None,
+    coming: Iterable[Reservation] | None = None,
 ) -> list[LockCard]:
-    """A card for each scope, in as many queries as for one. `waiting`: what met these locks, if read already."""
+    """A card for each scope, in as many queries as for one.
+
+    `waiting`: what met these locks, `coming`: what is reserved next, each if read already.
+    """
     there = locks.by_scope(standing)
     names = [scope.text for scope in scopes if scope.text in there]
     lines: dict[str, list[LockRequest]] = {}
@@ -102,10 +120,16 @@ def build_cards(
     # asked first: who is no administrator has the teams read along with the rights
     rules = [locks.allows(viewer, access.ADMINISTER, scope) for scope in scopes]
     teams = teams_of(viewer)
-    return [
+    cards = [
         _build(scope, viewer, there.get(scope.text, []), lines, asked, held, teams, may)
         for scope, may in zip(scopes, rules, strict=True)
     ]
+    # of a place that is held nobody is asked how long, and its card has no query to spare
+    free = {card.scope for card in cards if card.may_lock and card.lock is None}
+    ahead = locks.ahead_of([scope for scope in scopes if scope.text in free], viewer, coming)
+    for card in cards:
+        card.ahead = ahead.get(card.scope)
+    return cards
 
 
 def _build(

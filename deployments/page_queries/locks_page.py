@@ -58,7 +58,8 @@ def read_locks(viewer: User, *, part: int = 1) -> LocksPage:
     scopes = {lock.scope: locks.of_row(lock) for lock in standing}
     scopes.setdefault(locks.ALL.text, locks.ALL)
     held_back = held_by_any(None, viewer=viewer)
-    cards = build_cards(list(scopes.values()), viewer, standing, held_back)
+    coming = _read_coming(viewer)
+    cards = build_cards(list(scopes.values()), viewer, standing, held_back, coming)
     everything = next(card for card in cards if card.scope == locks.ALL.text)
     held = [card for card in cards if card.lock or card.closed]
     mine = [card for card in held if card.mine or card.in_line]
@@ -71,7 +72,7 @@ def read_locks(viewer: User, *, part: int = 1) -> LocksPage:
         beyond=places - len(held),
         everything=everything if everything.lock is None else None,
         held=[deploy for deploy in held_back if deploy.met_lock and deploy.met_lock.is_over],
-        coming=_read_coming(viewer),
+        coming=coming,
     )
 
 

@@ -6,15 +6,16 @@ come from small tables by a fixed number of queries, and hold only what this per
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.db.models import F, Q
 from django.urls import NoReverseMatch, reverse
 
 from deployments.models import Deploy, Star
+from deployments.page_queries.choices import Choice, Group
+from deployments.page_queries.search_locks import LOCK_VERBS, find_lock_deeds
 from deployments.page_queries.words import mark_of_deploy
 from environments import sight
-from environments.access import ADMINISTER, DEPLOY, VIEW, allows, allows_somewhere
+from environments.access import ADMINISTER, DEPLOY, LOCK, VIEW, allows, allows_somewhere
 from environments.models import Application, Environment, Host, Target, User
 
 MOST_WORDS = 6
@@ -49,37 +50,22 @@ DOINGS = (
     ("theme", "Light or dark", "theme colour appearance", "sun", ""),
     ("shortcuts", "Keyboard shortcuts", "help keys", "search", "?"),
 )
-_VERBS = {"deploy": ("deploy",), "back": ("rollback", "roll", "back", "revert", "undo"), "filler": ("to", "in", "on")}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing to choose: an address to go to, or what the page itself shall do."""
-
-    words: str
-    url: str = ""
-    note: str = ""
-    icon: str = "arrow-right"
-    keys: str = ""
-    does: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Choices of one kind."""
-
-    title: str
-    choices: list[Choice]
+_VERBS = {
+    "deploy": ("deploy",),
+    "back": ("rollback", "roll", "back", "revert", "undo"),
+    **LOCK_VERBS,
+}
+_FILLER = ("to", "in", "on", "the", "for")
 
 
 def search(user: User, text: str) -> list[Group]:
     """What is found, best first. At most seven queries, and two for what this person may."""
     words = text.lower().split()[:MOST_WORDS]
     deploys = allows_somewhere(user, DEPLOY)
-    verb, rest = _split_verb(words) if deploys else ("", words)
+    verb, rest = _split_verb(words) if deploys or allows_somewhere(user, LOCK) else ("", words)
     targets = _find_targets(user, [word for word in rest if not _NUMBER.fullmatch(word) or word.isdecimal()])
     groups = [
-        Group("Do", _actions(user, targets, verb) if deploys and words else []),
+        Group("Do", _deeds(user, targets, verb, rest) if words else []),
         Group("Targets", [_to_target(target) for target in targets]),
         Group("Deploys", _find_deploys(user, words) if words else []),
         Group("Runs this commit", _find_commit(user, words)),
@@ -98,9 +84,9 @@ def _split_verb(words: Sequence[str]) -> tuple[str, list[str]]:
     """What shall be done, if the first word says so, and the words that name to what."""
     if not words:
         return "", []
-    for verb in ("deploy", "back"):
-        if len(words[0]) > 2 and any(name.startswith(words[0]) for name in _VERBS[verb]):
-            known = {*_VERBS[verb], *_VERBS["filler"]}
+    for verb, names in _VERBS.items():
+        if len(words[0]) > 2 and any(name.startswith(words[0]) for name in names):
+            known = {*names, *_FILLER}
             return verb, [word for word in words[1:] if word not in known]
     return "", list(words)
 
@@ -140,6 +126,12 @@ def _to_target(target: Target) -> Choice:
 
 def _named(target: Target) -> str:
     return f"{target.application.name} / {target.place}"
+
+
+def _deeds(user: User, targets: Sequence[Target], verb: str, words: Sequence[str]) -> list[Choice]:
+    if verb in LOCK_VERBS:
+        return find_lock_deeds(user, verb, targets, words)
+    return _actions(user, targets, verb)
 
 
 def _actions(user: User, targets: Sequence[Target], verb: str) -> list[Choice]:

@@ -3,6 +3,7 @@
 Errors are those of `environments.locks.errors`, and access.NotAllowed.
 """
 
+from environments.locks.ahead import ahead_of, reaches_into, tell_ahead
 from environments.locks.booking import book, cancel, may_change, move, overlapping, reservations
 from environments.locks.booking import coming as coming_reservations
 from environments.locks.booking import tell as tell_reservation
@@ -66,6 +67,7 @@ __all__ = [
     "WrongEnd",
     "WrongWords",
     "acquire",
+    "ahead_of",
     "allows",
     "answer",
     "applying",
@@ -98,6 +100,7 @@ __all__ = [
     "of_target",
     "open_questions",
     "overlapping",
+    "reaches_into",
     "read_end",
     "read_link",
     "release",
@@ -107,6 +110,7 @@ __all__ = [
     "stopped",
     "take",
     "tell",
+    "tell_ahead",
     "tell_end",
     "tell_me_when_free",
     "tell_reservation",

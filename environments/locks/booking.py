@@ -125,7 +125,7 @@ def coming() -> QuerySet[Reservation]:
 
 def overlapping(scope: Scope, starts: datetime, ends: datetime) -> QuerySet[Reservation]:
     """Those of this scope, of wider ones and of what is within it that lie in this time."""
-    return coming().filter(_touching(scope), starts__lt=ends, ends__gt=starts)
+    return coming().filter(touching(scope), starts__lt=ends, ends__gt=starts)
 
 
 def record(kind: str, row: Reservation, *, by: User | None, **facts: object) -> None:
@@ -135,7 +135,8 @@ def record(kind: str, row: Reservation, *, by: User | None, **facts: object) -> 
     say(kind, of_row(row), by=by, **(what | times | facts))
 
 
-def _touching(scope: Scope) -> Q:
+def touching(scope: Scope) -> Q:
+    """Which reservations are about this scope, a wider one, or what is within it."""
     if scope.target is not None:
         return Q(environment=None) | Q(environment=scope.environment, target=None) | Q(target=scope.target)
     return Q(environment=None) | Q(environment=scope.environment) if scope.environment else Q()

@@ -6,7 +6,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deployments.models import Star
-from deployments.page_queries.search import PAGES, Choice, search
+from deployments.page_queries.choices import Choice
+from deployments.page_queries.search import PAGES, search
+from environments import granting
 from environments.models import Role, Target, User
 from environments.rights import read_once
 from tests import builders
@@ -72,6 +74,33 @@ def test_roll_back_where_there_is_something_before(ada: User, fleet: dict[str, T
     assert words(ada, "back")["Applications"] == ["back-office"]
 
 
+def test_lock_unlock_and_reserve(ada: User, fleet: dict[str, Target]) -> None:
+    found = search(ada, "lock store stag")[0]
+    assert (found.title, found.choices) == (
+        "Do", [Choice("Lock storefront/staging", "/storefront/staging/#why-storefrontstaging", icon="lock")]
+    )  # fmt: skip
+    assert words(ada, "lock staging")["Do"][0] == "Lock staging"
+    assert "Do" not in words(ada, "unlock store stag")
+    builders.make_lock(target=fleet["storefront/staging"], by=ada)
+    ben = builders.make_user(username="ben", first_name="Ben", last_name="Sato")
+    builders.make_lock(target=fleet["storefront/production"], by=ben)
+    assert words(ada, "unlock store")["Do"] == ["Unlock storefront/staging", "Ask for storefront/production"]
+    assert words(ada, "lock store")["Do"] == ["Unlock storefront/staging", "Wait in line for storefront/production"]
+    assert search(ada, "lock store prod")[0].choices[0].note == "Ben Sato holds it"
+    calendar = "/environments/production/calendar?scope=storefront/production"
+    assert first(ada, "reserve store prod").url == f"{calendar}#book-scope"
+    client = sign_in(ada)
+    for text in ("unlock store", "lock store", "lock pricing-api", "reserve store"):
+        for choice in search(ada, text)[0].choices:
+            path, _, place = choice.url.partition("#")
+            assert f'id="{place}"' in client.get(path).content.decode(), choice
+    assert '<option value="storefront/production" selected>' in client.get(calendar).content.decode()
+    vera = builders.make_user(username="vera", role=Role.VIEWER)
+    assert "Do" not in words(vera, "lock store")
+    granting.give(vera, Role.DEPLOYER, application=fleet["pricing-api/staging"].application, by=None)
+    assert words(vera, "lock staging")["Do"] == ["Lock pricing-api/staging"]
+
+
 def test_a_viewer_finds_places_and_no_deeds() -> None:
     vera = builders.make_user(username="vera", role=Role.VIEWER)
     assert "Do" not in words(vera, "store")
@@ -121,7 +150,9 @@ def test_without_a_word_it_offers_ones_own_targets_and_the_pages(ada: User, flee
     assert "Hosts" not in found
 
 
-@pytest.mark.parametrize("text", ["", "a", "deploy a prod 2", "abcdef0", "%", "'; --", "_ _ _ _ _ _ _ _ _"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "deploy a prod 2", "lock a prod", "reserve o", "abcdef0", "%", "'; --", "_ _ _ _ _ _ _ _ _"]
+)
 def test_it_costs_few_queries_whatever_was_typed(text: str, ada: User) -> None:
     with read_once(), CaptureQueriesContext(connection) as caught:
         search(ada, text)
