@@ -209,15 +209,23 @@ _SHOWN = {
     "holder": "Ada Marsh",
     "was": "Grace Hill",
     "number": "42",
-    "reason": "7 of 8 hosts are live",
+    "reason": "None of 8 hosts went live",
     "live": "7",
     "hosts": "8",
     "place": "mobile-api/staging",
     "end": "until 29 Nov 15:00 UTC",
 }
 
+_REASONS = {
+    "waiting": "#41 is running",
+    "approval": "It needs 1 approval of the team release-managers",
+    "held": "mobile-api/staging is locked by Grace Hill",
+    "locked": "a demo for the board",
+    "handed_over": "a demo for the board",
+}
+
 
 def example(word: Word, *, base: str) -> Announcement:
     """Made-up facts, for previews and tests of a channel."""
-    facts = _SHOWN | {"link": f"{base}/deploys/42"}
+    facts = _SHOWN | {"link": f"{base}/deploys/42", "reason": _REASONS.get(word.kind, _SHOWN["reason"])}
     return Announcement(word, {name: facts[name] for name in word.fields})

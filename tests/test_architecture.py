@@ -15,6 +15,8 @@ ONLY_IN = {
     "invoke": "environments/ssh",
     "slack_sdk": "notifications/slack",
     "statsd": "notifications/metrics",
+    "apprise": "notifications/apprise_program",
+    "requests": "notifications/apprise_program",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "services", "managers", "core", "common", "misc"}
 WRITERS = {"update", "create", "get_or_create", "update_or_create", "aupdate", "acreate", "Deploy"}

@@ -40,7 +40,9 @@ class ChangeChannel(Strict):
 
 class NewChannel(ChangeChannel):
     name: Name
-    kind: Annotated[str, Field(max_length=20, description="`slack`, `slack-hook`, `irc`, `mail` or `web-hook`.")]
+    kind: Annotated[
+        str, Field(max_length=20, description="`slack`, `slack-hook`, `irc`, `mail`, `web-hook`, `apprise`.")
+    ]
 
 
 class ChannelOut(Schema):

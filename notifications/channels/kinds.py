@@ -5,7 +5,7 @@ from typing import Protocol
 
 from notifications import slack
 from notifications.asking import Told
-from notifications.channels import irc, mail, web_hook
+from notifications.channels import irc, mail, others, web_hook
 from notifications.channels.letters import Asked, ChannelRefused, Letter
 
 
@@ -23,7 +23,7 @@ class Kind(Protocol):
     def send(self) -> Callable[[Asked, Letter], None]: ...
 
 
-_ALL: tuple[Kind, ...] = (slack.BOT, slack.INCOMING, irc, mail, web_hook)
+_ALL: tuple[Kind, ...] = (slack.BOT, slack.INCOMING, irc, mail, web_hook, others)
 KINDS: Mapping[str, Kind] = {kind.TOLD.word: kind for kind in _ALL}
 
 
