@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import announcements, bell
+from notifications import announcements, bell, metrics
 from notifications.announcements import Announcement
 from notifications.models import Channel, Delivery, Event
 
@@ -121,7 +121,10 @@ def prune() -> int:
 
 def _move(delivery: Delivery, **fields: object) -> bool:
     row = Delivery.objects.filter(pk=delivery.pk, state=S.WAITING)
-    return row.update(tries=F("tries") + 1, **fields) == 1
+    moved = row.update(tries=F("tries") + 1, **fields) == 1
+    if moved:
+        metrics.count("deliveries", kind=delivery.channel.kind, outcome=fields.get("state", "failed"))
+    return moved
 
 
 def _claimed(channel_id: int, claim: str) -> QuerySet[Channel]:

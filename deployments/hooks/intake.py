@@ -14,7 +14,7 @@ from django.utils import timezone
 from deployments import doorbell
 from deployments.hooks import kinds
 from deployments.hooks.errors import NoSuchSource, NotSigned, TooMany
-from deployments.hooks.sources import record
+from deployments.hooks.sources import measure, record
 from deployments.models import HookDelivery, Word
 from environments.models import HookSource
 from environments.sealed import unseal
@@ -90,6 +90,7 @@ def _keep(row: HookDelivery, body: bytes) -> Taken:
     row.digest, row.body, row.due_at, row.of = None, b"", None, first
     row.decision, row.told = Word.DUPLICATE, "The same has come before, and is worked on once."
     row.save()
+    measure(row.source, Word.DUPLICATE)
     live.changed("hooks")
     return Taken(row, new=False)
 
@@ -97,6 +98,7 @@ def _keep(row: HookDelivery, body: bytes) -> Taken:
 def _refuse(source: HookSource, address: str, why: str) -> None:
     """One row and one event for all of an address within a minute, so that nobody fills the trail. Raises NotSigned,
     TooMany."""
+    measure(source, Word.UNSIGNED)
     now = timezone.now()
     rows = HookDelivery.objects.filter(source=source, decision=Word.UNSIGNED, received_at__gt=now - MINUTE)
     seen = list(rows.values_list("pk", "address", "times")[: ADDRESSES_PER_MINUTE + 1])

@@ -16,7 +16,7 @@ from deployments.hooks.errors import SourceWrong
 from environments import access, granting, sight
 from environments.models import Application, Grant, HookSource, Role, User
 from environments.sealed import seal
-from notifications import events
+from notifications import events, metrics
 
 SECRET_BYTES = 32
 LONGEST = 2000
@@ -97,3 +97,8 @@ def record(event: str, source: HookSource, by: User | None, **facts: Any) -> Non
     title = kinds.KINDS[source.kind].TOLD.title if source.kind in kinds.KINDS else source.kind
     actor, application = by.username if by else "", source.application.name
     events.record(event, actor, application=application, source=source.pk, name=title, **facts)
+
+
+def measure(source: HookSource, decision: str) -> None:
+    """Something came in from it, and this became of it."""
+    metrics.count("hooks", application=source.application.name, kind=source.kind, decision=decision)

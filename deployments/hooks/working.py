@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from deployments.hooks import kinds
+from deployments.hooks import kinds, sources
 from deployments.hooks.deciding import decide
 from deployments.hooks.errors import HookError, Unreadable
 from deployments.hooks.saying import Checked, Said
@@ -56,6 +56,12 @@ def work(delivery_id: int) -> None:
         _finish(delivery, Word.SKIPPED, str(error))
     except RepositoryError as error:
         _again(delivery, str(error))
+    except DatabaseError:
+        raise
+    except Exception as error:
+        # what nobody foresaw keeps no other from being worked on, and is given up in the end like all that fails
+        log.exception("Delivery %s could not be worked on.", delivery.pk)
+        _again(delivery, f"It went wrong here ({type(error).__name__}).")
 
 
 def _work(delivery: HookDelivery) -> None:
@@ -113,6 +119,7 @@ def _finish(delivery: HookDelivery, word: str, told: str) -> None:
     with transaction.atomic():
         facts = {"decision": word, "told": told, "due_at": None, "ref": delivery.ref, "revision": delivery.revision}
         HookDelivery.objects.filter(pk=delivery.pk).update(**facts)
+        sources.measure(delivery.source, word)
         transaction.on_commit(lambda: live.changed("hooks"))
 
 

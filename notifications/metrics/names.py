@@ -39,6 +39,10 @@ METRICS = {
         Metric("deploy.phase_time", Kind.TIMER, (*_TARGET, "phase"), "How long a phase of a deploy took on all hosts."),
         Metric("deploy.hosts", Kind.COUNTER, (*_TARGET, "outcome"), "Hosts of deploys that ended, by what became."),
         Metric("log.lines", Kind.COUNTER, _TARGET, "Lines in the logs of deploys that ended."),
+        Metric(
+            "hooks", Kind.COUNTER, ("application", "kind", "decision"), "Hooks that came in, by what became of them."
+        ),
+        Metric("deliveries", Kind.COUNTER, ("kind", "outcome"), "Tries to announce something, by kind of channel."),
         Metric("lock.time", Kind.TIMER, ("environment", "how"), "How long a lock was held that has ended."),
         Metric("events", Kind.COUNTER, ("kind",), "Events by their kind: locks, overrides, refusals, and all others."),
         Metric("workers", Kind.GAUGE, ("state",), "Workers that are alive, and those of them that hear no messages."),

@@ -11,25 +11,13 @@ from deployments.errands import Errands
 from deployments.models import Deploy, Program
 from environments import locks
 from notifications.metrics.samples import Sample
-from notifications.metrics.sending import Sender
 from tests.builders import make_host, make_lock, make_user
 from tests.deployments.ended import end, request
 from tests.deployments.fleet import FleetTarget
+from tests.measured import said
+from tests.measured import samples as samples
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
-
-
-@pytest.fixture
-def samples(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[Sample]:
-    """What would be sent."""
-    settings.METRICS = True
-    taken: list[Sample] = []
-    monkeypatch.setattr(Sender, "take", lambda _, sample: taken.append(sample))
-    return taken
-
-
-def said(samples: list[Sample]) -> dict[tuple[str, ...], float]:
-    return {(sample.name, *sample.labels): sample.value for sample in samples if sample.name != "events"}
 
 
 def test_a_deploy_that_ended_says_how_long_each_part_took(place: FleetTarget, samples: list[Sample]) -> None:

@@ -14,7 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from notifications import courier, delivering, sending
+from notifications.metrics.samples import Sample
 from notifications.models import Channel, Delivery, Event, Message
+from tests.measured import said
+from tests.measured import samples as samples
 from tests.notifications.channel_builders import SECRET, happen, lock, make_channel
 from tests.notifications.receiver import Receiver, receiving
 
@@ -278,3 +281,14 @@ def test_a_dead_server_costs_whoever_deploys_nothing(receiver: Receiver, eventua
     assert Delivery.objects.filter(word="deploy.succeeded").count() == 3
     receiver.over.set()
     eventually(lambda: not courier._busy)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_try_is_counted(receiver: Receiver, samples: list[Sample]) -> None:
+    channel = make_channel(address=receiver.address)
+    happen()
+    for status in (500, 200):
+        receiver.status = status
+        make_due()
+        sending.send_waiting(channel.pk)
+    assert [key[1:] for key in said(samples)] == [("web-hook", "failed"), ("web-hook", "sent")]

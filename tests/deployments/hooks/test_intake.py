@@ -15,10 +15,13 @@ from pytest_django import Settings
 from deployments.hooks import intake, sources, working
 from deployments.models import Check, Deploy, HookDelivery
 from environments.models import HookSource, Target
+from notifications.metrics.samples import Sample
 from notifications.models import Event
 from tests.deployments.api_client import check_problem
 from tests.deployments.hooks.conftest import Sender, worked
 from tests.deployments.hooks.payloads import pack, push, sign, workflow_run
+from tests.measured import said
+from tests.measured import samples as samples
 from tests.repository import Repository
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +163,30 @@ def test_another_secret_ends_the_one_before(sender: Sender) -> None:
     sender.secret = sources.renew_secret(sender.source, by=None)
     assert sender.send("push", push("a" * 40)).status_code == 202
     assert sender.post(BODY, **signed(old)).status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_becomes_of_each_is_counted(sender: Sender, target: Target, samples: list[Sample]) -> None:
+    sender.post(BODY)
+    sender.send("ping", {"zen": "Keep it simple."})
+    delivery = sender.tell("push", {"ref": "refs/heads/gone", "deleted": True})
+    sender.send("push", {"ref": "refs/heads/gone", "deleted": True})
+    name = target.application.name
+    assert list(said(samples)) == [
+        ("hooks", name, "github", word) for word in ("unsigned", delivery.decision, "duplicate")
+    ]
+
+
+def test_a_mistake_of_ours_is_tried_again_and_given_up_in_the_end(
+    sender: Sender, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(delivery: HookDelivery) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(working, "read", break_down)
+    delivery = sender.tell("ping", {"zen": "Keep it simple."})
+    assert (delivery.decision, delivery.told) == ("", "It went wrong here (ZeroDivisionError). It is tried again.")
+    assert delivery.due_at is not None
+    assert delivery.due_at > timezone.now()
+    HookDelivery.objects.update(due_at=timezone.now(), received_at=timezone.now() - timedelta(days=2))
+    assert worked(delivery.pk).decision == "failed"
