@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 from deployments import consumers, lifecycle, page_socket
 from deployments.models import Deploy
 from deployments.states import DeployStatus
-from environments import granting, people, places, tokens
-from environments.models import Grant, Role, Token, User
+from environments import granting, people, places, teams, tokens
+from environments.models import Grant, Identity, Role, SignInProvider, Token, User
+from environments.providers import keeping
 from tests.builders import make_deploy, make_target, make_token, make_user
 from tests.deployments.readers import close_readers
 from tests.deployments.sockets import Socket, topics_taken
@@ -75,6 +76,28 @@ async def test_open_sockets_close(scene: Scene, what: str) -> None:
     assert (await closed(log), await closed(page)) == (4403, 4403)
     await log.close()
     await page.close()
+
+
+def _is_in_by_group(scene: Scene) -> Callable[[], object]:
+    """The guest has what a group gives, and nothing else; the verb that takes it away."""
+    Grant.objects.all().delete()
+    team = teams.make("painters", by=None)
+    app, env = scene.target.application, scene.target.environment
+    granting.give(team, Role.VIEWER, application=app, environment=env, by=None)
+    corp = SignInProvider.objects.create(name="corp", title="Corp", issuer="https://id.example.com", client_id="c")
+    Identity.objects.create(provider=corp, subject="1", user=scene.guest, groups=["painting"])
+    mapped = keeping.map_group(corp, "painting", team=team, by=None)
+    return lambda: keeping.unmap_group(corp, mapped.pk, by=None)
+
+
+async def test_open_sockets_close_when_a_group_means_no_more_what_it_did(scene: Scene) -> None:
+    take = await sync_to_async(_is_in_by_group)(scene)
+    log = scene.log(scene.deploy.pk)
+    assert await log.open() == (True, None)
+    assert "close" not in await log.frame(30)
+    await sync_to_async(take)()
+    assert await closed(log) == 4403
+    await log.close()
 
 
 async def test_a_page_closes_when_one_thing_that_it_shows_is_taken(scene: Scene) -> None:
