@@ -70,7 +70,7 @@ def _page(
     context = {
         "target": target,
         "rules": rules,
-        "told": policies.tell(policies.rules_of(target)),
+        "told": policies.tell(policies.rules_of(target) if problems else rules),
         "asked": Asked.choices,
         "problems": problems or {},
         "may_maintain": allows(request.user, MAINTAIN, target),

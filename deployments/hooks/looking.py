@@ -21,7 +21,8 @@ def look(target: Target, rules: Rules, revision: str, told_of: Sequence[str]) ->
     """
     application = target.application
     on = history.branches_with(application, revision)
-    live = _live(target)
+    standing = Standing.objects.filter(target=target).select_related("live").first()
+    live = standing.live.revision if standing and standing.live else ""
     main = application.default_branch
     newest = repositories.resolve_known(application, main) if rules.contains_main else ""
     return Facts(
@@ -35,13 +36,14 @@ def look(target: Target, rules: Rules, revision: str, told_of: Sequence[str]) ->
         touches=history.touches(application, live, revision, rules.paths) if live and rules.paths else True,
         checks=tuple(Reported(*one) for one in _checks(target, revision)),
         known=_known(target, revision),
-        newer=_newer(target, revision),
+        newer=_newer(target, revision, standing),
     )
 
 
 def overtaken(target: Target, revision: str) -> Verdict | None:
     """Why it must not go there any more. Ask it while the target is held."""
-    facts = Facts(revision, (), known=_known(target, revision), newer=_newer(target, revision))
+    standing = Standing.objects.filter(target=target).select_related("live").first()
+    facts = Facts(revision, (), known=_known(target, revision), newer=_newer(target, revision, standing))
     return first_no(list(of_history(facts)))
 
 
@@ -50,16 +52,12 @@ def _known(target: Target, revision: str) -> int:
     return before.values_list("number", flat=True).first() or 0
 
 
-def _live(target: Target) -> str:
-    standing = Standing.objects.filter(target=target).select_related("live").first()
-    return standing.live.revision if standing and standing.live else ""
-
-
-def _newer(target: Target, revision: str) -> str:
+def _newer(target: Target, revision: str, standing: Standing | None) -> str:
     """An older commit never overtakes a newer one, whether that is live, under way, or waits for its turn."""
-    if history.is_older(target.application, revision, live := _live(target)):
+    live = standing.live.revision if standing and standing.live else ""
+    if live and history.is_older(target.application, revision, live):
         return f"{revision[:7]} is older than {live[:7]}, which is live."
-    latest = Standing.objects.filter(target=target).values_list("latest", flat=True).first()
+    latest = standing.latest_id if standing else None
     rows = Deploy.objects.filter(target=target, kind__in=_RELEASES, status__in=_STANDS).order_by("-number")
     for one in rows.only("pk", "number", "revision", "status")[:20]:
         ended = one.status in (S.PARTIAL, S.NEEDS_ATTENTION)
