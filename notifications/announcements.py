@@ -161,6 +161,8 @@ def _key(event: Event) -> str:
     if not kind:
         return ""
     if event.kind == "deploy.waiting":
+        if facts.get("held"):
+            return ""  # the lock that it met is told of at once
         return "approval" if facts.get("approvals") else "waiting"
     if event.kind == "deploy.met_lock":
         return "held"

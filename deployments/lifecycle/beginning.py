@@ -119,13 +119,13 @@ def begin(
     _store(recipes.host_runs(deploy, members, held))
     if kind != Kind.TASK:
         Standing.objects.update_or_create(target=target, defaults={"latest": deploy})
-    record(
-        deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, **_waits_for(found, lacking)
-    )
+    holds = is_held(found, kind, automatic)
+    facts = _waits_for(found, lacking) | ({"held": True} if holds else {})
+    record(deploy, "deploy.waiting" if found else "deploy.requested", by=by, trigger=trigger, **facts)
     log.say(deploy, " ".join(["Waits:", *(it.sentence for it in found)]) if found else headline(deploy))
     if over:
         tell_over(deploy, all_found, said)
-    if is_held(found, kind, automatic):
+    if holds:
         hold(deploy, next(it.lock for it in found if it.lock))
     elif found and automatic and kind == Kind.DEPLOY:
         replace_older(deploy)

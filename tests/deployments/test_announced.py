@@ -12,9 +12,10 @@ from environments.configuration.changing import set_value
 from environments.configuration.scopes import Scope
 from notifications import sending
 from notifications.models import Channel, Delivery
+from tests.builders import make_lock, make_user
 from tests.deployments.conftest import MakeFleetTarget
 from tests.deployments.ended import request
-from tests.deployments.fleet import Driver, step
+from tests.deployments.fleet import Driver, FleetTarget, step
 from tests.deployments.test_outside_secrets import CANARY, LEAKS, hits
 from tests.notifications.channel_builders import make_channel
 from tests.notifications.receiver import Receiver, receiving
@@ -65,3 +66,14 @@ def test_what_is_told_of_real_deploys(make_fleet_target: MakeFleetTarget, driver
         assert hits(taken.body) == []
     kept = json.dumps([list(Delivery.objects.values_list("text", "error")), list(Channel.objects.values("trouble"))])
     assert hits(kept.encode()) == []
+
+
+def test_an_automatic_deploy_that_meets_a_lock_is_told_once(place: FleetTarget, receiver: Receiver) -> None:
+    channel = make_channel(address=receiver.address)
+    make_lock(target=place.target, by=make_user(), reason="a demo")
+    deploy = request(place, automatic=True, wait=True)
+    assert deploy.met_lock is not None
+    sending.send_waiting(channel.pk)
+    (text,) = [json.loads(taken.body)["data"]["text"] for taken in receiver.taken]
+    assert text.startswith(f"{place.target.application.name}/main ({deploy.revision[:8]}) is held before ")
+    assert text.endswith(": a demo")
