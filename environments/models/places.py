@@ -77,6 +77,11 @@ class Environment(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_production(self) -> bool:
+        """Whether it is heard when something ships there: it is protected, or called so."""
+        return self.protected or self.name == "production"
+
 
 class Transport(models.TextChoices):
     SSH = "ssh", "SSH"

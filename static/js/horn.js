@@ -4,12 +4,12 @@ const menu = document.querySelector("[data-horn]"), part = (name) => menu.queryS
 const NOTICE = "deployer-notice", SAVE = 400;
 let context = null, sound = null;
 
-async function blow(volume, times = 1) {
+export async function blow(volume, times = 1, address = menu.dataset.horn) {
   if (!navigator.userActivation?.hasBeenActive) return false;
   try {
     context ||= new AudioContext();
     await context.resume();
-    sound ||= await context.decodeAudioData(await (await fetch(menu.dataset.horn)).arrayBuffer());
+    sound ||= await context.decodeAudioData(await (await fetch(address)).arrayBuffer());
     for (let turn = 0; turn < times; turn += 1) {
       const source = context.createBufferSource(), loudness = context.createGain();
       source.buffer = sound;

@@ -182,6 +182,22 @@ def test_who_else_is_watching_and_the_end_is_heard(site: Site, open_page: OpenPa
     expect(first).to_have_title(re.compile("^✓ storefront to production"))
 
 
+def test_the_horn_sounds_where_production_is_watched(site: Site, open_page: OpenPage) -> None:
+    """On the pages of target and application, after a gesture of the person, without which no page may sound."""
+    page, watching = open_page(), open_page()
+    site.sign_in(page)
+    site.sign_in(watching, "administrator", to="/storefront/")
+    watching.locator("h1").click()
+    deploy(site, page, "storefront", "production", "v1.1")
+    wait_for_end(page)
+    expect(watching.locator("[data-shipping-horn]")).to_have_attribute("data-blown", "yes")
+    page.goto(f"{site.base}/storefront/production/")
+    page.locator("h1").click()
+    deploy(site, watching, "storefront", "production", "main")
+    wait_for_end(watching)
+    expect(page.locator("[data-shipping-horn]")).to_have_attribute("data-blown", "yes")
+
+
 def test_a_failed_host_is_found_by_keyboard_and_retried(site: Site, open_page: OpenPage) -> None:
     page = open_page()
     site.sign_in(page)
