@@ -186,6 +186,8 @@ def find_invited(key: str, token: str) -> User:
 
 
 def _refuse_without_passwords(person: User) -> None:
+    if person.hook:
+        raise NoPasswords(f"{person.username} is the account of a source of hooks: nobody signs in with it.")
     if not passwords.open_for(person):
         raise NoPasswords(
             f"Passwords let administrators alone in here, so a link would open nothing to {person.username}: everyone "

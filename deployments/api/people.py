@@ -37,7 +37,7 @@ _REFUSED = {400: ProblemOut, 409: ProblemOut}
 
 @router.get("/people", auth=_ADMINISTER, response=Page[PersonOut], summary="Everyone, the disabled too")
 def list_people(request: HttpRequest, cursor: Cursor = "") -> dict[str, Any]:
-    return page(User.objects.prefetch_related("teams"), key="pk", cursor=cursor, represent=_person)
+    return page(User.objects.filter(hook=False).prefetch_related("teams"), key="pk", cursor=cursor, represent=_person)
 
 
 @router.post("/people", auth=_ADMINISTER, response={201: InvitedOut, **_REFUSED}, summary="Invite a person")

@@ -68,7 +68,8 @@ def take(source: HookSource, headers: Mapping[str, str], body: bytes, address: s
         size=len(body),
     )
     taken = _keep(row, body)
-    HookSource.objects.filter(pk=source.pk).update(heard_at=now)
+    if source.heard_at is None or source.heard_at < now - MINUTE:
+        HookSource.objects.filter(pk=source.pk).update(heard_at=now)
     if taken.new:
         doorbell.publish(WORK_HOOK, [taken.delivery.pk])
     return taken

@@ -10,7 +10,7 @@ from django.test import Client
 from deployments.hooks import sources
 from deployments.hooks.masking import masked_json
 from deployments.models import Deploy, HookDelivery
-from environments import granting, policies
+from environments import granting, people, policies
 from environments.models import HookSource, Role, Target, User
 from notifications.models import Event
 from tests import builders
@@ -170,6 +170,28 @@ def test_who_sees_one_target_reads_of_no_other(sender: Sender, target: Target, r
     assert "kept-away" not in page
     (came,) = json.loads(api_of(user=guest).get("hook-deliveries").content)["items"]
     assert [one["target"] for one in came["targets"]] == [target.slug]
+
+
+def test_only_who_maintains_the_whole_application_opens_and_replays(sender: Sender, target: Target) -> None:
+    delivery = sender.tell("push", push("a" * 40))
+    person = builders.make_user(username="max", role=Role.GUEST)
+    granting.give(person, Role.MAINTAINER, application=target.application, environment=target.environment, by=None)
+    api, address = api_of(user=person), f"hook-deliveries/{delivery.pk}"
+    check_problem(api.get(address), 403, "not-allowed")
+    check_problem(api.post(f"{address}/replay"), 403, "not-allowed")
+    granting.give(person, Role.MAINTAINER, application=target.application, by=None)
+    assert api.get(address).status_code == 200
+    assert api.post(f"{address}/replay").status_code == 202
+
+
+def test_nobody_signs_in_with_the_account_of_a_source(sender: Sender, grace: User) -> None:
+    account = sender.source.account
+    with pytest.raises(people.NoPasswords, match="account of a source of hooks"):
+        people.link_of(account, by=grace)
+    with pytest.raises(people.LinkSpent):
+        people.find_invited(*people.words_of(account))
+    assert account.username not in api_of(user=grace).get("people").content.decode()
+    assert account.username not in sign_in(grace).get("/settings/people").content.decode()
 
 
 def test_the_policy_is_set_and_explained_on_its_page(client: Client, target: Target, repository: Repository) -> None:
