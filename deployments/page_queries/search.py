@@ -42,6 +42,13 @@ PAGES = (
     ("settings-regions", "Regions and zones", "gateway queue settings", ADMINISTER, ""),
     ("windows", "Windows and freezes", "deploy hours freeze calendar settings", VIEW, ""),
     ("settings-sources", "Host sources", "inventory ansible cmdb heartbeat hosts settings", ADMINISTER, ""),
+    (
+        "settings-providers",
+        "Sign-in",
+        "openid connect oidc sso provider passwords settings",
+        ADMINISTER,
+        "",
+    ),
     ("settings-stores", "Secret stores", "vault openbao secrets command settings", ADMINISTER, ""),
     ("settings-steps", "Step presets", "presets steps settings", ADMINISTER, ""),
 )
