@@ -1,8 +1,10 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 
 from deployer_site.postgresql.base import TimeLoader
@@ -51,3 +53,19 @@ def test_a_connection_reads_times_so() -> None:
         assert (found.tzinfo, abs(datetime.now(UTC) - found) < timedelta(days=1)) == (UTC, True)
         kind = connection.connection.adapters.get_loader(OID, psycopg.pq.Format.TEXT)
         assert kind is TimeLoader
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_may_rest_longer_than_a_worker() -> None:
+    """Which PostgreSQL ends after a while, so that one that sleeps keeps no rows."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = 100")
+    call_command("migrate", verbosity=0, skip_checks=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        time.sleep(0.3)  # what the limit of the session is about
+        cursor.execute("SELECT 2")
+        assert cursor.fetchone()[0] == 2
+    connection.close()
