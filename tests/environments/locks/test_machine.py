@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from environments import locks
 from environments.access import NotAllowed
@@ -244,6 +244,17 @@ class LockMachine(RuleBasedStateMachine):
 
     @rule(who=SOMEBODY, start=MINUTES, length=MINUTES)
     def book(self, who: int, start: int, length: int) -> None:
+        self._book(who, start, length)
+
+    @precondition(lambda self: any(not one.begun and not one.over for one in self.truth.bookings))
+    @rule(which=st.integers(0, 5), who=SOMEBODY, ahead=st.integers(-30, 30), length=MINUTES)
+    def book_beside_or_over_another(self, which: int, who: int, ahead: int, length: int) -> None:
+        """By chance alone two bookings hardly ever meet."""
+        there = [one for one in self.truth.bookings if not one.begun and not one.over]
+        start = there[which % len(there)].start - self.truth.now + ahead
+        self._book(who, max(start, 1), length)
+
+    def _book(self, who: int, start: int, length: int) -> None:
         truth = self.truth
         may = truth.is_free(truth.now + start, truth.now + start + length)
         by, starts, ends = self.people[who], self.end_of(start), self.end_of(start + length)
@@ -280,6 +291,9 @@ class LockMachine(RuleBasedStateMachine):
     @rule(minutes=MINUTES)
     def let_time_pass(self, minutes: int) -> None:
         """And nobody looks: as when all workers are dead."""
+        self._wait(minutes)
+
+    def _wait(self, minutes: int) -> None:
         let_time_pass(minutes=minutes)
         self.truth.now += minutes
 
@@ -287,6 +301,16 @@ class LockMachine(RuleBasedStateMachine):
     def look(self) -> None:
         locks.expire_due()
         self.truth.settle()
+
+    @precondition(lambda self: any(not one.begun and not one.over for one in self.truth.bookings))
+    @rule(which=st.integers(0, 5))
+    def nobody_shows_up(self, which: int) -> None:
+        """What was booked begins, and nobody confirms it for as long as one may."""
+        there = [one for one in self.truth.bookings if not one.begun and not one.over]
+        for minutes in (max(there[which % len(there)].start - self.truth.now, 0) + 1, site.LOCK_CONFIRM_MINUTES + 1):
+            self._wait(minutes)
+            locks.expire_due()
+            self.truth.settle()
 
     @rule()
     def look_and_die_half_way(self) -> None:
