@@ -16,6 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from benchmarks import page_rules
+from deployer_site.web_process import load_pages
 from deployments.models import Deploy, HostRun, Standing
 from environments.models import Application, Environment, Host, Membership, Region, Target, Team, User, Zone
 
@@ -185,6 +186,7 @@ def main(deploys: int, rounds: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # this server does not do so by itself
     # as the web process does: what is loaded is not looked through again and again
+    load_pages()
     gc.collect()
     gc.freeze()
     load = os.getloadavg()[0]

@@ -18,7 +18,8 @@ from types import FrameType
 
 from daphne import http_protocol, ws_protocol
 from django.conf import settings
-from django.urls import get_resolver
+from django.template.loader import get_template
+from django.urls import reverse
 
 from deployer_site import asgi
 from deployer_site.database_url import share_connections
@@ -43,6 +44,16 @@ def listen(host: str, port: int) -> socket.socket:
     listener.bind((host, port))
     listener.listen(QUEUE)
     return listener
+
+
+def load_pages() -> None:
+    """All addresses and templates: the first visitors would wait for them, and the collector would look through what
+    they are made of again and again, for a tenth of a second each time.
+    """
+    reverse("home")
+    folder = settings.BASE_DIR / "templates"
+    for path in folder.rglob("*.*"):
+        get_template(str(path.relative_to(folder)))
 
 
 def answer(listener: socket.socket) -> None:
@@ -110,8 +121,7 @@ def _begin_as_copy(parent: int) -> None:
 
 def main() -> int:
     share_connections(settings.DATABASES["default"])
-    # Pages are loaded too, or the first visitors would wait for that.
-    _ = get_resolver().url_patterns
+    load_pages()
     listener = listen(settings.BIND, settings.PORT)
     if platform.system() == "Linux":
         return Keeper(listener).keep()

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.template import engines
 
 from deployer_site import web_process
 from deployer_site.database_url import SHARED
@@ -133,3 +135,12 @@ def test_a_copy_that_cannot_live_is_not_made_over_and_over(monkeypatch: pytest.M
     for number, handler in before.items():
         signal.signal(number, handler)
     assert len(lives) == 1
+
+
+def test_every_template_is_there_before_anybody_comes() -> None:
+    web_process.load_pages()
+    folder = settings.BASE_DIR / "templates"
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+    (loader,) = engines["django"].engine.template_loaders  # type: ignore[attr-defined]
+    assert len(names) > 100
+    assert names <= {template.name for template in loader.get_template_cache.values()}
