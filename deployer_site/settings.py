@@ -284,6 +284,8 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}],
             "prefix": "deployer",
+            # Words are short. One that finds no room is lost, and pages would know an end only by their next look.
+            "capacity": 2000,
         },
     },
 }
