@@ -178,7 +178,8 @@ def _make_store() -> None:
 def _make_channel() -> None:
     """Where announcements might go; it does not run, for the address is nobody's."""
     told = "The address is the demo's own invention, so nothing is sent there. Set up a channel of your own."
-    facts = {"kind": "web-hook", "settings": {"address": "https://hooks.example.com/deploys"}, "stopped": True}
+    room = {"address": "ircs://irc.example.com", "room": "#releases", "nick": "deployer"}
+    facts = {"kind": "irc", "settings": room, "stopped": True}
     facts |= {"environments": [PRODUCTION], "trouble": told, "trouble_at": timezone.now(), "owner": "ada"}
     Channel.objects.get_or_create(name="releases", defaults=facts)
 
