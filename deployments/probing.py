@@ -13,7 +13,7 @@ from deployments.capistrano import asking
 from deployments.host_values import Mark, Place
 from environments import ssh
 from environments.models import Host, Region
-from environments.ssh import ScannedKey
+from environments.ssh import ScannedKey, authorities
 
 LITTLE_KB = 1_000_000
 _PLACE = "setup"  # these programs claim no folder, so no target's name is needed
@@ -77,7 +77,7 @@ def examine(
     try:
         if _waits_for_gateway(seen):
             return seen
-        if not seen.trusted:
+        if not seen.trusted and not authorities.covers(host):
             seen.shown = ssh.scan_host(host)
             return seen
         if not Region.objects.filter(gateway=host).exists():
@@ -86,6 +86,8 @@ def examine(
         judge(seen, user, git=git, slug=slug)
     except ssh.HostKeyChanged:
         seen.troubles.append(_changed(seen))
+    except ssh.HostCertificateWrong as error:
+        seen.troubles.append(_uncertified(seen, error))
     except (ssh.SSHError, asking.NoAnswer) as error:
         seen.troubles.append(explain(host, user, error))
     seen.seconds = time.monotonic() - began
@@ -104,7 +106,7 @@ def _ask(host: Host, user: str, root: str, linked_files: Sequence[str]) -> list[
 def _waits_for_gateway(seen: Examined) -> bool:
     zone = seen.host.zone
     gateway = zone.region.gateway if zone else None
-    if gateway is None or gateway == seen.host or gateway.keys.exists():
+    if gateway is None or gateway == seen.host or gateway.keys.exists() or authorities.covers(gateway):
         return False
     seen.troubles.append(
         Trouble(
@@ -234,13 +236,28 @@ def _absent(seen: Examined, user: str) -> Trouble | None:
     )
 
 
-def _changed(seen: Examined) -> Trouble:
-    name = seen.host.name
+def _scan_unknown(seen: Examined) -> None:
     try:
         trusted = set(seen.host.keys.values_list("key", flat=True))
         seen.shown = [key for key in ssh.scan_host(seen.host) if key.key not in trusted]
     except ssh.SSHError:
         seen.shown = []
+
+
+def _uncertified(seen: Examined, error: Exception) -> Trouble:
+    _scan_unknown(seen)
+    return Trouble(
+        "host-certificate",
+        "bad",
+        str(error),
+        "An authority that is trusted speaks for hosts of that name, and has not spoken for this one.",
+        "Sign its key for that very address or name, or compare its fingerprint and accept the key itself.",
+    )
+
+
+def _changed(seen: Examined) -> Trouble:
+    name = seen.host.name
+    _scan_unknown(seen)
     return Trouble(
         "host-key-changed",
         "bad",

@@ -7,11 +7,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from environments.ssh import ScannedKey
+from environments.ssh.certificates import matches
 
 MOST_CHARACTERS = 2_000_000
 _TYPES = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}
@@ -28,13 +28,14 @@ class Entry:
     patterns: tuple[str, ...]
     key: ScannedKey
     revoked: bool = False
+    authority: bool = False
 
     def names(self, name: str) -> bool:
         """Whether it is about the host that is called so there."""
-        if any(pattern.startswith("!") and _matches(name, pattern[1:]) for pattern in self.patterns):
+        if any(pattern.startswith("!") and matches(name, pattern[1:]) for pattern in self.patterns):
             return False
         return any(
-            _is_hash_of(name, pattern) if pattern.startswith("|1|") else _matches(name, pattern)
+            _is_hash_of(name, pattern) if pattern.startswith("|1|") else matches(name, pattern)
             for pattern in self.patterns
         )
 
@@ -57,7 +58,16 @@ def read_key(algorithm: str, text: str) -> ScannedKey:
 
 
 def read(text: str) -> tuple[Entry, ...]:
-    """All keys in it; certificates of authorities are left out. Raises KnownHostsWrong."""
+    """All keys in it; those of authorities are left out. Raises KnownHostsWrong."""
+    return tuple(entry for entry in _read(text) if not entry.authority)
+
+
+def read_authorities(text: str) -> tuple[Entry, ...]:
+    """The lines that begin with `@cert-authority`. Raises KnownHostsWrong."""
+    return tuple(entry for entry in _read(text) if entry.authority)
+
+
+def _read(text: str) -> tuple[Entry, ...]:
     if len(text) > MOST_CHARACTERS:
         raise KnownHostsWrong("That is too much for a known_hosts file. Paste the lines of these hosts only.")
     found = []
@@ -66,8 +76,6 @@ def read(text: str) -> tuple[Entry, ...]:
         if not words or words[0].startswith("#"):
             continue
         marker = words.pop(0) if words[0].startswith("@") else ""
-        if marker == "@cert-authority":
-            continue
         if len(words) < 3:
             raise KnownHostsWrong(f"Line {number} is no line of known_hosts: names, kind of key, key.")
         if words[1] not in _TYPES:
@@ -76,7 +84,7 @@ def read(text: str) -> tuple[Entry, ...]:
             key = read_key(words[1], words[2])
         except KnownHostsWrong as error:
             raise KnownHostsWrong(f"Line {number}: {error}") from None
-        found.append(Entry(tuple(words[0].split(",")), key, marker == "@revoked"))
+        found.append(Entry(tuple(words[0].split(",")), key, marker == "@revoked", marker == "@cert-authority"))
     return tuple(found)
 
 
@@ -86,12 +94,6 @@ def keys_of(entries: Iterable[Entry], name: str) -> list[ScannedKey]:
     revoked = {entry.key.key for entry in about if entry.revoked}
     keys = [entry.key for entry in about if not entry.revoked and entry.key.key not in revoked]
     return list(dict.fromkeys(keys))
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Only `*` and `?` mean something; brackets stand for themselves."""
-    wanted = re.escape(pattern.lower()).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(wanted, name) is not None
 
 
 def _is_hash_of(name: str, pattern: str) -> bool:

@@ -15,6 +15,7 @@ from environments import (
     source_actions,
     source_pages,
     store_pages,
+    trust_pages,
     window_pages,
 )
 from environments import setting_actions as actions
@@ -85,6 +86,15 @@ urlpatterns = [
     path("settings/tokens/make", actions.make_token, name="make-token"),
     path("settings/tokens/<int:token_id>/revoke", actions.revoke_token, name="revoke-token"),
     path("settings/keys", pages.keys, name="settings-keys"),
+    path("settings/trust", trust_pages.trust, name="settings-trust"),
+    path("settings/trust/look", trust_pages.look_at_keys, name="look-at-keys"),
+    path("settings/trust/approve", trust_pages.approve_keys, name="approve-keys"),
+    path("settings/trust/authorities", trust_pages.trust_authority, name="trust-authority"),
+    path(
+        "settings/trust/authorities/<int:authority_id>/distrust",
+        trust_pages.distrust_authority,
+        name="distrust-authority",
+    ),
     path("settings/keys/upload", actions.upload_key, name="upload-key"),
     path("settings/environments", pages.environments, name="settings-environments"),
     path("settings/environments/add", actions.add_environment, name="add-environment"),

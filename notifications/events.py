@@ -18,6 +18,8 @@ KINDS = frozenset(
         "channel.removed",
         "channel.resumed",
         "channel.stopped",
+        "authority.distrusted",
+        "authority.trusted",
         "calendar.address_made",
         "calendar.address_removed",
         "configuration.delivery_changed",

@@ -27,6 +27,8 @@ _SENTENCES = {
     "channel.removed": "{who} removed the channel {name}.",
     "channel.resumed": "{who} let announcements go to the channel {name} again.",
     "channel.stopped": "Announcements to the channel {name} have stopped. {reason}",
+    "authority.distrusted": "{who} no longer trusts the authority {fingerprint} for hosts like {patterns}.",
+    "authority.trusted": "{who} trusts certificates of the authority {fingerprint} for hosts like {patterns}.",
     "calendar.address_made": "{who} made a secret address for their calendar.",
     "calendar.address_removed": "{who} took the secret address of their calendar away.",
     "configuration.delivery_changed": "{who} changed where the configuration of {target} lies in a release: {told}.",

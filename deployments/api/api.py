@@ -35,6 +35,7 @@ from deployments.api import (  # setting_up adds to two routers
     targets,
     tasks,
     tokens,
+    trust,
     windows,
 )
 from deployments.api.problems import TooLarge, Unacceptable, WrongMediaType, answer, problem
@@ -146,6 +147,7 @@ for router in (
     sign_in.router,
     sources.router,
     tokens.router,
+    trust.router,
     windows.router,
 ):
     api.add_router("", router)

@@ -62,6 +62,8 @@ from environments.endpoints import (
     WrongOffer,
 )
 from environments.granting import GrantError, WrongRole
+from environments.host_authorities import AuthorityError, AuthorityThere
+from environments.host_keys import HostKeyError
 from environments.host_lines import LinesWrong
 from environments.host_notes import NoteTooLong
 from environments.locks import (
@@ -104,6 +106,7 @@ from environments.teams import TeamError
 from environments.teams import WrongName as WrongTeamName
 from environments.tokens import NoName, UserDisabled, WrongDays, WrongScope
 from environments.tries import TooManyTries
+from environments.trusting import ListWrong, TrustError
 from environments.windows import NotYours as FreezeNotYours
 from environments.windows import WindowError, WrongFreeze, WrongWindow
 from notifications import events
@@ -266,6 +269,11 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (HostTaken, 409, "taken"),
     (HostElsewhere, 409, "taken"),
     (LabelsWrong, 400, "wrong-values"),
+    (ListWrong, 400, "wrong-values"),
+    (TrustError, 409, "not-possible"),
+    (AuthorityThere, 409, "taken"),
+    (AuthorityError, 400, "wrong-values"),
+    (HostKeyError, 409, "not-possible"),
     (WrongFolder, 400, "wrong-values"),
     (ObservedError, 409, "not-possible"),
     (NoteTooLong, 400, "wrong-values"),

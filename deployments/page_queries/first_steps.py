@@ -8,7 +8,8 @@ from django.urls import reverse
 from deployments.models import Deploy, Kind, Placement, Standing
 from deployments.states import DeployStatus
 from environments import repositories, sight
-from environments.models import Application, Environment, Target, User
+from environments.models import Application, Environment, Host, HostAuthority, Target, User
+from environments.ssh import authorities
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,22 @@ def _look(user: User) -> _There:
         read=application is not None and repositories.is_mirrored(application),
         environment=place,
         hosts=hosts,
-        trusted=getattr(place, "trusted", 0),
+        trusted=_trusted(place) if place else 0,
         target=target,
         deployed=live is not None,
         everywhere=live is not None and bool(hosts) and _serving(live) >= hosts,
         rolled_back=live is not None
         and Deploy.objects.filter(theirs, kind=Kind.ROLLBACK, status=DeployStatus.SUCCEEDED).exists(),
     )
+
+
+def _trusted(place: Environment) -> int:
+    """How many of its hosts may be spoken to: by a key that somebody has confirmed, or by a certificate."""
+    keyed: int = getattr(place, "trusted", 0)
+    if keyed >= getattr(place, "hosts", 0) or not HostAuthority.objects.exists():
+        return keyed
+    rest = Host.objects.filter(memberships__environment=place, keys=None)
+    return keyed + sum(authorities.covers(host) for host in rest)
 
 
 def _serving(live: Standing) -> int:

@@ -12,6 +12,7 @@ from deployments.page_queries.words import Mark, mark_of_run
 from environments import sight, ssh
 from environments.models import Heartbeat, Host, HostKey, Membership, User
 from environments.sources import heartbeats
+from environments.ssh import authorities
 from notifications.models import Event
 from notifications.sentences import Told, tell
 
@@ -132,6 +133,7 @@ class HostPage:
     places: list[Place]
     more_places: bool
     keys: list[Key]
+    certified: bool
     runs: list[tuple[HostRun, Mark]]
     events: list[tuple[Event, Told]]
     beats: list[Beat]
@@ -175,6 +177,7 @@ def read_host(host: Host, *, user: User | None = None) -> HostPage:
         places=places[:MOST_PLACES],
         more_places=len(places) > MOST_PLACES,
         keys=[Key(row, ssh.fingerprint(row.key)) for row in host.keys.all()],
+        certified=authorities.covers(host),
         runs=[(run, mark_of_run(run.status)) for run in runs.order_by("-id")[:RUNS]],
         events=[(event, tell(event)) for event in events],
         beats=[Beat(row, heartbeats.is_silent(row), heartbeats.is_over(row)) for row in _beats(host, user)],

@@ -182,6 +182,23 @@ class HostKey(models.Model):
         return f"{self.host} {self.algorithm}"
 
 
+class HostAuthority(models.Model):
+    """An authority whose signature under a host's key makes that trusted, for the hosts that its patterns mean."""
+
+    patterns = models.CharField(max_length=1000, help_text="As in known_hosts, with commas between them.")
+    algorithm = models.CharField(max_length=64)
+    key = models.TextField(help_text="Its public key, base64.")
+    accepted_by = models.CharField(max_length=150)
+    accepted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["key", "patterns"], name="host_authority_once")]
+
+    def __str__(self) -> str:
+        return f"authority for {self.patterns}"
+
+
 class Membership(models.Model):
     """A host's place in one environment, with what it does there and which source said so."""
 

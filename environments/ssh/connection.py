@@ -5,7 +5,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,8 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 
 from environments.keys import active_key_pair, private_text
 from environments.models import Host, HostKey
+from environments.ssh import authorities
+from environments.ssh.certified import ByCertificate, NotCertified, certified
 from environments.ssh.errors import (
     HostKeyChanged,
     HostKeyUnknown,
@@ -100,10 +102,13 @@ def shut(connection: Connection) -> None:
 
 
 def require_accepted_keys(host: Host) -> list[HostKey]:
-    """The keys that a person has accepted; read along with the host, if whoever read it has asked for that."""
+    """The keys that a person has accepted; read along with the host, if whoever read it has asked for that.
+
+    None only where an authority may speak for the host.
+    """
     read: list[HostKey] | None = getattr(host, "accepted_keys", None)
     accepted = list(host.keys.all()) if read is None else read
-    if not accepted:
+    if not accepted and not authorities.covers(host):
         raise HostKeyUnknown(
             host.name,
             f"Nobody has accepted a host key of {host.name}, so nothing was sent to it. "
@@ -122,12 +127,12 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
         connection = _Connection(
             host.address, user=user, port=host.port, config=shared_config, connect_kwargs=_kwargs(pkey, sock)
         )
-    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    named = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
-    for row in accepted:
-        connection.client.get_host_keys().add(
-            named, row.algorithm, paramiko.PKey.from_type_string(row.algorithm, base64.b64decode(row.key))
-        )
+    trusted = authorities.of(host)
+    if trusted:
+        connection.client.set_missing_host_key_policy(ByCertificate(host, trusted, accepted))
+        connection.connect_kwargs["transport_factory"] = certified([row.algorithm for row in accepted])
+    else:
+        _pin(connection, host, accepted)
     try:
         with _handshakes:
             connection.open()
@@ -137,6 +142,15 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
             sock.close()
         raise _explain(host, user, error) from None
     return connection
+
+
+def _pin(connection: Connection, host: Host, accepted: Iterable[HostKey]) -> None:
+    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    named = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+    for row in accepted:
+        connection.client.get_host_keys().add(
+            named, row.algorithm, paramiko.PKey.from_type_string(row.algorithm, base64.b64decode(row.key))
+        )
 
 
 def _kwargs(pkey: paramiko.PKey, sock: Socket) -> dict[str, Any]:
@@ -155,6 +169,8 @@ def _kwargs(pkey: paramiko.PKey, sock: Socket) -> dict[str, Any]:
 
 def _explain(host: Host, user: str, error: Exception) -> SSHError:
     name = host.name
+    if isinstance(error, NotCertified):
+        return error.told
     if isinstance(error, BadHostKeyException) or "not found in known_hosts" in str(error):
         return HostKeyChanged(
             name,

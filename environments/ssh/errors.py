@@ -23,6 +23,10 @@ class HostKeyChanged(SSHError):
     kind = "host-key-changed"
 
 
+class HostCertificateWrong(SSHError):
+    kind = "host-certificate"
+
+
 class KeyRefused(SSHError):
     kind = "key-refused"
 

@@ -46,6 +46,7 @@ PAGES = {
     "settings-permissions": "/settings/permissions",
     "settings-tokens": "/settings/tokens",
     "settings-keys": "/settings/keys",
+    "settings-trust": "/settings/trust",
     "settings-environments": "/settings/environments",
     "endpoint-offer": "/settings/environments/staging/endpoints",
     "settings-regions": "/settings/regions",

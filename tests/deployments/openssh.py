@@ -83,6 +83,12 @@ class OpenSSH:
         self.child.terminate()
         self.child.wait(60)
 
+    def reload(self) -> None:
+        """Read the configuration and the files that it names again, as after a signature has been renewed."""
+        told = (self.folder / "log").read_text().count("Server listening")
+        os.kill(self._own, signal.SIGHUP)
+        eventually(lambda: (self.folder / "log").read_text().count("Server listening") > told, what="its new start")
+
     @property
     def home(self) -> Path:
         return self.folder / "home"
@@ -111,8 +117,10 @@ def _listen(processes: Processes, server: OpenSSH) -> None:
 
 
 @contextmanager
-def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed25519",)) -> Iterator[OpenSSH]:
-    """`kinds` of host keys; the first one's file is `host_key`."""
+def running(
+    processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed25519",), more: str = ""
+) -> Iterator[OpenSSH]:
+    """`kinds` of host keys; the first one's file is `host_key`. `more` lines of its configuration."""
     folder.mkdir(exist_ok=True)
     server = OpenSSH(closed_port(), folder)
     server.home.mkdir()
@@ -121,7 +129,7 @@ def running(processes: Processes, folder: Path, *, kinds: tuple[str, ...] = ("ed
         file = folder / ("host_key" if number == 0 else f"host_key_{kind}")
         subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", file], check=True)
         text += f"HostKey {file}\n"
-    (folder / "sshd_config").write_text(text)
+    (folder / "sshd_config").write_text(text + more.format(folder=folder) + "\n")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # root's sshd does not start without it
     _listen(processes, server)

@@ -12,6 +12,7 @@ from deployments.capistrano.translation import Plan
 from deployments.management.commands.leave import find_target
 from environments.models import HostKey, Membership, Target
 from environments.operator import operator
+from environments.ssh import authorities
 
 HELP = """Take over what Capistrano did. Its configuration is read, never executed, and becomes targets; its folders on
 hosts are read, never written, and become their history. Run it again when the hosts' keys are accepted."""
@@ -123,7 +124,7 @@ def _fixed(given: list[str]) -> dict[str, str]:
 
 
 def _untrusted(target: Target) -> list[str]:
-    """Hosts of which no key is accepted yet."""
+    """Hosts of which no key is accepted yet, and for which no authority speaks."""
     trusted = HostKey.objects.values("host")
-    rows = Membership.objects.filter(environment=target.environment).exclude(host__in=trusted)
-    return list(rows.order_by("host__name").values_list("host__name", flat=True))
+    rows = Membership.objects.filter(environment=target.environment).exclude(host__in=trusted).select_related("host")
+    return [row.host.name for row in rows.order_by("host__name") if not authorities.covers(row.host)]

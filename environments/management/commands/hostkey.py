@@ -1,4 +1,4 @@
-"""`manage.py hostkey scan`: see which keys a host shows, and say which one to trust."""
+"""`manage.py hostkey`: see which keys a host shows, and say which one to trust; or which authority that signs keys."""
 
 import argparse
 import sys
@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from environments import host_keys, ssh
-from environments.models import GitHostKey, Host, HostKey
+from environments import host_authorities, host_keys, ssh
+from environments.models import GitHostKey, Host, HostAuthority, HostKey
 from environments.operator import operator
 from environments.ssh import ScannedKey
 from environments.validation import validate_address
@@ -32,8 +32,35 @@ class Command(BaseCommand):
         scan.add_argument("--git", metavar="HOST", help="a git host: host, or [host]:port")
         scan.add_argument("--accept", metavar="FINGERPRINT", default="", help="accept this key without asking")
         scan.add_argument("--replace", metavar="FINGERPRINT", default="", help="instead of this trusted key")
+        verbs.add_parser("authorities", help="list the authorities whose signatures under host keys are trusted")
+        trust = verbs.add_parser("trust-authority", help="trust certificates of hosts that an authority has signed")
+        trust.add_argument("line", help="as in known_hosts: @cert-authority *.example.com ssh-ed25519 AAAA…")
+        distrust = verbs.add_parser("distrust-authority", help="what it signed counts for nothing any more")
+        distrust.add_argument("fingerprint")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"] != "scan":
+            return self._authorities(options)
+        return self._scan(options)
+
+    def _authorities(self, options: dict[str, Any]) -> None:
+        try:
+            if options["verb"] == "trust-authority":
+                host_authorities.trust(options["line"], by=None)
+            elif options["verb"] == "distrust-authority":
+                found = [
+                    row for row in HostAuthority.objects.all() if ssh.fingerprint(row.key) == options["fingerprint"]
+                ]
+                if not found:
+                    raise CommandError(f"No authority with the fingerprint {options['fingerprint']} is trusted.")
+                for row in found:
+                    host_authorities.distrust(row, by=None)
+        except host_authorities.AuthorityError as error:
+            raise CommandError(str(error)) from error
+        for row in HostAuthority.objects.all():
+            self.stdout.write(f"{row.patterns} {row.algorithm} {ssh.fingerprint(row.key)}")
+
+    def _scan(self, options: dict[str, Any]) -> None:
         if sum(bool(options[way]) for way in ("name", "address", "git")) != 1:
             raise CommandError("Say what to scan: NAME, or --address ADDRESS [--port PORT], or --git HOST.")
         try:
