@@ -29,6 +29,7 @@ from deployments.hooks import working
 from deployments.models import Deploy
 from deployments.runtime import Runtime
 from deployments.states import ACTIVE, DeployStatus
+from environments import signing
 from environments.models import Target
 from environments.sources import refreshing
 from notifications import courier, metrics
@@ -85,6 +86,7 @@ def begin(sender: Any, **_: object) -> None:
         sources = (refreshing.LOOK_SECONDS, refreshing.refresh_due)
         ends = (ENDPOINTS_SECONDS, lifecycle.look_after_endpoints)
         looks = {"hearing": hearing, "distances": distances_look, "locks": locks, "sources": sources, "endpoints": ends}
+        looks["signing"] = (signing.LOOK_SECONDS, signing.renew_due)
         looks["observations"] = (observations.LOOK_SECONDS, observations.look_around)
         looks["hooks"] = (working.LOOK_SECONDS, working.look)
         looks["forgetting"] = (FORGET_SECONDS, working.prune)

@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_ERRORS = 2000
@@ -31,14 +31,23 @@ class Ended:
 
 
 def run(
-    words: Sequence[str], *, seconds: float, most_bytes: int, interrupted: Callable[[], bool] = lambda: False
+    words: Sequence[str],
+    *,
+    seconds: float,
+    most_bytes: int,
+    interrupted: Callable[[], bool] = lambda: False,
+    given: bytes = b"",
+    more: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Whatever it has started ends with it. Raises ProgramTrouble."""
-    environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    """Whatever it has started ends with it. `given`: a few lines for its standard input; `more` of an environment.
+
+    Raises ProgramTrouble.
+    """
+    environ = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(more or {})
     try:
         process = subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environ,
@@ -50,6 +59,9 @@ def run(
         raise ProgramTrouble(f"{words[0]} cannot be run: {told}.") from None
     with process:
         try:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), process.stdin as door:
+                    door.write(given)  # less than a pipe holds
             said, errors = _collect(process, words[0], seconds, most_bytes, interrupted)
             code = process.wait(1)
         except subprocess.TimeoutExpired:

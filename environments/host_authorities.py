@@ -5,11 +5,13 @@ AuthorityError
 └── AuthorityThere     it is trusted for these hosts already
 """
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from environments import access, known_hosts, ssh
 from environments.models import Host, HostAuthority, User
 from environments.ssh import authorities
+from environments.validation import validate_patterns
 from notifications import events
 
 LONGEST = 1000
@@ -48,10 +50,12 @@ def trust(text: str, *, by: User | None) -> list[HostAuthority]:
 
 def _add(entry: known_hosts.Entry, by: User | None) -> HostAuthority:
     patterns = ",".join(entry.patterns)
-    if len(patterns) > LONGEST or any(pattern.startswith("|") for pattern in entry.patterns):
-        raise AuthorityWrong(
-            f"For which hosts? {patterns[:40]!r} is hashed or too long; write patterns. Nothing was changed."
-        )
+    try:
+        validate_patterns(patterns)
+    except ValidationError as error:
+        raise AuthorityWrong(f"{error.messages[0]} Nothing was changed.") from None
+    if len(patterns) > LONGEST:
+        raise AuthorityWrong(f"Patterns have at most {LONGEST} characters together. Nothing was changed.")
     actor = by.username if by else ""
     try:
         with transaction.atomic():

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import mail, preset_docs, second_factors, sight, tries
+from environments import mail, preset_docs, second_factors, sight, signing, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
 from environments.keys import active_key_pair
@@ -106,7 +106,9 @@ def keys(request: HttpRequest) -> HttpResponse:
     """The Deployer's own key, and the git hosts that it trusts."""
     pairs = KeyPair.objects.filter(active=False).order_by("-id")[:20]
     git = GitHostKey.objects.order_by("host", "algorithm")[:PAGE]
-    return show(request, "keys", {"pair": active_key_pair(), "old": pairs, "git": git})
+    signer = signing.current()
+    over = signer is not None and signer.ends_at is not None and signer.ends_at <= timezone.now()
+    return show(request, "keys", {"pair": active_key_pair(), "old": pairs, "git": git, "signer": signer, "over": over})
 
 
 @require_safe

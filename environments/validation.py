@@ -185,6 +185,13 @@ def validate_names(value: object) -> None:
     _each(value, validate_name)
 
 
+def validate_patterns(value: str) -> None:
+    """Patterns of hosts as in known_hosts, with commas between them."""
+    one = r"!?[A-Za-z0-9*?\[][A-Za-z0-9.*?:_\[\]-]{0,259}"
+    if not re.fullmatch(f"{one}(?:,{one})*", value) or ".." in value:
+        raise ValidationError(f"{value[:80]!r} means no hosts. Write it as `*.example.com` or `[10.0.0.*]:2222`.")
+
+
 def validate_absolutes(value: object) -> None:
     _each(value, validate_absolute)
 

@@ -31,6 +31,7 @@ from deployments.api import (  # setting_up adds to two routers
     secret_stores,
     setting_up,  # noqa: F401
     sign_in,
+    signer,
     sources,
     targets,
     tasks,
@@ -145,6 +146,7 @@ for router in (
     reservations.router,
     secret_stores.router,
     sign_in.router,
+    signer.router,
     sources.router,
     tokens.router,
     trust.router,

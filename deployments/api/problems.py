@@ -98,6 +98,7 @@ from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.second_factors import FactorError
 from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreError, StoreInUse, StoreTaken
+from environments.signing import NoSigner, NotSigned, SignerError
 from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
 from environments.sources.listing import NameTaken as SourceNameTaken
 from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
@@ -200,6 +201,7 @@ TITLES = {
     "gone": "It is there no more",
     "configuration": "A file with places for values cannot be filled",
     "repository": "The repository could not be read",
+    "signer": "The command gave no certificate",
     "source": "The source of hosts could not be read",
     "too-often": "Asked too often",
     "channel": "The channel did not take it",
@@ -269,6 +271,9 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (HostTaken, 409, "taken"),
     (HostElsewhere, 409, "taken"),
     (LabelsWrong, 400, "wrong-values"),
+    (NoSigner, 404, "not-found"),
+    (NotSigned, 502, "signer"),
+    (SignerError, 400, "wrong-values"),
     (ListWrong, 400, "wrong-values"),
     (TrustError, 409, "not-possible"),
     (AuthorityThere, 409, "taken"),

@@ -30,6 +30,8 @@ _TO_DO = {
     "sudo": "Allow the command in the host's sudoers without a password, or take sudo off the step, then retry.",
     "host-key-unknown": "Compare the host's fingerprint and accept its key by `manage.py hostkey scan`, then retry.",
     "host-key-changed": "Find out why the key changed before anything else. Only then accept the new one and retry.",
+    "host-certificate": "Have the host's key signed for its address or name, or compare and accept it, then retry.",
+    "only-observed": "Let deploys go to the host, on its page, then retry.",
     "key-refused": "Add the Deployer's public key to the host's authorized_keys, then retry.",
     "no-key-pair": "Make a key pair for the Deployer by `manage.py key create`, then retry.",
     "unreachable": "Check the machine, its network and its SSH server, then retry the failed hosts.",

@@ -15,6 +15,7 @@ from environments.models.places import (
     Membership,
     Outside,
     Region,
+    Signer,
     Transport,
     Zone,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "SignInLink",
     "SignInProvider",
     "SignInRules",
+    "Signer",
     "SpentLink",
     "Step",
     "Target",

@@ -1,7 +1,14 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from environments.validation import validate_address, validate_name, validate_names, validate_user
+from environments.validation import (
+    validate_address,
+    validate_line,
+    validate_name,
+    validate_names,
+    validate_patterns,
+    validate_user,
+)
 
 
 class Region(models.Model):
@@ -185,7 +192,9 @@ class HostKey(models.Model):
 class HostAuthority(models.Model):
     """An authority whose signature under a host's key makes that trusted, for the hosts that its patterns mean."""
 
-    patterns = models.CharField(max_length=1000, help_text="As in known_hosts, with commas between them.")
+    patterns = models.CharField(
+        max_length=1000, validators=[validate_patterns], help_text="As in known_hosts, with commas between them."
+    )
     algorithm = models.CharField(max_length=64)
     key = models.TextField(help_text="Its public key, base64.")
     accepted_by = models.CharField(max_length=150)
@@ -230,3 +239,22 @@ class KeyPair(models.Model):
 
     def __str__(self) -> str:
         return f"key pair {self.pk}"
+
+
+class Signer(models.Model):
+    """The command that signs our key, and the certificate that it gave last. There is one, or none."""
+
+    command = models.CharField(max_length=1000, validators=[validate_line])
+    principal = models.CharField(max_length=32, validators=[validate_user])
+    minutes = models.PositiveIntegerField(help_text="For how long a certificate is wanted.")
+    version = models.PositiveIntegerField(default=1, editable=False, help_text="Rises with each change of the above.")
+    certificate = models.TextField(blank=True, default="", editable=False)
+    key_pair = models.ForeignKey(KeyPair, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    begins_at = models.DateTimeField(null=True, editable=False)
+    ends_at = models.DateTimeField(null=True, editable=False)
+    due_at = models.DateTimeField(null=True, editable=False, help_text="When it is asked next.")
+    trouble = models.TextField(blank=True, default="", editable=False, help_text="Why the last certificate is kept.")
+    trouble_since = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.command

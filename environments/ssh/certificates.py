@@ -56,15 +56,30 @@ def read(blob: bytes) -> SSHCertificate:
     return found
 
 
+def blob_of(line: str) -> bytes:
+    """Of a line as `ssh-ed25519-cert-v01@openssh.com AAAA…`. Raises CertificateWrong."""
+    words = line.split()
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except (IndexError, ValueError):
+        raise CertificateWrong("is none") from None
+    if SUFFIX not in words[0] or blob[4 : 4 + int.from_bytes(blob[:4], "big")] != words[0].encode():
+        raise CertificateWrong("is none")
+    return blob
+
+
 def check_host(
     blob: bytes, *, names: Collection[str], authorities: Sequence[Authority], now: Callable[[], float] = time.time
 ) -> None:
-    """Whether it makes the key within it that of a host of these names. Raises CertificateWrong."""
+    """Whether it makes the key within it that of a host of these names, for whom these authorities may speak.
+
+    Raises CertificateWrong.
+    """
     certificate = read(blob)
     signer = certificate.signature_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )
-    known = {one.key for one in authorities if one.covers(names)}
+    known = {one.key for one in authorities}
     if signer.decode().split()[1] not in known:
         raise CertificateWrong("is signed by an authority that nobody has trusted for it")
     try:

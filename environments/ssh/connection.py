@@ -14,7 +14,7 @@ from fabric import Config, Connection
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, IncompatiblePeer, SSHException
 
 from environments.keys import active_key_pair, private_text
-from environments.models import Host, HostKey
+from environments.models import Host, HostKey, KeyPair, Signer
 from environments.ssh import authorities
 from environments.ssh.certified import ByCertificate, NotCertified, certified
 from environments.ssh.errors import (
@@ -65,6 +65,7 @@ class _OwnKey:
         self._asked_at = -PAIR_SECONDS
         self._pair_id = 0
         self._parsed: paramiko.PKey | None = None
+        self._certified: tuple[str, paramiko.PKey, float] | None = None
 
     def get(self, host: str) -> paramiko.PKey:
         """Raises NoKeyPair."""
@@ -75,12 +76,51 @@ class _OwnKey:
             if pair is None:
                 raise NoKeyPair(host, "The Deployer has no key pair yet. Run `manage.py key create`.")
             if self._parsed is None or pair.pk != self._pair_id:
-                self._parsed = _key_class(pair.public).from_private_key(io.StringIO(private_text(pair)))
+                self._parsed = _parse(pair)
+            self._certified = self._read_certificate(pair)
             self._pair_id, self._asked_at = pair.pk, time.monotonic()
             return self._parsed
 
+    def _read_certificate(self, pair: KeyPair) -> tuple[str, paramiko.PKey, float] | None:
+        """The line, the key with it, and until when it counts."""
+        row = (
+            Signer.objects.filter(key_pair=pair.pk, ends_at__isnull=False).values_list("certificate", "ends_at").first()
+        )
+        if row is None or row[1] is None:
+            return None
+        line, ends = row[0], row[1].timestamp()
+        if self._certified is not None and self._certified[0] == line:
+            return self._certified
+        key = _parse(pair)
+        key.load_certificate(line)
+        return line, key, ends
+
+    def certified(self) -> paramiko.PKey | None:
+        """The same key with its certificate, as long as that counts; of what `get` has read last."""
+        with self._lock:
+            found = self._certified
+        return found[1] if found is not None and time.time() < found[2] else None
+
 
 own_key = _OwnKey()
+
+
+class _BothKeys:
+    """Shows the certificate first, then the key by itself, which hosts may know from before."""
+
+    def __init__(self, user: str, certified: paramiko.PKey, plain: paramiko.PKey) -> None:
+        self._user = user
+        self._keys = (certified, plain)
+
+    def authenticate(self, transport: paramiko.Transport) -> object:
+        """Raises AuthenticationException."""
+        certified, plain = self._keys
+        try:
+            return transport.auth_publickey(self._user, certified)
+        except AuthenticationException:
+            if not transport.is_active():
+                raise
+            return transport.auth_publickey(self._user, plain)
 
 
 class _Connection(Connection):  # type: ignore[misc]
@@ -133,6 +173,8 @@ def sign_in(host: Host, user: str, open_way: Callable[[Host], Socket]) -> Connec
         connection.connect_kwargs["transport_factory"] = certified([row.algorithm for row in accepted])
     else:
         _pin(connection, host, accepted)
+    if with_certificate := own_key.certified():
+        connection.connect_kwargs["auth_strategy"] = _BothKeys(user, with_certificate, pkey)
     try:
         with _handshakes:
             connection.open()
@@ -189,6 +231,10 @@ def _explain(host: Host, user: str, error: Exception) -> SSHError:
         )
     said = str(error) or type(error).__name__
     return HostUnreachable(name, f"{name} ({host.address}:{host.port}) broke off while connecting ({said}).")
+
+
+def _parse(pair: KeyPair) -> paramiko.PKey:
+    return _key_class(pair.public).from_private_key(io.StringIO(private_text(pair)))
 
 
 def _key_class(public: str) -> type[paramiko.PKey]:

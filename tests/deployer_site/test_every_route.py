@@ -21,7 +21,7 @@ from deployments.setup_pages import urls as setup_urls
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, windows
 from environments.access import _GRANTED, ADMINISTER, ANYONE, MAINTAIN
-from environments.models import Heartbeat, HostSource, Role, SecretStore, SignInProvider, Task, User
+from environments.models import Heartbeat, HostAuthority, HostSource, Role, SecretStore, SignInProvider, Task, User
 from notifications.models import Channel
 from tests import builders
 from tests.browser.every_page import DOORS, PAGES, SEEDED
@@ -76,6 +76,9 @@ class World:
         booker, scope = self.people[Role.DEPLOYER], locks.of_target(self.target)
         (self.reservation,) = locks.book(scope, by=booker, reason="later", starts=later, ends=later + hour)
         self.freeze = windows.freeze(scope, by=None, reason="the fair", starts=later, ends=later + hour)
+        self.authority = HostAuthority.objects.create(
+            patterns="*.example.com", algorithm="ssh-ed25519", key=builders.PUBLIC_KEY, accepted_by="tests"
+        )
         self.question = self.lock.questions.create(
             by=self.people[Role.ADMINISTRATOR], by_name="An administrator", text="May I?", asked_at=self.lock.since
         )
@@ -99,6 +102,7 @@ class World:
             "identity_id": self.identity.pk,
             "grant_id": self.grant.pk,
             "factor_id": 1,
+            "authority_id": self.authority.pk,
             "token_id": self.people[Role.VIEWER].tokens.get().pk,
             "key_id": key.pk,
             "lock_id": self.lock.pk,

@@ -26,7 +26,7 @@ from deployments.models import HookDelivery
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import EndpointOffer, Heartbeat, HostSource, Role, SecretStore, SignInProvider, Task, User
+from environments.models import EndpointOffer, Heartbeat, HostAuthority, HostSource, Role, SecretStore, SignInProvider, Task, User
 from notifications.models import Channel
 from tests import builders
 from tests.deployer_site.test_every_route import routes
@@ -112,6 +112,7 @@ PAGES: dict[tuple[str, str], str] = {
         " make-heartbeat revoke-heartbeat label-host take-up-host name-folder"
         " settings-channels add-channel change-channel deliveries try-channel resume-channel remove-channel"
         " settings-trust look-at-keys approve-keys trust-authority distrust-authority"
+        " set-signer renew-signer remove-signer"
         " settings-stores add-store change-store try-store remove-store"
         " settings-providers add-provider change-provider try-provider remove-provider map-group unmap-group"
         " set-passwords unlink-identity"
@@ -155,6 +156,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
         " list_people invite_person change_person make_person_link add_team change_team delete_team put_member"
         " delete_member change_everyone make_heartbeat revoke_heartbeat label_host name_folder take_up_host"
         " list_unconfirmed look_at_keys approve_keys list_authorities trust_authority distrust_authority"
+        " read_signer set_signer renew_signer remove_signer"
         " list_stores add_store change_store try_store remove_store"
         " list_channels add_channel change_channel try_channel resume_channel remove_channel list_deliveries"
         " list_providers add_provider change_provider try_provider remove_provider list_mappings map_group unmap_group"
@@ -219,6 +221,7 @@ class World:
         corp = SignInProvider.objects.create(name="corp", title="Corp", issuer=f"http://127.0.0.1:{closed_port()}")
         self.identity = corp.identities.create(subject="9", user=self.people["everywhere", Role.VIEWER])
         SecretStore.objects.create(name="vault", kind="command", settings={"command": "/bin/true"})
+        self.authority = HostAuthority.objects.create(patterns="*", algorithm="x", key="eA==", accepted_by="tests").pk
         for name, thing in (("painters", self.own), ("plumbers", self.foreign)):  # who gives roles sees all teams
             team, target, thing["team"] = teams.make(name, by=None), thing["target"], name
             place = {"application": target.application, "environment": target.environment}
@@ -280,6 +283,7 @@ class World:
             "username": "all-viewer",
             "token_id": token.pk,
             "factor_id": 1,
+            "authority_id": self.authority,
             "key": "MQ",
             "token": "spent",
             "secret": "spent",

@@ -92,7 +92,7 @@ def certify(server: OpenSSH, ca: CA, *options: str, host: bool = True) -> None:
     server.reload()
 
 
-def add(server: OpenSSH, by: User, ca: CA | None = None, patterns: str = "127.0.0.*,[127.0.0.*]:*") -> Host:
+def add(server: OpenSSH, by: User, ca: CA | None = None, patterns: str = "[127.0.0.*]:*") -> Host:
     if ca is not None:
         host_authorities.trust(f"@cert-authority {patterns} {ca.line}", by=by)
     line = host_lines.read(f"{server.user}@127.0.0.1:{server.port} as web-1")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from environments import keys
+from environments import keys, signing
 from environments.operator import operator
 
 
@@ -22,9 +22,17 @@ class Command(BaseCommand):
         verbs.add_parser("show", help="show the public line, for ~/.ssh/authorized_keys of the hosts")
         upload = verbs.add_parser("upload", help="use an existing private key from now on")
         upload.add_argument("file", type=Path, help="an OpenSSH private key without a passphrase")
+        signer = verbs.add_parser("signer", help="have a command sign it; without arguments, tell how that goes")
+        signer.add_argument("command_line", nargs="?", default="", help="program and arguments, in quotes")
+        signer.add_argument("--principal", default="deploy", help="whom hosts let in by the certificate")
+        signer.add_argument("--minutes", type=int, default=60, help="for how long a certificate is wanted")
+        verbs.add_parser("renew", help="have it signed now")
+        verbs.add_parser("unsign", help="have it signed no more")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["verb"] == "upload":
+        if options["verb"] in ("signer", "renew", "unsign"):
+            self._sign(options)
+        elif options["verb"] == "upload":
             self._upload(options["file"])
         elif options["verb"] == "create":
             there = keys.active_key_pair()
@@ -35,6 +43,26 @@ class Command(BaseCommand):
             if pair is None:
                 raise CommandError("The Deployer has no key pair yet. Run `manage.py key create`.")
             self.stdout.write(pair.public)
+
+    def _sign(self, options: dict[str, Any]) -> None:
+        try:
+            if options["verb"] == "unsign":
+                return signing.remove(by=None)
+            if options["verb"] == "renew":
+                signing.renew(by=None)
+            elif command := options["command_line"]:
+                signing.set_signer(command, principal=options["principal"], minutes=options["minutes"], by=None)
+        except signing.SignerError as error:
+            raise CommandError(str(error)) from error
+        row = signing.current()
+        if row is None:
+            raise CommandError("No command signs the Deployer's key.")
+        self.stdout.write(
+            f"{row.command} signs for {row.principal}; the certificate ends {row.ends_at:%Y-%m-%d %H:%M} UTC."
+        )
+        if row.trouble:
+            raise CommandError(f"It was not renewed: {row.trouble}")
+        return None
 
     def _upload(self, file: Path) -> None:
         try:
