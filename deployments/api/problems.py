@@ -98,7 +98,8 @@ from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.second_factors import FactorError
 from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreError, StoreInUse, StoreTaken
-from environments.signing import NoSigner, NotSigned, SignerError
+from environments.signing import NoSigner, SignerError
+from environments.signing import NotSigned as KeyNotSigned
 from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
 from environments.sources.listing import NameTaken as SourceNameTaken
 from environments.sources.listing import NotReadable, SaysOtherwise, SourceError
@@ -272,7 +273,7 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (HostElsewhere, 409, "taken"),
     (LabelsWrong, 400, "wrong-values"),
     (NoSigner, 404, "not-found"),
-    (NotSigned, 502, "signer"),
+    (KeyNotSigned, 502, "signer"),
     (SignerError, 400, "wrong-values"),
     (ListWrong, 400, "wrong-values"),
     (TrustError, 409, "not-possible"),

@@ -16,6 +16,7 @@ from environments.editing_targets import TargetError
 from environments.editing_tasks import TaskWrong
 from environments.endpoints import EndpointError
 from environments.granting import GrantError
+from environments.host_authorities import AuthorityError
 from environments.host_keys import HostKeyError
 from environments.known_hosts import KnownHostsWrong
 from environments.locks import LockError
@@ -34,7 +35,7 @@ from notifications import events
 REFUSALS = (
     *(ApplicationError, ConfigurationError, GrantError, HostKeyError, HostsError, KnownHostsWrong, NotAllowed),
     *(EndpointError, PlaceError, StoreError, TargetError, TaskWrong, TeamError, ValidationError, WindowError),
-    *(LockError, ChannelError, ObservedError, ProviderError, PeopleError, SourceError, WrongApprovals),
+    *(AuthorityError, LockError, ChannelError, ObservedError, ProviderError, PeopleError, SourceError, WrongApprovals),
 )
 
 

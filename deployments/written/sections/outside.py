@@ -9,8 +9,8 @@ from deployments.written import fields
 from deployments.written.fields import Field
 from deployments.written.secrets import Secret
 from deployments.written.section import Entry, Section
-from environments import git_trust, host_keys, source_pages
-from environments.models import GitHostKey, HostSource, SecretStore, User
+from environments import git_trust, host_authorities, host_keys, source_pages
+from environments.models import GitHostKey, HostAuthority, HostSource, SecretStore, User
 from environments.secret_stores import keeping as stores
 from environments.secret_stores.errors import StoreWrong
 from environments.sources import keeping as sources
@@ -111,6 +111,37 @@ class GitHosts(Section):
 
     def remove(self, key: str, by: User | None) -> None:
         git_trust.set_keys(host_keys.read_git_host(key), [], by=by)
+
+    def complete(self, entry: Entry, before: Entry | None) -> Entry:
+        return fields.sort_keys(super().complete(entry, before))
+
+
+class HostAuthorities(Section):
+    """By their patterns: authorities whose signatures under keys of hosts are trusted."""
+
+    name = "host_authorities"
+    models = (HostAuthority,)
+    fields = {"keys": fields.texts()}
+
+    def now(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for row in HostAuthority.objects.order_by("patterns", "algorithm", "key"):
+            found.setdefault(row.patterns, {"keys": []})["keys"].append(f"{row.algorithm} {row.key}")
+        return found
+
+    def write(self, key: str, entry: Entry, before: Entry | None, by: User | None) -> None:
+        wanted, there = entry["keys"], before["keys"] if before else []
+        for row in HostAuthority.objects.filter(patterns=key):
+            if f"{row.algorithm} {row.key}" not in wanted:
+                host_authorities.distrust(row, by=by)
+        fields.host_keys(wanted)  # refuses what is none
+        for line in wanted:
+            if line not in there:
+                host_authorities.trust(f"@cert-authority {key} {line}", by=by)
+
+    def remove(self, key: str, by: User | None) -> None:
+        for row in HostAuthority.objects.filter(patterns=key):
+            host_authorities.distrust(row, by=by)
 
     def complete(self, entry: Entry, before: Entry | None) -> Entry:
         return fields.sort_keys(super().complete(entry, before))

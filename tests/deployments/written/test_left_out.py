@@ -34,7 +34,7 @@ LEFT_OUT: dict[str, tuple[type[Model], ...]] = {
         *(places.Lock, places.LockRequest, places.LockQuestion, places.SpentLink),
         *(places.Reservation, places.Calendar, places.Endpoint),
     ),
-    "each installation makes its own": (places.KeyPair,),
+    "each installation makes its own": (places.KeyPair, places.Signer),
     "a source says it again": (places.GivenHost,),
     "a provider says it again": (places.Identity, places.GroupMembership),
     "nobody is locked out by a file": (places.SignInRules,),
@@ -73,6 +73,7 @@ APART: dict[type[Model], dict[str, str]] = {
         **dict.fromkeys(("version", "due_at", "looked_at", "good_at", "trouble", "trouble_since", "leaving"), _NOTED),
     },
     places.GitHostKey: {"accepted_by": _BY, "accepted_at": _BY, "algorithm": "the key says it"},
+    places.HostAuthority: {"accepted_by": _BY, "accepted_at": _BY, "algorithm": "the key says it"},
     places.Application: {"deploy_key": "each installation makes its own"},
     places.Target: {
         "name": "an endpoint lives for a time",

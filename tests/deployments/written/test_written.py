@@ -79,6 +79,8 @@ sources:
     share: 10
 git_hosts:
   git.example: {{keys: [ssh-ed25519 {builders.PUBLIC_KEY}]}}
+host_authorities:
+  "*.example": {{keys: [ssh-ed25519 {builders.PUBLIC_KEY}]}}
 applications:
   shop:
     repository: https://git.example/shop.git
@@ -307,7 +309,7 @@ def test_one_refusal_takes_everything_back() -> None:
     with pytest.raises(NotApplied) as refused:
         apply(wrong)
     assert str(refused.value).startswith(
-        "line 66, teams payments: Nobody who may come in is called 'nobody'. Everything"
+        "line 68, teams payments: Nobody who may come in is called 'nobody'. Everything"
     )
     assert not any(model.objects.exists() for model in (Application, Target, Host, Environment, Region, Event))
 
@@ -325,6 +327,7 @@ def test_a_person_changes_what_they_may() -> None:
         "sources: {inventory: {share: 100}}",
         "stores: {pass: {kind: command, settings: {command: /bin/pass}}}",
         "git_hosts: {git.example: {keys: []}}",
+        'host_authorities: {"*.example": {keys: []}}',
         "hosts: {web-1: {found_by: inventory}}",
         "people: {vera: {role: administrator}}",
         "people: {vera: {name: Somebody Else}}",

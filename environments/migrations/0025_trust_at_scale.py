@@ -9,7 +9,7 @@ import environments.validation
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0023_observed"),
+        ("environments", "0024_hooks"),
     ]
 
     operations = [
