@@ -26,7 +26,17 @@ from deployments.models import HookDelivery
 from deployments.states import DeployStatus
 from environments import granting, locks, teams, tokens, windows
 from environments.access import ADMINISTER, ANYONE, DEPLOY, LOCK, MAINTAIN, REORDER, SIGNED_IN, TAKE_LOCKS, VIEW
-from environments.models import EndpointOffer, Heartbeat, HostAuthority, HostSource, Role, SecretStore, SignInProvider, Task, User
+from environments.models import (
+    EndpointOffer,
+    Heartbeat,
+    HostAuthority,
+    HostSource,
+    Role,
+    SecretStore,
+    SignInProvider,
+    Task,
+    User,
+)
 from notifications.models import Channel
 from tests import builders
 from tests.deployer_site.test_every_route import routes

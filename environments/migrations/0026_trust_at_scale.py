@@ -9,7 +9,7 @@ import environments.validation
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0024_hooks"),
+        ("environments", "0025_sign_in_providers"),
     ]
 
     operations = [
