@@ -173,7 +173,7 @@ def changes(text: str, **options: Any) -> list[str]:
 @pytest.mark.both_databases
 def test_a_whole_set_up_is_made_and_a_second_time_changes_nothing() -> None:
     done = apply(WHOLE)
-    assert len(done) == 28
+    assert len(done) == 29
     target = Target.objects.get(application__name="shop", environment__name="staging")
     assert (target.needed, target.on_failure, target.configuration_env) == (80, "abort", ".env")
     assert [(step.name, step.phase, step.silence_limit) for step in target.steps.all()] == [
@@ -440,7 +440,7 @@ def test_the_commands_say_what_they_did_and_end_as_they_should(
     assert ended.value.code == 3
     told = capsys.readouterr().out
     assert "+ targets shop/staging\n    root: /srv/shop\n" in told
-    assert told.endswith("26 to add, 2 to change, 0 to remove.\n")
+    assert told.endswith("27 to add, 2 to change, 0 to remove.\n")
     assert not Target.objects.exists()
     call_command("apply", str(file))
     assert capsys.readouterr().out.endswith("Done.\n")
