@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from environments.sources.kinds import ansible, heartbeat, lines, script, web
+from environments.sources.kinds import ansible, ec2, heartbeat, lines, script, web
 from environments.sources.listing import Asked, Listing, NotReadable, Told
 
 
@@ -26,7 +26,7 @@ class Kind(Protocol):
     def read(self) -> Callable[[Asked], Listing]: ...
 
 
-_ALL: tuple[Kind, ...] = (lines, heartbeat, web, script, ansible)
+_ALL: tuple[Kind, ...] = (lines, heartbeat, web, script, ansible, ec2)
 KINDS: Mapping[str, Kind] = {kind.TOLD.word: kind for kind in _ALL}
 
 
