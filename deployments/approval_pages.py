@@ -14,10 +14,10 @@ from deployments.pages import deploy_or_404, target_or_404
 from environments import approval_rules
 from environments.access import ADMINISTER, REORDER, VIEW, allows, needs
 from environments.addresses import of_target
+from environments.choices import offer
 from environments.models import Team
 
 SHOWN = 50
-MOST_TEAMS = 500
 
 
 @require_safe
@@ -27,8 +27,8 @@ def approvals(request: HttpRequest, application: str, environment: str) -> HttpR
     target = target_or_404(application=application, environment=environment)
     may = allows(request.user, ADMINISTER, target)
     said = Approval.objects.filter(deploy__target=target).select_related("deploy").order_by("-pk")[:SHOWN]
-    teams = Team.objects.order_by("name").values_list("name", flat=True)[:MOST_TEAMS] if may else []
-    context = {"target": target, "may_administer": may, "said": list(said), "teams": list(teams)}
+    teams = offer("teams", person(request)) if may else None
+    context = {"target": target, "may_administer": may, "said": list(said), "teams": teams}
     shown = render(request, "deployments/approvals.html", context)
     shown["Cache-Control"] = "no-store"
     return shown

@@ -126,10 +126,11 @@ def protect_environment(request: HttpRequest, name: str) -> HttpResponse:
 @needs(ADMINISTER, anywhere)
 def give_grant(request: HttpRequest) -> HttpResponse:
     """A role for a person or a team, in the place that was chosen."""
-    holder, role = _holder(request.POST.get("holder", "")), request.POST.get("role", "")
+    words, role = request.POST.get("holder", ""), request.POST.get("role", "")
     application, environment = _place(request)
 
     def verb() -> str:
+        holder = _holder(words)
         granting.give(holder, role, application=application, environment=environment, by=who(request))
         name = holder.full_name if isinstance(holder, User) else f"The team {holder.name}"
         return f"{name} is {Role(role)} {granting.tell_place(application, environment)}."
@@ -155,8 +156,10 @@ def take_grant(request: HttpRequest, grant_id: int) -> HttpResponse:
 
 
 def _holder(words: str) -> User | Team:
-    """`person:ada` or `team:payments`."""
-    kind, _, name = words.partition(":")
+    """`person:ada` or `team:payments`, as lists send it; `ada`, as somebody types it. Raises NoSuchPerson of that."""
+    kind, colon, name = words.strip().partition(":")
+    if not colon:
+        return teams.find_person(words)
     if kind == "team":
         return _team(name)
     found = User.objects.filter(username=name, is_active=True).first() if kind == "person" else None

@@ -10,14 +10,14 @@ from django.views.decorators.http import require_safe
 from environments import sight
 from environments.access import ADMINISTER, SIGNED_IN, administered, allows, needs
 from environments.addresses import anywhere
-from environments.models import GRANTED_ROLES, Application, Environment, Grant, Target, Team, User
+from environments.choices import offer
+from environments.models import GRANTED_ROLES, Environment, Grant, Target, Team, User
 from environments.models.grants import EVERYONES_ROLES
 from environments.parts import part_of
 from environments.rights import Everyone, everyone, place_of
 from environments.settings_pages import show
 from environments.who_may import WhoMay, who_may
 
-MOST_NAMES = 500  # in a list to choose from
 GRANTS, TEAMS = 30, 20  # on one page; a team is a form for each of its members
 
 
@@ -43,7 +43,7 @@ def teams(request: HttpRequest) -> HttpResponse:
     if q:
         rows = rows.filter(name__icontains=q.lower())
     part = part_of(request, rows, TEAMS)
-    context = {"teams": part.pop("found"), "q": q, "people": _people() if may else []}
+    context = {"teams": part.pop("found"), "q": q, "people": offer("people", _person(request)) if may else None}
     return show(request, "teams", context | part)
 
 
@@ -80,38 +80,29 @@ def _grants(request: HttpRequest) -> dict[str, Any]:
 
 def _choices(person: User, every: Sequence[Environment]) -> dict[str, Any]:
     """What the form of a new grant offers."""
-    applications = Application.objects.filter(sight.of_applications(person)).order_by("name")
-    teams_by_name = Team.objects.order_by("name")
     if not sight.sees_all(person):
         every = list(Environment.objects.filter(sight.of_environments(person)).order_by("position", "name"))
     return {
-        "people": [(f"person:{name}", words) for name, words in _people()],
-        "teams": [(f"team:{name}", name) for name in teams_by_name.values_list("name", flat=True)[:MOST_NAMES]],
-        "applications": applications.values_list("name", flat=True)[:MOST_NAMES],
+        "holders": offer("holders", person),
+        "applications": offer("applications", person),
         "environments": [row.name for row in every],
     }
 
 
 def _told(request: HttpRequest, person: User, base: Everyone) -> dict[str, Any]:
     """Who may do what at the chosen target; without a choice at the first one."""
-    targets = Target.objects.filter(administered(person)).order_by("application__name", "environment__position", "name")
+    targets = Target.objects.filter(administered(person))
     words = ("application__name", "environment__name", "name")
-    slugs = ["/".join(filter(None, row)) for row in targets.values_list(*words)[:MOST_NAMES]]
-    slug = request.GET.get("at", "").strip() or next(iter(slugs), "")
+    offered = offer("targets", person)
+    slug = request.GET.get("at", "").strip() or next((slug for slug, _ in offered.pairs), "")
     named = dict(zip(words, (*slug.split("/", 2), "", ""), strict=False))
-    chosen = targets.filter(**named).select_related("application", "environment").first() if slug else None
+    chosen = targets.filter(**named).select_related("application", "environment").order_by().first() if slug else None
     if chosen is None and slug:
         raise Http404(f"No target {slug}.")
     told: WhoMay | None = who_may(chosen, base) if chosen else None
-    return {"targets": slugs, "chosen": chosen, "told": told}
+    return {"targets": offered, "chosen": chosen, "told": told}
 
 
 def _named() -> QuerySet[User]:
     """People with no more than pages tell of them in lists."""
     return User.objects.only("username", "first_name", "last_name", "is_active")
-
-
-def _people() -> list[tuple[str, str]]:
-    """User names and names of those who may come in."""
-    people = _named().filter(is_active=True).order_by("username")[:MOST_NAMES]
-    return [(person.username, person.full_name) for person in people]

@@ -8,11 +8,12 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from environments import mail, preset_docs, second_factors, sight, signing, tries
+from environments import mail, preset_docs, second_factors, signing, tries
 from environments.access import ADMINISTER, SIGNED_IN, VIEW, allows, allows_somewhere, needs
 from environments.addresses import anywhere
+from environments.choices import offer
 from environments.keys import active_key_pair
-from environments.models import Application, Environment, GitHostKey, Identity, KeyPair, Region, Role, Token, User, Zone
+from environments.models import Environment, GitHostKey, Identity, KeyPair, Region, Role, Token, User, Zone
 
 PAGE = 100
 SCOPES = (
@@ -58,17 +59,15 @@ def tokens_context(request: HttpRequest) -> dict[str, Any]:
     may = allows(request.user, ADMINISTER)
     if not may:
         rows = rows.filter(user=request.user.pk)
-    people = User.objects.filter(is_active=True, hook=False).order_by("username") if may else User.objects.none()
     now = timezone.now()
     found = [(row, row.expires_at is not None and row.expires_at <= now) for row in rows[:PAGE]]
     assert isinstance(request.user, User)
-    applications = Application.objects.filter(sight.of_applications(request.user)).values_list("name", flat=True)
     return {
         "tokens": found,
-        "people": people[:500],
+        "people": offer("owners", request.user) if may else None,
         "lifetimes": LIFETIMES,
         "scopes": SCOPES,
-        "applications": applications[:500],
+        "applications": offer("applications", request.user),
     }
 
 

@@ -22,6 +22,7 @@ from environments import (
 from environments import setting_actions as actions
 from environments import settings_pages as pages
 from environments.access import ANYONE, needs
+from environments.choices import choices
 from environments.horn import horn
 from environments.pages import SignIn, SignOut, forgotten
 from environments.welcome_pages import welcome
@@ -36,6 +37,7 @@ urlpatterns = [
     path("signout", needs(ANYONE)(SignOut.as_view()), name="signout"),
     path("join/<str:key>/<str:token>", actions.join, name="join"),
     path("settings", pages.mine, name="settings"),
+    path("settings/choices/<slug:what>", choices, name="choices"),
     path("settings/horn", horn, name="horn"),
     path("settings/password", actions.change_password, name="change-password"),
     path("settings/day-end", actions.set_day_end, name="set-day-end"),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from deployments.models import Deploy, Drift, HostRun
 from deployments.states import DeployStatus, RunStatus
+from environments.choices import MOST as MOST_CHOICES
 from environments.configuration.changing import set_value
 from environments.configuration.scopes import find_scope
 from environments.models import Environment, Grant, Host, LockRequest, Membership, Target, Team, User
@@ -53,6 +54,7 @@ def fill() -> None:
         _add_history(target, people)
     _lock(named, people)
     _give(people, named)
+    _add_teams()
 
 
 def _add_hosts(environment: Environment, number: int) -> None:
@@ -113,6 +115,11 @@ def _lock(target: Target, people: list[User]) -> None:
                 scope=lock.scope, environment=lock.environment, target=lock.target, person=person,
                 wanted_seconds=int(timedelta(days=1).total_seconds()), reason=REASON[:300], asked_at=now,
             )  # fmt: skip
+
+
+def _add_teams() -> None:
+    """More than one list to choose from shows."""
+    Team.objects.bulk_create(Team(name=f"team-{n:03}") for n in range(MOST_CHOICES + 20))
 
 
 def _give(people: list[User], target: Target) -> None:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from django.db.models import Max, Min, QuerySet
 
 from environments import sight
-from environments.models import Application, Environment, User
+from environments.choices import DEPLOYER, Offered, offer
+from environments.models import Environment, User
 from environments.validation import NAME
 from notifications.events import KINDS
 from notifications.models import Event
@@ -82,9 +83,9 @@ class Activity:
 
     days: list[Day]
     before: str
-    applications: list[str]
+    applications: Offered
     environments: list[str]
-    people: list[tuple[str, str]]
+    people: Offered
 
     @property
     def rows(self) -> int:
@@ -143,16 +144,22 @@ def read_activity(wanted: Wanted, *, now: datetime, user: User | None = None) ->
         if not days or days[-1].day != day:
             days.append(Day(day, []))
         days[-1].rows.append(row)
-    people = User.objects.order_by("username").only("username", "first_name", "last_name")
-    if not sight.sees_all(user):
-        people = people.filter(username__in={row.event.actor for row in rows})
     return Activity(
         days=days,
         before=str(found[PAGE - 1].pk) if len(found) > PAGE else "",
-        applications=list(Application.objects.filter(sight.of_applications(user)).values_list("name", flat=True)),
+        applications=offer("applications", user),
         environments=list(Environment.objects.filter(sight.of_environments(user)).values_list("name", flat=True)),
-        people=[(person.username, person.full_name) for person in people[:500]],
+        people=_offer_people(rows, user),
     )
+
+
+def _offer_people(rows: Sequence[Row], user: User | None) -> Offered:
+    """Everyone, for who sees everything; else those of whom this page tells."""
+    if sight.sees_all(user):
+        return offer("actors", user)
+    actors = User.objects.filter(username__in={row.event.actor for row in rows}).order_by("username")
+    named = actors.only("username", "first_name", "last_name")
+    return Offered("actors", [DEPLOYER, *((it.username, it.full_name) for it in named)], True)
 
 
 def events_of(wanted: Wanted, *, now: datetime, user: User | None = None) -> QuerySet[Event]:

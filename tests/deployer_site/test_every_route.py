@@ -116,6 +116,7 @@ class World:
             "delivery_id": self.delivery.pk,
             "kind": "github",
             "name": "shop",
+            "what": "people",
             "key": "MQ",
             "token": "spent",
             "secret": "spent",

@@ -71,7 +71,7 @@ PAGES: dict[tuple[str, str], str] = {
     (SIGNED_IN, NOTHING): (
         "second-factors prove-again add-app add-passkey renew-codes remove-factor"
         " home home-rows settings horn change-password set-day-end settings-tokens make-token revoke-token"
-        " settings-teams calendar-address"
+        " settings-teams calendar-address choices"
     ),
     (VIEW, LIST): (
         "locks reservations tell-me palette search waiting activity activity-csv environments hosts settings-steps"
@@ -294,6 +294,7 @@ class World:
             "token_id": token.pk,
             "factor_id": 1,
             "authority_id": self.authority,
+            "what": "people",
             "key": "MQ",
             "token": "spent",
             "secret": "spent",
