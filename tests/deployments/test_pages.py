@@ -154,7 +154,7 @@ class TestReading:
     def test_the_button_names_its_blocker(self, target: Target, deployer: User) -> None:
         running = builders.make_deploy(target=target, status=S.RUNNING, by=deployer)
         html = sign_in(deployer).get("/shop/staging/").content.decode()
-        assert re.search(r'aria-disabled="true"[^>]*>.*#1 is running\..*By Ada Nwosu', html)
+        assert re.search(r'aria-disabled="true"[^>]*>.*#1 is running\..*By <bdi>Ada Nwosu', html)
         assert f'href="/deploys/{running.pk}"' in html
 
 

@@ -121,7 +121,7 @@ class TestWaiting:
         told = {stuck.target.environment.name: stuck.why for stuck in read_waiting().stuck}
         assert set(told) == {"empty", "tired", target.environment.name}
         assert told["empty"] == "empty has no hosts yet. Add one."
-        assert told["tired"] == "Every host of tired is set aside. Take one back."
+        assert told["tired"] == "Every host of tired is set aside or only observed. Take one back."
 
     def test_each_says_whose_end_it_waits_for(self, target: Target, ada: User) -> None:
         running = builders.make_deploy(target=target, status=S.RUNNING, by=ada)

@@ -183,7 +183,7 @@ class TestPages:
         assert link in page.content.decode()
         assert link not in client.get(reverse("settings-people")).content.decode()
         guest = Client()
-        assert "Welcome, Grace Hopper" in guest.get(link).content.decode()
+        assert "Welcome, <bdi>Grace Hopper" in guest.get(link).content.decode()
         mistyped = guest.post(link, {"password": PASSWORD, "again": "x"})
         assert mistyped.status_code == 422
         assert guest.post(link, {"password": PASSWORD, "again": PASSWORD}).headers["Location"] == "/"
