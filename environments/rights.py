@@ -93,13 +93,23 @@ class Rights:
 
 NO_RIGHTS = Rights((), None)
 _TEAM = "team"  # marks a row of teams among those of everyone
-_kept: ContextVar[dict[int, Rights] | None] = ContextVar("rights", default=None)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was read already, by the person's id."""
+
+    rights: dict[int, Rights] = field(default_factory=dict)
+    teams: dict[int, Mapping[int, str]] = field(default_factory=dict)
+
+
+_kept: ContextVar[Kept | None] = ContextVar("rights", default=None)
 
 
 @contextmanager
 def read_once() -> Iterator[None]:
     """Within this, a person's rights are read once: for the time of one request."""
-    token = _kept.set({})
+    token = _kept.set(Kept())
     try:
         yield
     finally:
@@ -110,7 +120,8 @@ def forget() -> None:
     """Rights have changed: whoever asks next reads them anew."""
     kept = _kept.get()
     if kept is not None:
-        kept.clear()
+        kept.rights.clear()
+        kept.teams.clear()
 
 
 def rights_of(user: User) -> Rights:
@@ -118,12 +129,13 @@ def rights_of(user: User) -> Rights:
     if user.pk is None or user.role not in Role.values:
         return NO_RIGHTS
     kept = _kept.get()
-    if kept is not None and user.pk in kept:
-        return kept[user.pk]
+    if kept is not None and user.pk in kept.rights:
+        return kept.rights[user.pk]
     all_may, teams = _read(Team.objects.filter(members=user))
     rights = Rights(_given_to(user), _everyones(user, all_may), teams)
     if kept is not None:
-        kept[user.pk] = rights
+        kept.rights[user.pk] = rights
+        kept.teams[user.pk] = teams
     return rights
 
 
@@ -135,11 +147,14 @@ def _everyones(user: User, all_may: Everyone) -> Everyone | None:
 
 
 def teams_of(user: User) -> Mapping[int, str]:
-    """The names of one's teams, by id: no query where one's rights were read already, else one."""
+    """The names of one's teams, by id: no query where they, or one's rights, were read already, else one."""
     kept = _kept.get()
-    if kept is not None and user.pk in kept:
-        return kept[user.pk].teams
-    return dict(user.teams.values_list("pk", "name"))
+    if kept is not None and user.pk in kept.teams:
+        return kept.teams[user.pk]
+    teams = dict(user.teams.values_list("pk", "name"))
+    if kept is not None:
+        kept.teams[user.pk] = teams
+    return teams
 
 
 def _given_to(user: User) -> tuple[Given, ...]:

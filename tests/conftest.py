@@ -9,6 +9,7 @@ from channels.layers import channel_layers
 from django.conf import settings
 
 from deployer_site.valkey import find_binary, write_configuration
+from environments.ssh import authorities
 from environments.ssh.connection import own_key
 from tests.costs import pytest_configure as pytest_configure
 from tests.emptying import quick_emptying as quick_emptying
@@ -21,9 +22,10 @@ from tests.processes import Processes
 
 
 @pytest.fixture(autouse=True)
-def _own_key_of_this_test() -> None:
-    """Each test has a database and a key pair of its own; a process keeps its parsed key for a moment."""
+def _own_memory_of_this_test() -> None:
+    """Each test has a database of its own; a process remembers its key and the authorities of hosts for a moment."""
     own_key.forget()
+    authorities.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, Window
+from django.db.models import Count, Q, Subquery, Window
 
 from deployments.models import Deploy, Placement
 from deployments.page_queries.home import open_deploys_of, read_progress
@@ -173,16 +173,16 @@ def read_environment(
     page = found.filter(application__name__gt=after) if after else found
     related = ("application", "environment", "standing__live", "standing__latest")
     rows = page.select_related(*related).only(*_OF_TARGETS).order_by("application__name")
-    if not after:  # all are before us, and counted by the same query
-        rows = rows.annotate(every=Window(Count("pk")))
-    shown = list(rows[: PAGE + 1])
+    # all are counted by the same query: those before us, too
+    every_one = Subquery(found.order_by().values("environment").annotate(number=Count("pk")).values("number"))
+    shown = list(rows.annotate(every=every_one if after else Window(Count("pk")))[: PAGE + 1])
     drift = _count_drift(environment, user)
     around = list(Environment.objects.filter(sight.of_environments(user)))
     at = around.index(environment)
     return EnvironmentPage(
         environment=environment,
         targets=_build_lines(shown[:PAGE], drift),
-        total=found.count() if after else getattr(shown[0], "every", 0) if shown else 0,
+        total=getattr(shown[0], "every", 0) if shown else found.count(),
         after=shown[PAGE - 1].application.name if len(shown) > PAGE else "",
         regions=build_map(pairs),
         hosts=len(hosts),

@@ -337,6 +337,7 @@ def address_of(world: World) -> Callable[[str], str]:
         "channel": "releases",
         "provider": "corp",
         "mapping_id": 1,
+        "authority_id": 1,
         "what": "people",
     }
     corp = SignInProvider.objects.create(name="corp", title="Corp", issuer="http://127.0.0.1:9")
