@@ -1,5 +1,14 @@
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
+
+
+def moment() -> datetime:
+    """Now, told no finer than SQLite tells it: what is due at once would else be due a millisecond later there."""
+    now = timezone.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class Event(models.Model):
@@ -97,8 +106,8 @@ class Delivery(models.Model):
     text = models.TextField()
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     tries = models.PositiveIntegerField(default=0)
-    made_at = models.DateTimeField(db_default=Now())
-    next_try_at = models.DateTimeField(db_default=Now())
+    made_at = models.DateTimeField(default=moment, db_default=Now())
+    next_try_at = models.DateTimeField(default=moment, db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="", help_text="Why the last try did not go through.")
 

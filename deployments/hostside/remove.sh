@@ -48,12 +48,22 @@ refuse_mounts() {
 
 # Where the system tells of processes, as far as this user may know. One that stands in the folder itself is our own
 # watcher's last nap.
-refuse_running() {
-    [ -d /proc/self ] || return 0
-    whole=$(cd -P "$root" 2>/dev/null && pwd -P) || refuse root "$root cannot be entered"
+find_running() {
     set +f
     running=$(ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -F -- " -> $whole/" | sed -e 's,^.* /proc/\([0-9]*\)/cwd .*$,\1,' | head -n 5 | tr '\n' ' ')
     set -f
+}
+
+# What was told to end takes a moment to do so.
+refuse_running() {
+    [ -d /proc/self ] || return 0
+    whole=$(cd -P "$root" 2>/dev/null && pwd -P) || refuse root "$root cannot be entered"
+    find_running
+    for _ in 1 2 3 4; do
+        [ -n "$running" ] || return 0
+        sleep 1
+        find_running
+    done
     [ -z "$running" ] || refuse running "process ${running% } still runs in $root"
 }
 

@@ -4,6 +4,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+import notifications.models
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -82,8 +84,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("tries", models.PositiveIntegerField(default=0)),
-                ("made_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ("next_try_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "made_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), default=notifications.models.moment
+                    ),
+                ),
+                (
+                    "next_try_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), default=notifications.models.moment
+                    ),
+                ),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
                 ("error", models.TextField(blank=True, default="", help_text="Why the last try did not go through.")),
                 (
