@@ -25,4 +25,5 @@ def set_reference(scope: Scope, name: str, reference: Reference, *, by: User | N
     if problem:
         raise ValueRefused(f"{name} cannot come from {store.name} so. {problem} Nothing was changed.")
     with transaction.atomic():
+        keeping.hold(store.name)
         return changing.put(scope, name, ValueKind.OUTSIDE, reference.text, by=by)

@@ -42,6 +42,12 @@ def find(name: str) -> SecretStore:
     return found
 
 
+def hold(name: str) -> None:
+    """Keep a store from being removed, to the end of the transaction. Raises NoSuchStore."""
+    if not SecretStore.objects.select_for_update(no_key=True).filter(name=name).first():
+        raise NoSuchStore(f"There is no secret store {name[:63]!r} any more. Nothing was changed.")
+
+
 def asked(store: SecretStore) -> Asked:
     """Raises CannotOpen."""
     return Asked(store.settings, unseal(store.secret))
@@ -73,9 +79,13 @@ def change(store: SecretStore, plan: Plan, *, by: User | None) -> None:
 
 
 def remove(store: SecretStore, *, by: User | None) -> None:
-    """Not while a value refers to it. Releases keep what they were given. Raises NotAllowed, StoreInUse."""
+    """Not while a value refers to it. Releases keep what they were given.
+
+    Raises NotAllowed, StoreInUse, NoSuchStore.
+    """
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
+        hold(store.name)  # who refers to it meanwhile waits, and then learns that it is gone
         names = [row.name for row in used_by(store)]
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
