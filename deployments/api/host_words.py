@@ -1,6 +1,6 @@
-"""What people say of hosts: a note, and labels by which targets choose them."""
+"""What people say of hosts: a note, labels by which targets choose them, and that they take no part for a while."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from ninja import Router, Status
@@ -10,7 +10,7 @@ from deployments.api.auth import Needs, caller_of
 from deployments.api.paging import Name
 from deployments.api.problems import NotFound
 from deployments.api.schemas import ProblemOut, Strict
-from environments import adding_hosts, host_notes, sight
+from environments import adding_hosts, host_notes, setting_aside, sight
 from environments.access import ADMINISTER, DEPLOY
 from environments.models import Environment, Host, User
 
@@ -19,6 +19,11 @@ router = Router(tags=["inventory"])
 
 class Note(Strict):
     text: Annotated[str, Field(max_length=host_notes.LONGEST, description="Empty: none any more.")]
+
+
+class AsideIn(Strict):
+    how: Literal["drained", "quarantined"]
+    reason: Annotated[str, Field(max_length=setting_aside.LONGEST, description="Others will ask why.")]
 
 
 class Labels(Strict):
@@ -46,6 +51,30 @@ def label_host(request: HttpRequest, environment: Name, host: Name, payload: Lab
     if place is None:
         raise NotFound(f"There is no environment {environment}.")
     adding_hosts.label(find_host(host, user), place, payload.labels, by=user)
+    return Status(204, None)
+
+
+@router.put(
+    "/hosts/{host}/aside",
+    auth=Needs(DEPLOY),
+    response={204: None, 400: ProblemOut, 409: ProblemOut},
+    summary="Let deploys leave a host out: drained, or in quarantine",
+)
+def set_host_aside(request: HttpRequest, host: Name, payload: AsideIn) -> Status[None]:
+    user = caller_of(request).user
+    setting_aside.set_aside(find_host(host, user), how=payload.how, why=payload.reason, by=user)
+    return Status(204, None)
+
+
+@router.delete(
+    "/hosts/{host}/aside",
+    auth=Needs(DEPLOY),
+    response={204: None, 409: ProblemOut},
+    summary="Let deploys go to a host again",
+)
+def take_host_back(request: HttpRequest, host: Name) -> Status[None]:
+    user = caller_of(request).user
+    setting_aside.take_back(find_host(host, user), by=user)
     return Status(204, None)
 
 

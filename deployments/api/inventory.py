@@ -84,6 +84,8 @@ def _host(row: Host) -> dict[str, Any]:
         "transport": row.transport,
         "region": row.zone.region.name if row.zone else "",
         "zone": row.zone.name if row.zone else "",
+        "aside": row.aside,
+        "aside_why": row.aside_why,
         "observed": row.observed,
         "note": row.note,
         "note_by": row.note_by,

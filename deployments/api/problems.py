@@ -98,6 +98,7 @@ from environments.repositories import RefNotFound, RepositoryError
 from environments.sealed import CannotOpen
 from environments.second_factors import FactorError
 from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreError, StoreInUse, StoreTaken
+from environments.setting_aside import AsideError, NoReason
 from environments.signing import NoSigner, SignerError
 from environments.signing import NotSigned as KeyNotSigned
 from environments.sources.heartbeats import LEAST, NoHeartbeats, TooSoon
@@ -283,6 +284,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (WrongFolder, 400, "wrong-values"),
     (ObservedError, 409, "not-possible"),
     (NoteTooLong, 400, "wrong-values"),
+    (NoReason, 400, "wrong-values"),
+    (AsideError, 409, "not-possible"),
     (ApplicationError, 400, "wrong-values"),
     (TargetWrong, 400, "wrong-values"),
     (NoSuchScope, 404, "not-found"),

@@ -42,6 +42,8 @@ class HostOut(Schema):
     transport: str
     region: str
     zone: str
+    aside: Annotated[str, Field(description="`drained` or `quarantined`: deploys leave it out; empty: they go there.")]
+    aside_why: str
     observed: Annotated[bool, Field(description="Only looked at: nothing is written there, no deploy goes to it.")]
     note: Annotated[str, Field(description="What people should know of it; or empty.")]
     note_by: str

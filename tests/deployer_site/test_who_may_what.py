@@ -140,7 +140,7 @@ OPERATIONS: dict[tuple[str, str], str] = {
     (ADMINISTER, ENVIRONMENT): "set_windows set_protection set_endpoint_offer withdraw_endpoint_offer",
     (MAINTAIN, LIST): "make_freeze",
     (MAINTAIN, FREEZE): "lift_freeze",
-    (DEPLOY, HOST): "note_host probe_host",
+    (DEPLOY, HOST): "note_host probe_host set_host_aside take_host_back",
     (VIEW, TARGET): (
         "read_target preview_rollback list_tasks read_configuration list_changes list_differences read_approvals"
         " list_endpoints read_policy explain_policy"
@@ -194,6 +194,7 @@ def operations() -> Iterator[tuple[str, str, str, Any]]:
 LACKING = {"remove_value", "undo_change", "answer", "delete_grant"}
 BODIES: dict[str, dict[str, Any]] = {
     "note_host": {"text": "x"},
+    "set_host_aside": {"how": "drained", "reason": "x"},
     "set_value": {"value": "x"},
     "take": {"reason": "urgent"},
     "ask": {"text": "may I?"},

@@ -240,3 +240,23 @@ def test_names_come_in_order(caller: API) -> None:
     for name in ("zoo", "app", "mid"):
         make_application(name=name)
     assert names(caller.get("applications")) == ["app", "mid", "zoo"]
+
+
+def test_a_host_is_set_aside_and_taken_back() -> None:
+    deployer, host = api_of(role="deployer"), make_host(name="web-1", environment=make_environment(name="staging"))
+    assert deployer.put("hosts/web-1/aside", {"how": "drained", "reason": "New disk"}).status_code == 204
+    (told,) = deployer.get("hosts").json()["items"]
+    assert (told["aside"], told["aside_why"]) == ("drained", "New disk")
+    problem = check_problem(deployer.put("hosts/web-1/aside", {"how": "drained", "reason": "x"}), 409, "not-possible")
+    assert problem["detail"] == "web-1 is drained already. Nothing was changed."
+    problem = check_problem(
+        deployer.put("hosts/web-1/aside", {"how": "quarantined", "reason": " "}), 400, "wrong-values"
+    )
+    assert problem["detail"].startswith("Say why web-1 is to be quarantined")
+    check_problem(api_of(role="viewer").delete("hosts/web-1/aside"), 403, "not-allowed")
+    host.refresh_from_db()
+    assert host.aside == "drained"
+    assert deployer.delete("hosts/web-1/aside").status_code == 204
+    check_problem(deployer.delete("hosts/web-1/aside"), 409, "not-possible")
+    host.refresh_from_db()
+    assert host.aside == ""
