@@ -149,7 +149,7 @@ def deploy_configuration(request: HttpRequest, application: str, environment: st
 def _act(request: HttpRequest, target: Target, verb: Callable[[], object], done: str) -> HttpResponse:
     try:
         verb()
-    except (ConfigurationError, NotAllowed) as error:
+    except (ConfigurationError, StoreError, NotAllowed) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)

@@ -11,6 +11,7 @@ from environments.configuration.scopes import Scope
 from environments.models import ConfigurationValue, Target, User, ValueKind
 from environments.operator import operator
 from environments.sealed import seal, unseal
+from environments.secret_stores import holding
 from notifications import events
 
 LONGEST = 32 * 1024
@@ -63,7 +64,7 @@ def remove_value(scope: Scope, name: str, *, by: User | None) -> ConfigurationVa
 
 
 def undo(change: ConfigurationValue, *, by: User | None) -> ConfigurationValue:
-    """Make a name what it was before its newest change. Raises NotAllowed, NothingToUndo."""
+    """Make a name what it was before its newest change. Raises NotAllowed, NothingToUndo, NoSuchStore."""
     scope = Scope(change.of)  # type: ignore[arg-type]  # a layer's column holds one of them
     scope.require_maintainer(by)
     with transaction.atomic():
@@ -76,6 +77,7 @@ def undo(change: ConfigurationValue, *, by: User | None) -> ConfigurationValue:
         before = before_of(change)
         if before and before.reference:
             access.require(by, access.ADMINISTER)
+            holding.hold(before.reference.store)
         kind = ValueKind(before.kind) if before else ValueKind.REMOVED
         made = _append(scope, change.name, kind, plain_text(before) if before else "", now, by, undoes=change)
         _record("configuration.undone", made, now, scope, by)

@@ -9,7 +9,7 @@ from environments.configuration.errors import ValueRefused
 from environments.configuration.names import check_name
 from environments.configuration.scopes import Scope
 from environments.models import ConfigurationValue, User, ValueKind
-from environments.secret_stores import keeping, kinds
+from environments.secret_stores import holding, keeping, kinds
 from environments.secret_stores.references import Reference, problem_of
 
 
@@ -25,5 +25,5 @@ def set_reference(scope: Scope, name: str, reference: Reference, *, by: User | N
     if problem:
         raise ValueRefused(f"{name} cannot come from {store.name} so. {problem} Nothing was changed.")
     with transaction.atomic():
-        keeping.hold(store.name)
+        holding.hold(store.name)
         return changing.put(scope, name, ValueKind.OUTSIDE, reference.text, by=by)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from environments import access
 from environments.models import ConfigurationValue, SecretStore, User, ValueKind
 from environments.sealed import seal, unseal
-from environments.secret_stores import kinds, remembering
+from environments.secret_stores import holding, kinds, remembering
 from environments.secret_stores.errors import NoSuchStore, NotFetched, StoreInUse, StoreTaken, StoreWrong
 from environments.secret_stores.references import Reference, problem_of
 from environments.secret_stores.telling import Asked, Tested
@@ -40,12 +40,6 @@ def find(name: str) -> SecretStore:
     if found is None:
         raise NoSuchStore(f"There is no secret store {name[:63]!r}. Nothing was changed.")
     return found
-
-
-def hold(name: str) -> None:
-    """Keep a store from being removed, to the end of the transaction. Raises NoSuchStore."""
-    if not SecretStore.objects.select_for_update(no_key=True).filter(name=name).first():
-        raise NoSuchStore(f"There is no secret store {name[:63]!r} any more. Nothing was changed.")
 
 
 def asked(store: SecretStore) -> Asked:
@@ -85,7 +79,7 @@ def remove(store: SecretStore, *, by: User | None) -> None:
     """
     access.require(by, access.ADMINISTER)
     with transaction.atomic():
-        hold(store.name)  # who refers to it meanwhile waits, and then learns that it is gone
+        holding.hold(store.name)  # who refers to it meanwhile waits, and then learns that it is gone
         names = [row.name for row in used_by(store)]
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""

@@ -280,3 +280,12 @@ def test_ten_times_the_stores_and_values_take_as_many_queries(ada: User, target:
     make(range(2, 20))
     assert {address: queries(address) for address in addresses} == few
     assert max(few.values()) <= 15, few
+
+
+def test_nothing_is_undone_to_a_store_that_is_gone(vault: SecretStore, ada: User, target: Target) -> None:
+    referring.set_reference(Scope(target), "TOKEN", Reference("vault", "shop", "x"), by=ada)
+    removed = changing.remove_value(Scope(target), "TOKEN", by=ada)
+    keeping.remove(vault, by=ada)
+    with pytest.raises(NoSuchStore, match="no secret store 'vault' any more"):
+        changing.undo(removed, by=ada)
+    assert ConfigurationValue.objects.get(name="TOKEN", latest=True).pk == removed.pk
