@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -236,3 +237,47 @@ def test_the_doors(command: str, ada: User) -> None:
     call_command("key", "unsign")
     with pytest.raises(CommandError):
         call_command("key", "renew")
+
+
+def test_of_two_workers_that_look_at_once_one_asks(command: str, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    signing.set_signer(command, principal="deploy", minutes=60, by=ada)
+
+    def other_worker_is_quicker(row: Signer) -> bool:
+        monkeypatch.setattr(signing, "_is_of_another_key", lambda row: True)
+        signing.renew_due()
+        return True
+
+    monkeypatch.setattr(signing, "_is_of_another_key", other_worker_is_quicker)
+    Signer.objects.update(due_at=timezone.now() + timedelta(hours=9))  # another moment than that of a new certificate
+    signing.renew_due()
+    assert Path(command).with_name("asked").read_text().count("\n") == 2, "once when it was set, and once now"
+
+
+def test_a_signer_that_was_set_anew_meanwhile_keeps_its_certificate(
+    command: str, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signing.set_signer(command, principal="deploy", minutes=60, by=ada)
+    ask = signing._ask
+
+    def set_anew_meanwhile(*asked: Any) -> signing.Signed:
+        signed = ask(*asked)
+        monkeypatch.setattr(signing, "_ask", ask)
+        signing.set_signer(command, principal="other", minutes=30, by=ada)
+        return signed
+
+    monkeypatch.setattr(signing, "_ask", set_anew_meanwhile)
+    Signer.objects.update(due_at=timezone.now())
+    signing.renew_due()
+    row = Signer.objects.get()
+    words = ["ssh-keygen", "-L", "-f", "-"]
+    told = subprocess.run(words, input=row.certificate, capture_output=True, text=True, check=True).stdout
+    assert (row.principal, "other" in told) == ("other", True)
+
+
+def test_a_folder_that_is_none_any_more_runs_nothing(command: str, ada: User, settings: Settings) -> None:
+    signing.set_signer(command, principal="deploy", minutes=60, by=ada)
+    settings.SOURCE_SCRIPTS = []
+    with pytest.raises(signing.NotSigned, match="SOURCE_SCRIPTS"):
+        signing.renew(by=ada)
+    assert Path(command).with_name("asked").read_text().count("\n") == 1
+    assert "SOURCE_SCRIPTS" in Signer.objects.get().trouble
