@@ -19,6 +19,7 @@ import httpx
 from environments.providers.errors import NoAnswer
 from environments.sources.web_reading import check_address
 from notifications import outgoing
+from notifications.bounded import Late, within
 
 MOST_BYTES = 1 << 20
 SECONDS = 5.0
@@ -67,26 +68,17 @@ def ask(
         raise NoAnswer(problem)
     if not _AT_ONCE.acquire(timeout=min(1.0, seconds)):
         raise NoAnswer("Too many wait for the provider already. Try again in a moment.")
-    said: list[Answer | Exception] = []
 
-    def work() -> None:
+    def work() -> Answer:
         try:
-            said.append(_ask(url, form, headers or {}, authorities, seconds))
-        except Exception as error:  # noqa: BLE001 - raised below, by who waits for it
-            said.append(error)
+            return _ask(url, form, headers or {}, authorities, seconds)
         finally:
             _AT_ONCE.release()
 
-    # what drips bytes is never silent for long, so only who waits outside can say that it is enough
-    thread = threading.Thread(target=work, name="provider", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not said:
-        raise _late(url, seconds)
-    (answer,) = said
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    try:  # what drips bytes is never silent for long, so only who waits outside can say that it is enough
+        return within(seconds, work, name="provider")
+    except Late:
+        raise _late(url, seconds) from None
 
 
 def _ask(
