@@ -6,7 +6,6 @@ errors as {"errors": [...]}, of which nothing is told again but those words.
 
 import json
 import ssl
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import httpx
 
 from environments.secret_stores.errors import NotFetched
 from notifications import outgoing
+from notifications.bounded import Late, within
 
 MOST_BYTES = 1 << 20
 SECONDS = 10.0
@@ -55,24 +55,10 @@ def ask(
     seconds: float = SECONDS,
 ) -> Answer:
     """`path` below /v1/, quoted. Raises NotFetched where nothing comes that could be understood."""
-    said: list[Answer | Exception] = []
-
-    def work() -> None:
-        try:
-            said.append(_ask(server, method, path, token, body, seconds))
-        except Exception as error:  # noqa: BLE001 - raised below, by who waits for it
-            said.append(error)
-
-    # what drips bytes is never silent for long, so only who waits outside can say that it is enough
-    thread = threading.Thread(target=work, name="vault", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not said:
-        raise _late(server, seconds)
-    (answer,) = said
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    try:  # what drips bytes is never silent for long, so only who waits outside can say that it is enough
+        return within(seconds, lambda: _ask(server, method, path, token, body, seconds), name="vault")
+    except Late:
+        raise _late(server, seconds) from None
 
 
 def _ask(server: Server, method: str, path: str, token: str, body: Mapping[str, str] | None, seconds: float) -> Answer:
